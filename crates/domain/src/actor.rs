@@ -1,0 +1,81 @@
+//! Who acts, through which door, and the trace that every change leaves.
+
+use crate::{ApiKeyId, Person, TeamId, Timestamp};
+
+/// An API key without its secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiKey {
+    /// Its identifier.
+    pub id: ApiKeyId,
+    /// Whose things it opens.
+    pub team: TeamId,
+    /// What people call it.
+    pub name: String,
+    /// The beginning of the secret, to tell keys apart.
+    pub prefix: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was revoked; it opens nothing from then on.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// A tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Team {
+    /// Its number.
+    pub id: TeamId,
+    /// What people call it.
+    pub name: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// Through which door a change came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// The HTTP API.
+    Api,
+    /// The command line, beside the database.
+    CommandLine,
+    /// The server itself.
+    System,
+}
+
+impl Door {
+    /// The word for it in the audit log.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::CommandLine => "cli",
+            Self::System => "system",
+        }
+    }
+}
+
+/// Who acts, once it is known that they may.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actor {
+    /// In which team.
+    pub team: TeamId,
+    /// With which key; none for the operator at the command line and for the server itself.
+    pub key: Option<ApiKeyId>,
+    /// As others get to see them.
+    pub person: Person,
+    /// Through which door.
+    pub door: Door,
+}
+
+/// The trace of one change, written in its transaction and never changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: Actor,
+    /// What was done, as `noun.verb`: `task.complete`.
+    pub action: &'static str,
+    /// To what: an identifier.
+    pub subject: String,
+    /// What else is worth knowing, in words; empty when nothing is.
+    pub detail: String,
+}

@@ -1,0 +1,255 @@
+//! Controls: the blocks of a task that show something or take a value.
+
+mod check;
+
+use std::{fmt, str::FromStr};
+
+pub use check::{Unsatisfied, ValueRefusal};
+use regex::Regex;
+
+use crate::{ControlId, ControlKey};
+
+/// Longest value of a Short Text, Email or Website, in characters.
+pub const SHORT_VALUE_CHARS_MAX: usize = 1_000;
+/// Longest value of a Long Text, in characters.
+pub const LONG_VALUE_CHARS_MAX: usize = 50_000;
+/// Most options of a Drop Down or Multi Choice.
+pub const OPTIONS_MAX: usize = 200;
+/// Most files of one File Upload control in one checklist.
+pub const FILES_MAX: u32 = 100;
+/// Longest pattern, in characters.
+pub const PATTERN_CHARS_MAX: usize = 1_000;
+/// Most memory that a compiled pattern may take, in bytes.
+const PATTERN_BYTES_MAX: usize = 256 * 1024;
+
+/// The type of a control, by the word and the number that the API has for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ControlType {
+    /// Shows a text.
+    Text,
+    /// Takes one line.
+    ShortText,
+    /// Takes several lines.
+    LongText,
+    /// Takes one of several options.
+    DropDown,
+    /// Takes any of several options.
+    MultiChoice,
+    /// Takes a date, with a time if wanted.
+    Date,
+    /// Takes an email address.
+    Email,
+    /// Takes the address of a web page.
+    Website,
+    /// Takes files.
+    FileUpload,
+}
+
+impl ControlType {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 9] = [
+        Self::Text,
+        Self::ShortText,
+        Self::LongText,
+        Self::DropDown,
+        Self::MultiChoice,
+        Self::Date,
+        Self::Email,
+        Self::Website,
+        Self::FileUpload,
+    ];
+
+    /// The word of the API's `type` and `contentType`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Text => "Text",
+            Self::ShortText => "ShortText",
+            Self::LongText => "LongText",
+            Self::DropDown => "DropDown",
+            Self::MultiChoice => "MultiChoice",
+            Self::Date => "Date",
+            Self::Email => "Email",
+            Self::Website => "Website",
+            Self::FileUpload => "FileUpload",
+        }
+    }
+
+    /// The number that `task/update-task-content` answers as `contentType`. The original's numbers
+    /// are not on record; these are ours and stay.
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Text => 1,
+            Self::ShortText => 2,
+            Self::LongText => 3,
+            Self::DropDown => 4,
+            Self::MultiChoice => 5,
+            Self::Date => 6,
+            Self::Email => 7,
+            Self::Website => 8,
+            Self::FileUpload => 9,
+        }
+    }
+
+    /// Whether people fill it in.
+    pub const fn is_input(self) -> bool {
+        !matches!(self, Self::Text)
+    }
+}
+
+impl fmt::Display for ControlType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// The word names no control type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "not a control type; there are Text, ShortText, LongText, DropDown, MultiChoice, Date, Email, \
+     Website and FileUpload"
+)]
+pub struct UnknownControlType;
+
+impl FromStr for ControlType {
+    type Err = UnknownControlType;
+
+    fn from_str(text: &str) -> Result<Self, UnknownControlType> {
+        let found = Self::ALL
+            .into_iter()
+            .find(|kind| kind.word().eq_ignore_ascii_case(text));
+        found.ok_or(UnknownControlType)
+    }
+}
+
+/// A pattern that the whole of a value must match, in the syntax of Rust's `regex`.
+#[derive(Clone)]
+pub struct Pattern {
+    text: String,
+    regex: Regex,
+}
+
+impl Pattern {
+    /// Compiles `text`. The error says in one line what is wrong with it.
+    pub fn new(text: &str) -> Result<Self, String> {
+        if text.chars().count() > PATTERN_CHARS_MAX {
+            return Err(format!(
+                "must be at most {PATTERN_CHARS_MAX} characters long"
+            ));
+        }
+        // Compiled on its own first: `a)|(b` would be a valid pattern inside the added brackets.
+        let compile = |pattern: &str| {
+            regex::RegexBuilder::new(pattern)
+                .size_limit(PATTERN_BYTES_MAX)
+                .build()
+        };
+        let regex = compile(text).and_then(|_| compile(&format!("^(?:{text})$")));
+        let regex = regex.map_err(|error| {
+            let line = error.to_string();
+            let last = line.lines().last().unwrap_or_default();
+            format!("is not a pattern: {}", last.trim_start_matches("error: "))
+        })?;
+        Ok(Self {
+            text: text.to_owned(),
+            regex,
+        })
+    }
+
+    /// The pattern as it was written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether the whole of `value` matches.
+    pub fn matches(&self, value: &str) -> bool {
+        // `$` matches only at the very end here: multi-line mode is off unless the pattern asks for
+        // it, and then its author wants it.
+        self.regex.is_match(value)
+    }
+}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "/{}/", self.text)
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+/// What a control is, with the settings of its type.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ControlKind {
+    /// Shows `text`.
+    Text {
+        /// What it shows.
+        text: String,
+    },
+    /// Takes one line.
+    ShortText {
+        /// What the whole value must match.
+        pattern: Option<Pattern>,
+    },
+    /// Takes several lines.
+    LongText {
+        /// What the whole value must match.
+        pattern: Option<Pattern>,
+    },
+    /// Takes one of the options.
+    DropDown {
+        /// What may be chosen.
+        options: Vec<String>,
+    },
+    /// Takes any of the options.
+    MultiChoice {
+        /// What may be chosen.
+        options: Vec<String>,
+    },
+    /// Takes a date.
+    Date,
+    /// Takes an email address.
+    Email,
+    /// Takes the address of a web page.
+    Website,
+    /// Takes files.
+    FileUpload {
+        /// Fewest files for the task to be completed.
+        min_files: u32,
+        /// Most files that may be there.
+        max_files: u32,
+    },
+}
+
+impl ControlKind {
+    /// The type without its settings.
+    pub const fn kind(&self) -> ControlType {
+        match self {
+            Self::Text { .. } => ControlType::Text,
+            Self::ShortText { .. } => ControlType::ShortText,
+            Self::LongText { .. } => ControlType::LongText,
+            Self::DropDown { .. } => ControlType::DropDown,
+            Self::MultiChoice { .. } => ControlType::MultiChoice,
+            Self::Date => ControlType::Date,
+            Self::Email => ControlType::Email,
+            Self::Website => ControlType::Website,
+            Self::FileUpload { .. } => ControlType::FileUpload,
+        }
+    }
+}
+
+/// A control of a template.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Control {
+    /// Stays the same across edits and in every checklist.
+    pub key: ControlKey,
+    /// The number that the API calls `contentID`.
+    pub id: ControlId,
+    /// The label.
+    pub name: String,
+    /// Whether the task can't be completed while it is empty.
+    pub required: bool,
+    /// The type and its settings.
+    pub kind: ControlKind,
+}

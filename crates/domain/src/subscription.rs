@@ -1,0 +1,240 @@
+//! Subscriptions: who wants to know of which events, where, and how that is going.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    ControlKey, EventType, SubscriptionId, TargetUrl, TaskKey, TeamId, TemplateKey, Timestamp,
+};
+
+/// Most subscriptions of one team that are not gone.
+pub const SUBSCRIPTIONS_MAX: usize = 10_000;
+
+/// Which of its events a subscription wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Those of the whole team.
+    Team,
+    /// Those of one template's checklists.
+    Template(TemplateKey),
+    /// Those of one task, in whichever checklist.
+    Task(TaskKey),
+    /// Those of one control, in whichever checklist.
+    Control(ControlKey),
+}
+
+impl Scope {
+    /// The key it is about; zero for a whole team. GUIDs are never given twice, so the key alone
+    /// tells which scope is meant.
+    pub const fn key(self) -> Uuid {
+        match self {
+            Self::Team => Uuid::nil(),
+            Self::Template(key) => key.uuid(),
+            Self::Task(key) => key.uuid(),
+            Self::Control(key) => key.uuid(),
+        }
+    }
+
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Team => "team",
+            Self::Template(_) => "template",
+            Self::Task(_) => "task",
+            Self::Control(_) => "control",
+        }
+    }
+
+    /// The scope with this word and key.
+    pub fn read(word: &str, key: Uuid) -> Option<Self> {
+        match word {
+            "team" => Some(Self::Team),
+            "template" => Some(Self::Template(TemplateKey::new(key))),
+            "task" => Some(Self::Task(TaskKey::new(key))),
+            "control" => Some(Self::Control(ControlKey::new(key))),
+            _ => None,
+        }
+    }
+}
+
+/// How a subscription is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SubscriptionState {
+    /// Events are sent.
+    Active,
+    /// Events are sent, and the last ones were not taken.
+    Failing,
+    /// Events are recorded and wait.
+    Paused,
+    /// Ended: unsubscribed, or the receiver said 410. What waited is cancelled.
+    Gone,
+}
+
+impl SubscriptionState {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Active, Self::Failing, Self::Paused, Self::Gone];
+
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Failing => "failing",
+            Self::Paused => "paused",
+            Self::Gone => "gone",
+        }
+    }
+
+    /// Whether deliveries are sent.
+    pub const fn sends(self) -> bool {
+        matches!(self, Self::Active | Self::Failing)
+    }
+}
+
+impl fmt::Display for SubscriptionState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl FromStr for SubscriptionState {
+    type Err = UnknownSubscriptionState;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.into_iter().find(|state| state.word() == text);
+        found.ok_or(UnknownSubscriptionState)
+    }
+}
+
+/// The word is no state of a subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be active, failing, paused or gone")]
+pub struct UnknownSubscriptionState;
+
+/// Who wants to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    /// Its identifier.
+    pub id: SubscriptionId,
+    /// Whose events.
+    pub team: TeamId,
+    /// A label that its maker chose, such as `zapier`.
+    pub source: String,
+    /// Which events.
+    pub event_type: EventType,
+    /// Of what.
+    pub scope: Scope,
+    /// Where they are sent.
+    pub target: TargetUrl,
+    /// How it is doing.
+    pub state: SubscriptionState,
+    /// Why it is in that state, in words.
+    pub state_reason: String,
+    /// Since when it is in that state.
+    pub state_since: Timestamp,
+    /// Who put it there: the name of a key or member, or `system`.
+    pub state_by: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// A subscription as the API answers it: CheckFlow's ten members, then ours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SubscriptionRow {
+    /// Its identifier; `subscriptionId` where it is asked for.
+    pub id: SubscriptionId,
+    /// Whose events.
+    #[serde(rename = "teamID")]
+    pub team_id: TeamId,
+    /// The label that its maker gave it.
+    pub source: String,
+    /// Which events.
+    pub event_type: EventType,
+    /// Where they are sent.
+    #[serde(rename = "targetURL")]
+    pub target_url: String,
+    /// The template; all zero where that does not apply.
+    pub template_key: TemplateKey,
+    /// The task; all zero where that does not apply.
+    pub task_key: TaskKey,
+    /// The control; all zero where that does not apply.
+    pub task_content_key: ControlKey,
+    /// Whether events are sent.
+    pub is_active: bool,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_date_time: Timestamp,
+    /// `team`, `template`, `task` or `control`.
+    #[schema(example = "template")]
+    pub scope: &'static str,
+    /// How it is doing.
+    pub state: SubscriptionState,
+    /// Why, in words.
+    pub state_reason: String,
+    /// Since when.
+    #[schema(value_type = String, format = DateTime)]
+    pub state_date_time: Timestamp,
+    /// Who put it there: a key, a member, or `system`.
+    pub state_by: String,
+}
+
+impl From<&Subscription> for SubscriptionRow {
+    fn from(from: &Subscription) -> Self {
+        let mut row = Self {
+            id: from.id,
+            team_id: from.team,
+            source: from.source.clone(),
+            event_type: from.event_type,
+            target_url: from.target.to_string(),
+            template_key: TemplateKey::ZERO,
+            task_key: TaskKey::ZERO,
+            task_content_key: ControlKey::ZERO,
+            is_active: from.state.sends(),
+            created_date_time: from.created_at,
+            scope: from.scope.word(),
+            state: from.state,
+            state_reason: from.state_reason.clone(),
+            state_date_time: from.state_since,
+            state_by: from.state_by.clone(),
+        };
+        match from.scope {
+            Scope::Team => {}
+            Scope::Template(key) => row.template_key = key,
+            Scope::Task(key) => row.task_key = key,
+            Scope::Control(key) => row.task_content_key = key,
+        }
+        row
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_read_back_from_word_and_key() {
+        let key = Uuid::from_u128(5);
+        let scopes = [
+            Scope::Team,
+            Scope::Template(TemplateKey::new(key)),
+            Scope::Task(TaskKey::new(key)),
+            Scope::Control(ControlKey::new(key)),
+        ];
+        for scope in scopes {
+            assert_eq!(Scope::read(scope.word(), scope.key()), Some(scope));
+        }
+        assert_eq!(Scope::read("galaxy", key), None);
+    }
+
+    #[test]
+    fn states_read_back() {
+        for state in SubscriptionState::ALL {
+            assert_eq!(state.word().parse(), Ok(state));
+            assert_eq!(serde_json::to_value(state).unwrap(), state.word());
+        }
+    }
+}

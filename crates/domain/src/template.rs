@@ -1,0 +1,96 @@
+//! Templates: the blueprint that checklists are made from.
+//!
+//! A [`Template`] here is one edition of it, checked and never changed: editing makes another. What
+//! people write and read is the [`TemplateDocument`].
+
+mod document;
+
+pub use document::{ControlDocument, FieldError, KnownKeys, TaskDocument, TemplateDocument};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{Control, ControlKey, TaskKey, TemplateKey};
+
+/// Most tasks of one template, headings included.
+pub const TASKS_MAX: usize = 1_000;
+/// Most controls of one template.
+pub const CONTROLS_MAX: usize = 2_000;
+
+const _: () = assert!(TASKS_MAX < 1 << crate::ids::TASK_BITS);
+const _: () = assert!(CONTROLS_MAX < 1 << crate::ids::FIELD_BITS);
+
+/// How a task holds up the ones after it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Halt {
+    /// Not at all.
+    #[default]
+    None,
+    /// Until this task is complete (or not applicable).
+    Task,
+    /// Until this task and all before it are complete (or not applicable).
+    Preceding,
+}
+
+/// One edition of a template.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Template {
+    /// Stays the same across edits.
+    pub key: TemplateKey,
+    /// What people call it.
+    pub name: String,
+    /// In order.
+    pub tasks: Vec<Task>,
+}
+
+/// A task of a template.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Task {
+    /// Stays the same across edits and in every checklist.
+    pub key: TaskKey,
+    /// What people call it.
+    pub name: String,
+    /// Whether it only groups the tasks below it.
+    pub heading: bool,
+    /// How it holds up the tasks after it.
+    pub halt: Halt,
+    /// The place of the first of its controls, counted over the whole template.
+    pub first_control: usize,
+    /// In order.
+    pub controls: Vec<Control>,
+}
+
+impl Template {
+    /// The place of a task.
+    pub fn task_index(&self, key: TaskKey) -> Option<usize> {
+        self.tasks.iter().position(|task| task.key == key)
+    }
+
+    /// All controls with their tasks, in order, so that the place in this sequence is the place
+    /// in a checklist's fields.
+    pub fn controls(&self) -> impl Iterator<Item = (&Task, &Control)> {
+        self.tasks
+            .iter()
+            .flat_map(|task| task.controls.iter().map(move |control| (task, control)))
+    }
+
+    /// The control at a place counted over the whole template, and the place of its task.
+    pub fn control_at(&self, index: usize) -> Option<(usize, &Control)> {
+        // Tasks without controls share their `first_control` with the next one; the last whose
+        // first is not beyond the place is the one that has it.
+        let task = self
+            .tasks
+            .partition_point(|task| task.first_control <= index)
+            .checked_sub(1)?;
+        let control = self.tasks[task]
+            .controls
+            .get(index - self.tasks[task].first_control)?;
+        Some((task, control))
+    }
+
+    /// A control by its key, and its place counted over the whole template.
+    pub fn control(&self, key: ControlKey) -> Option<(usize, &Control)> {
+        let mut controls = self.controls().map(|(_, control)| control).enumerate();
+        controls.find(|(_, control)| control.key == key)
+    }
+}
