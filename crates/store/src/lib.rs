@@ -1,0 +1,22 @@
+//! Where everything is kept: the seam that the use cases speak to, and SQLite behind it.
+//!
+//! Called by `app` and `delivery`, which see [`Store`], the transaction traits and [`FileStore`], and
+//! nothing of the database. Each kind of data has a file of the same name in `seam/` and in each
+//! backend's folder. No rule of checklists lives here, and no request is made from here, save to
+//! the object store.
+
+mod error;
+mod files;
+mod seam;
+mod secrets;
+mod sqlite;
+#[cfg(test)]
+mod testing;
+mod work;
+
+pub use error::{Doing, StoreError};
+pub use files::{FileBytes, FileStore, FileStoreError, StoredBytes};
+pub use seam::*;
+pub use secrets::{MasterKey, MasterKeyError};
+pub use sqlite::{OpenError, SqliteLimits, SqliteOptions, StatementCount, open_sqlite};
+pub use work::{Backend, Read, ReadJob, Store, Verdict, Write, WriteJob};

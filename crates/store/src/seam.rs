@@ -1,0 +1,72 @@
+//! The seam: what a transaction of any backend can do, a trait for each kind of data.
+//!
+//! Lookups answer `Option`. Everything is found within a team, so that other teams' things are not
+//! there. Methods are named noun first. A caller that changes a checklist or a template takes its
+//! lock first, so that two nodes do not decide on the same state at once.
+
+mod checklists;
+mod deliveries;
+mod events;
+mod lanes;
+mod subscriptions;
+mod teams;
+mod templates;
+
+pub use checklists::*;
+pub use deliveries::*;
+pub use events::*;
+pub use lanes::*;
+pub use subscriptions::*;
+pub use teams::*;
+pub use templates::*;
+
+/// A page of a list that CheckFlow numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// From 1.
+    pub number: u32,
+    /// Rows on it.
+    pub size: u32,
+}
+
+impl Page {
+    /// How many rows come before it.
+    pub const fn offset(self) -> u64 {
+        (self.number.saturating_sub(1) as u64) * self.size as u64
+    }
+}
+
+/// What a transaction that only reads can do.
+pub trait ReadTx:
+    ReadTeams + ReadTemplates + ReadChecklists + ReadSubscriptions + ReadDeliveries
+{
+}
+
+impl<T> ReadTx for T where
+    T: ReadTeams + ReadTemplates + ReadChecklists + ReadSubscriptions + ReadDeliveries + ?Sized
+{
+}
+
+/// What a transaction that changes something can do.
+pub trait WriteTx:
+    ReadTx
+    + WriteTeams
+    + WriteTemplates
+    + WriteChecklists
+    + WriteEvents
+    + WriteSubscriptions
+    + WriteDeliveries
+{
+}
+
+impl<T> WriteTx for T where
+    T: ReadTx
+        + WriteTeams
+        + WriteTemplates
+        + WriteChecklists
+        + WriteEvents
+        + WriteSubscriptions
+        + WriteDeliveries
+        + ?Sized
+{
+}

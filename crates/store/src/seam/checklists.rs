@@ -1,0 +1,115 @@
+//! Checklists: their state, what their controls hold, and their files.
+
+use async_trait::async_trait;
+use domain::{
+    Checklist, ChecklistFilter, ChecklistHead, ChecklistId, ChecklistKey, ControlKey, FieldId,
+    FileKey, StoredFile, TaskId, TaskKey, TaskState, TaskStatus, TeamId, TemplateKey, Timestamp,
+};
+
+use crate::{Page, StoreError};
+
+/// How much of what a checklist's controls hold is loaded with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fields {
+    /// Nothing.
+    None,
+    /// That of the task at this place.
+    OfTask(usize),
+    /// Everything.
+    All,
+}
+
+/// Which checklists a list is about.
+#[derive(Clone, Debug)]
+pub struct ChecklistQuery {
+    /// Whose.
+    pub team: TeamId,
+    /// Made from which template.
+    pub template: TemplateKey,
+    /// The one with this key.
+    pub key: Option<ChecklistKey>,
+    /// Those with this in their name, whatever its case.
+    pub name: Option<String>,
+    /// Those that stand so.
+    pub status: ChecklistFilter,
+    /// The present moment, for what is recent.
+    pub now: Timestamp,
+    /// Which part of the list.
+    pub page: Page,
+}
+
+/// Reading checklists.
+#[async_trait]
+pub trait ReadChecklists: Send {
+    /// A checklist with its tasks.
+    async fn checklist_get(
+        &mut self,
+        team: TeamId,
+        id: ChecklistId,
+        fields: Fields,
+    ) -> Result<Option<Checklist>, StoreError>;
+
+    /// The checklists that `query` is about, newest first.
+    async fn checklist_page(
+        &mut self,
+        query: &ChecklistQuery,
+    ) -> Result<Vec<ChecklistId>, StoreError>;
+
+    /// Tasks in the team's checklists that are not archived, those of the newest checklist first,
+    /// headings left out: with this key if one is given, with this status if one is given.
+    async fn task_page(
+        &mut self,
+        team: TeamId,
+        key: Option<TaskKey>,
+        status: Option<TaskStatus>,
+        page: Page,
+    ) -> Result<Vec<TaskId>, StoreError>;
+
+    /// The files in one control, in whichever of the team's checklists, newest first.
+    async fn file_page(
+        &mut self,
+        team: TeamId,
+        control: ControlKey,
+        page: Page,
+    ) -> Result<Vec<StoredFile>, StoreError>;
+
+    /// A file.
+    async fn file_get(
+        &mut self,
+        team: TeamId,
+        key: FileKey,
+    ) -> Result<Option<StoredFile>, StoreError>;
+
+    /// Which of `keys` have no row, in whichever team.
+    async fn file_orphans(&mut self, keys: &[FileKey]) -> Result<Vec<FileKey>, StoreError>;
+}
+
+/// Changing checklists.
+#[async_trait]
+pub trait WriteChecklists: Send {
+    /// Keeps others from changing the checklist until this transaction ends.
+    async fn checklist_lock(&mut self, id: ChecklistId) -> Result<(), StoreError>;
+
+    /// Stores a new checklist with every task to be done and answers its number; the number in
+    /// `list` is passed over.
+    async fn checklist_insert(&mut self, list: &Checklist) -> Result<ChecklistId, StoreError>;
+
+    /// Stores a task's state, and the end time of its checklist.
+    async fn task_put(
+        &mut self,
+        id: TaskId,
+        state: &TaskState,
+        head: &ChecklistHead,
+    ) -> Result<(), StoreError>;
+
+    /// Stores the value of a control; an empty one removes it.
+    async fn field_put(&mut self, id: FieldId, value: &str) -> Result<(), StoreError>;
+
+    /// Stores that a file lies in a control. Its bytes are safe already.
+    async fn file_insert(
+        &mut self,
+        team: TeamId,
+        control: ControlKey,
+        file: &StoredFile,
+    ) -> Result<(), StoreError>;
+}

@@ -1,0 +1,192 @@
+//! Deliveries: taking, settling, giving back and rescuing them, and the log.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use domain::{
+    Attempt, ChecklistId, Delivery, DeliveryId, DeliveryState, EventType, NodeId, SubscriptionId,
+    TeamId, Timestamp,
+};
+
+use crate::{Lease, LeasedDelivery, StoreError};
+
+/// A lane with something to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DueLane {
+    /// Whose lane.
+    pub subscription: SubscriptionId,
+    /// When its first is due.
+    pub earliest: Timestamp,
+}
+
+/// What to take from one lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Take {
+    /// From which lane.
+    pub subscription: SubscriptionId,
+    /// How many at most.
+    pub limit: u32,
+}
+
+/// What was taken from the lanes.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// Leased by this node from the commit on; in order within each lane.
+    pub deliveries: Vec<LeasedDelivery>,
+    /// Lanes that have nothing more that is due.
+    pub drained: Vec<SubscriptionId>,
+}
+
+/// What an attempt makes of its delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settlement {
+    /// The right to say so.
+    pub lease: Lease,
+    /// The attempt.
+    pub attempt: Attempt,
+    /// The new state: delivered, waiting, exhausted, refused or cancelled.
+    pub state: DeliveryState,
+    /// Why, in words.
+    pub reason: String,
+    /// When it is due next; only for one that waits.
+    pub due_at: Option<Timestamp>,
+}
+
+/// What came of a settlement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// Stored: the attempt and the new state.
+    Stored,
+    /// Nothing was stored: the lease had lapsed, and the delivery is somebody else's to settle.
+    LeaseLost,
+}
+
+/// What came of asking for another attempt by hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Redelivery {
+    /// It is due now.
+    Due(SubscriptionId),
+    /// It is being sent at this moment.
+    BeingSent,
+    /// Its subscription is paused.
+    Paused,
+    /// Its subscription is gone.
+    Gone,
+    /// The team has no such delivery.
+    NotThere,
+}
+
+/// Which deliveries a list is about.
+#[derive(Clone, Debug, Default)]
+pub struct DeliveryQuery {
+    /// Of this subscription.
+    pub subscription: Option<SubscriptionId>,
+    /// Of this type of event.
+    pub event_type: Option<EventType>,
+    /// That stand so.
+    pub state: Option<DeliveryState>,
+    /// Whose last answer was in this class: 2 for 200 to 299, and so on.
+    pub status_class: Option<u16>,
+    /// Of this checklist.
+    pub checklist: Option<ChecklistId>,
+    /// Whose event happened at this moment or later.
+    pub since: Option<Timestamp>,
+    /// Whose event happened before this moment.
+    pub until: Option<Timestamp>,
+    /// Older than this one: the last of the page before.
+    pub before: Option<DeliveryId>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// A delivery with its attempts and its body.
+#[derive(Clone, Debug)]
+pub struct DeliveryRecord {
+    /// The delivery.
+    pub delivery: Delivery,
+    /// Its attempts, first to last.
+    pub attempts: Vec<Attempt>,
+    /// What is sent.
+    pub body: Bytes,
+}
+
+/// Reading deliveries.
+#[async_trait]
+pub trait ReadDeliveries: Send {
+    /// Lanes of subscriptions that send, with something that waits: with when the first of it is
+    /// due. At most `limit`, those with the earliest first.
+    async fn delivery_lanes(&mut self, limit: u32) -> Result<Vec<DueLane>, StoreError>;
+
+    /// The deliveries that `query` is about, newest first. Those of a paused subscription that
+    /// wait are `held`, those of one that is gone `cancelled`.
+    async fn delivery_page(
+        &mut self,
+        team: TeamId,
+        query: &DeliveryQuery,
+    ) -> Result<Vec<Delivery>, StoreError>;
+
+    /// A delivery with its log.
+    async fn delivery_get(
+        &mut self,
+        team: TeamId,
+        id: DeliveryId,
+    ) -> Result<Option<DeliveryRecord>, StoreError>;
+}
+
+/// Changing deliveries.
+#[async_trait]
+pub trait WriteDeliveries: Send {
+    /// Leases what is due at `now` in the lanes that `takes` names, for `node` until `until`, and
+    /// counts the attempt. Lanes of subscriptions that do not send give nothing and are drained.
+    async fn delivery_take(
+        &mut self,
+        takes: &[Take],
+        node: NodeId,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Taken, StoreError>;
+
+    /// Stores what came of attempts, each only while its lease is ours. Answers in the same order.
+    ///
+    /// One that had been delivered before stays delivered, whatever the settlement says.
+    async fn delivery_settle(
+        &mut self,
+        settlements: &[Settlement],
+    ) -> Result<Vec<Settled>, StoreError>;
+
+    /// Gives leases back whose attempt was not begun: due now, the attempt not counted.
+    async fn delivery_give_back(
+        &mut self,
+        leases: &[Lease],
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Ends leases that lapsed before `now`, or all that are not `spare`'s: writes an attempt with
+    /// outcome `unknown` for each, after which it is due now, or exhausted when it was the last of
+    /// `attempts_max`. At most `limit`; answers how many.
+    async fn delivery_rescue(
+        &mut self,
+        which: Rescue,
+        now: Timestamp,
+        attempts_max: u32,
+        limit: u32,
+    ) -> Result<u32, StoreError>;
+
+    /// Makes a delivery due now because `by` asked for it. One that was delivered stays delivered,
+    /// whatever comes of the attempt.
+    async fn delivery_redeliver(
+        &mut self,
+        team: TeamId,
+        id: DeliveryId,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<Redelivery, StoreError>;
+}
+
+/// Which leases a rescue ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rescue {
+    /// Those whose time is over.
+    Lapsed,
+    /// All but those of this node: for a start at which no other node can be alive.
+    AllBut(NodeId),
+}

@@ -1,0 +1,17 @@
+//! Events and whom they reach.
+
+use async_trait::async_trait;
+use domain::Event;
+
+use crate::StoreError;
+
+/// Adding events.
+#[async_trait]
+pub trait WriteEvents: Send {
+    /// Stores `event` with a delivery for each subscription of its team that wants it and is not
+    /// gone, and answers how many these are.
+    ///
+    /// A delivery whose lane gives a permit is stored as leased by this node, and handed to the
+    /// attached lanes once the commit is on disk. The others are stored as due now.
+    async fn event_append(&mut self, event: &Event) -> Result<usize, StoreError>;
+}

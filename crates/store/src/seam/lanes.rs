@@ -1,0 +1,136 @@
+//! The way from a commit to the delivery engine in memory: permits held before the insert, and
+//! leases handed over after the commit.
+//!
+//! The table is the truth and this a short cut: whoever drops a permit or loses a hand-over costs
+//! time, never a delivery.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use domain::{
+    DeliveryId, EventId, EventType, NodeId, SigningSecret, SubscriptionId, TargetUrl, Timestamp,
+    WebhookHead,
+};
+
+/// The right to have one delivery, for as long as it is not settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// Which delivery.
+    pub delivery: DeliveryId,
+    /// Whose right it is.
+    pub node: NodeId,
+    /// For which attempt, from 1; counted before it is sent.
+    pub attempt: u32,
+    /// Until when nobody else may take it.
+    pub until: Timestamp,
+}
+
+/// Where the deliveries of one subscription go, and how they are signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination {
+    /// Which subscription.
+    pub subscription: SubscriptionId,
+    /// Goes up with every change of what follows.
+    pub revision: i64,
+    /// The address.
+    pub target: TargetUrl,
+    /// Each of them signs.
+    pub secrets: Vec<SigningSecret>,
+}
+
+/// A delivery that this node may send.
+#[derive(Clone, Debug)]
+pub struct LeasedDelivery {
+    /// The right to.
+    pub lease: Lease,
+    /// The event.
+    pub event: EventId,
+    /// What happened.
+    pub event_type: EventType,
+    /// Its number among the deliveries of its subscription.
+    pub sequence: i64,
+    /// Who asked for this attempt by hand, if anybody did.
+    pub manual_by: Option<String>,
+    /// Whether the receiver took it before; then it stays delivered, whatever comes of this.
+    pub delivered_before: bool,
+    /// Where it goes.
+    pub destination: Arc<Destination>,
+    /// What is sent.
+    pub body: Bytes,
+}
+
+impl LeasedDelivery {
+    /// What the attempt says about itself when it is sent at `at`.
+    pub fn head(&self, at: Timestamp) -> WebhookHead {
+        WebhookHead {
+            event: self.event,
+            event_type: self.event_type,
+            subscription: self.destination.subscription,
+            delivery: self.lease.delivery,
+            sequence: self.sequence,
+            attempt: self.lease.attempt,
+            at,
+        }
+    }
+}
+
+/// What the delivery engine does for a store. All calls return at once.
+pub trait Lanes: Send + Sync + 'static {
+    /// The node that leases belong to.
+    fn node(&self) -> NodeId;
+
+    /// Until when a lease taken at `now` lasts.
+    fn lease_until(&self, now: Timestamp) -> Timestamp;
+
+    /// Takes a permit for one request to the subscription, if its lane has one free and nothing
+    /// due waits in the table before it.
+    fn reserve(&self, subscription: SubscriptionId) -> bool;
+
+    /// Takes a permit back.
+    fn release(&self, subscription: SubscriptionId);
+
+    /// A delivery of the subscription was or is about to be stored as due: until a take has found
+    /// nothing more, what is new goes behind it.
+    fn backlog(&self, subscription: SubscriptionId);
+
+    /// These are committed and leased by this node. In the order of their commit.
+    fn hand_over(&self, deliveries: Vec<(LeasedDelivery, Permit)>);
+
+    /// Something due was committed that was not handed over.
+    fn wake(&self);
+}
+
+/// The right to one request to one subscription; given back when it is dropped.
+pub struct Permit {
+    lanes: Arc<dyn Lanes>,
+    subscription: SubscriptionId,
+}
+
+impl Permit {
+    /// Takes a permit, as [`Lanes::reserve`] does.
+    pub fn reserve(lanes: &Arc<dyn Lanes>, subscription: SubscriptionId) -> Option<Self> {
+        lanes
+            .reserve(subscription)
+            .then(|| Self::held(lanes.clone(), subscription))
+    }
+
+    /// A permit that `lanes` has counted already.
+    pub fn held(lanes: Arc<dyn Lanes>, subscription: SubscriptionId) -> Self {
+        Self {
+            lanes,
+            subscription,
+        }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.lanes.release(self.subscription);
+    }
+}
+
+impl std::fmt::Debug for Permit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Permit").field(&self.subscription).finish()
+    }
+}

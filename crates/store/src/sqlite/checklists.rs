@@ -1,0 +1,235 @@
+//! Checklists, the state of their tasks, what their controls hold, and their files.
+
+mod page;
+mod state;
+
+use async_trait::async_trait;
+use domain::{
+    Checklist, ChecklistHead, ChecklistId, ControlKey, FieldId, FileKey, StoredFile, TaskId,
+    TaskKey, TaskState, TaskStatus, TeamId,
+};
+use rusqlite::{Row, params, params_from_iter};
+
+use super::{
+    tx::{Change, Tx},
+    values::{folded, millis},
+};
+use crate::{ChecklistQuery, Fields, Page, ReadChecklists, StoreError, WriteChecklists};
+use page::{offset, page_statement};
+use state::{head, places, stored_file};
+
+#[async_trait]
+impl<G: Send> ReadChecklists for Tx<'_, G> {
+    async fn checklist_get(
+        &mut self,
+        team: TeamId,
+        id: ChecklistId,
+        fields: Fields,
+    ) -> Result<Option<Checklist>, StoreError> {
+        let sql = "SELECT id, key, version, name, created_at, created_by, created_email,
+                scheduled_at, started_at, ended_at, archived_at
+            FROM checklist WHERE id = ?1 AND team_id = ?2";
+        let head = self.first(sql, params![id.get(), team.get()], |row| head(row, team))?;
+        let Some(head) = head else {
+            return Ok(None);
+        };
+        let template = self.edition(head.version)?;
+        let tasks = self.task_states(id, template.tasks.len())?;
+        let fields = self.field_states(id, places(&template, fields))?;
+        Ok(Some(Checklist {
+            head,
+            template,
+            tasks,
+            fields,
+        }))
+    }
+
+    async fn checklist_page(
+        &mut self,
+        query: &ChecklistQuery,
+    ) -> Result<Vec<ChecklistId>, StoreError> {
+        let (sql, bound) = page_statement(query);
+        self.all(&sql, params_from_iter(bound), |row| {
+            Ok(ChecklistId::new(row.get(0)?))
+        })
+    }
+
+    async fn task_page(
+        &mut self,
+        team: TeamId,
+        key: Option<TaskKey>,
+        status: Option<TaskStatus>,
+        page: Page,
+    ) -> Result<Vec<TaskId>, StoreError> {
+        let status = status.map(TaskStatus::word);
+        let read = |row: &Row<'_>| Ok(TaskId::new(row.get(0)?));
+        if let Some(key) = key {
+            let sql = "SELECT t.id
+                FROM checklist_task t CROSS JOIN checklist c ON c.id = t.id / 1024
+                WHERE t.key = ?2 AND (?3 IS NULL OR t.status = ?3)
+                    AND c.team_id = ?1 AND c.archived_at IS NULL
+                ORDER BY t.id DESC LIMIT ?4 OFFSET ?5";
+            let bound = params![team.get(), key.uuid(), status, page.size, offset(page)];
+            return self.all(sql, bound, read);
+        }
+        let sql = "SELECT t.id
+            FROM checklist c CROSS JOIN checklist_task t
+                ON t.id BETWEEN c.id * 1024 AND c.id * 1024 + 1023
+            WHERE c.team_id = ?1 AND c.archived_at IS NULL AND (?2 IS NULL OR t.status = ?2)
+            ORDER BY c.id DESC, t.id LIMIT ?3 OFFSET ?4";
+        self.all(
+            sql,
+            params![team.get(), status, page.size, offset(page)],
+            read,
+        )
+    }
+
+    async fn file_page(
+        &mut self,
+        team: TeamId,
+        control: ControlKey,
+        page: Page,
+    ) -> Result<Vec<StoredFile>, StoreError> {
+        let sql = "SELECT key, field_id, name, size, media_type, sha256,
+                uploaded_at, uploaded_by, uploaded_email
+            FROM file WHERE team_id = ?1 AND control_key = ?2
+            ORDER BY number DESC LIMIT ?3 OFFSET ?4";
+        let bound = params![team.get(), control.uuid(), page.size, offset(page)];
+        self.all(sql, bound, stored_file)
+    }
+
+    async fn file_get(
+        &mut self,
+        team: TeamId,
+        key: FileKey,
+    ) -> Result<Option<StoredFile>, StoreError> {
+        let sql = "SELECT key, field_id, name, size, media_type, sha256,
+                uploaded_at, uploaded_by, uploaded_email
+            FROM file WHERE key = ?1 AND team_id = ?2";
+        self.first(sql, params![key.uuid(), team.get()], stored_file)
+    }
+
+    async fn file_orphans(&mut self, keys: &[FileKey]) -> Result<Vec<FileKey>, StoreError> {
+        let sql = "SELECT 1 FROM file WHERE key = ?1";
+        let mut orphans = Vec::new();
+        for key in keys {
+            if self.first(sql, [key.uuid()], |_| Ok(()))?.is_none() {
+                orphans.push(*key);
+            }
+        }
+        Ok(orphans)
+    }
+}
+
+#[async_trait]
+impl WriteChecklists for Change<'_> {
+    async fn checklist_lock(&mut self, _id: ChecklistId) -> Result<(), StoreError> {
+        // There is one writer, and this is it.
+        Ok(())
+    }
+
+    async fn checklist_insert(&mut self, list: &Checklist) -> Result<ChecklistId, StoreError> {
+        let sql = "INSERT INTO checklist (key, team_id, template_key, version, name, name_folded,
+                created_at, created_by, created_email, scheduled_at, started_at, ended_at,
+                archived_at)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+        let head = &list.head;
+        self.run(
+            sql,
+            params![
+                head.key.uuid(),
+                head.team.get(),
+                list.template.key.uuid(),
+                head.version.uuid(),
+                head.name,
+                folded(&head.name),
+                head.created.at.as_millis(),
+                head.created.by.name,
+                head.created.by.email,
+                millis(head.scheduled_at),
+                millis(head.started_at),
+                millis(head.ended_at),
+                millis(head.archived_at),
+            ],
+        )?;
+        let id = ChecklistId::new(self.last_number());
+        let sql = "INSERT INTO checklist_task (id, key, status, completions)
+            VALUES (?1, ?2, 'Incomplete', 0)";
+        for (index, task) in list.template.tasks.iter().enumerate() {
+            if !task.heading {
+                self.run(sql, params![TaskId::of(id, index).get(), task.key.uuid()])?;
+            }
+        }
+        Ok(id)
+    }
+
+    async fn task_put(
+        &mut self,
+        id: TaskId,
+        state: &TaskState,
+        head: &ChecklistHead,
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE checklist_task
+            SET status = ?2, done_at = ?3, done_by = ?4, done_email = ?5, completions = ?6
+            WHERE id = ?1";
+        let done = state.done.as_ref();
+        let changed = self.run(
+            sql,
+            params![
+                id.get(),
+                state.status.word(),
+                done.map(|done| done.at.as_millis()),
+                done.map(|done| &done.by.name),
+                done.and_then(|done| done.by.email.as_ref()),
+                state.completions,
+            ],
+        )?;
+        if changed == 0 {
+            return Err(StoreError::Failed("there is no such task to store".into()));
+        }
+        // Most completions leave it as it is; then nothing is written.
+        let sql = "UPDATE checklist SET ended_at = ?2 WHERE id = ?1 AND ended_at IS NOT ?2";
+        self.run(sql, params![id.checklist().get(), millis(head.ended_at)])?;
+        Ok(())
+    }
+
+    async fn field_put(&mut self, id: FieldId, value: &str) -> Result<(), StoreError> {
+        if value.is_empty() {
+            self.run("DELETE FROM field WHERE id = ?1", [id.get()])?;
+            return Ok(());
+        }
+        let sql = "INSERT INTO field (id, value) VALUES (?1, ?2)
+            ON CONFLICT (id) DO UPDATE SET value = excluded.value";
+        self.run(sql, params![id.get(), value])?;
+        Ok(())
+    }
+
+    async fn file_insert(
+        &mut self,
+        team: TeamId,
+        control: ControlKey,
+        file: &StoredFile,
+    ) -> Result<(), StoreError> {
+        let sql = "INSERT INTO file (key, team_id, control_key, field_id, name, size, media_type,
+                sha256, uploaded_at, uploaded_by, uploaded_email)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+        let size = i64::try_from(file.size).map_err(|error| StoreError::Failed(error.into()))?;
+        self.run(
+            sql,
+            params![
+                file.key.uuid(),
+                team.get(),
+                control.uuid(),
+                file.field.get(),
+                file.name,
+                size,
+                file.media_type,
+                file.sha256,
+                file.uploaded.at.as_millis(),
+                file.uploaded.by.name,
+                file.uploaded.by.email,
+            ],
+        )?;
+        Ok(())
+    }
+}

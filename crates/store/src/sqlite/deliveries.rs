@@ -1,0 +1,235 @@
+//! Taking, settling, giving back and rescuing deliveries.
+
+mod log;
+mod page;
+mod settling;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use domain::{
+    DeliveryId, DeliveryState, EventId, NodeId, SubscriptionId, SubscriptionState, TeamId,
+    Timestamp,
+};
+use rusqlite::params;
+use uuid::Uuid;
+
+use super::{
+    subscriptions::{EVENT_TYPE, STATE},
+    tx::Change,
+    values::{Cells as _, Place},
+};
+use settling::Lapsed;
+
+use crate::{
+    Lease, LeasedDelivery, Redelivery, Rescue, Settled, Settlement, StoreError, Take, Taken,
+    WriteDeliveries,
+};
+
+const DELIVERY_STATE: Place = Place {
+    table: "delivery",
+    column: "state",
+};
+
+#[async_trait]
+impl WriteDeliveries for Change<'_> {
+    async fn delivery_take(
+        &mut self,
+        takes: &[Take],
+        node: NodeId,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Taken, StoreError> {
+        let mut answer = Taken::default();
+        for take in takes {
+            let lease = |delivery, attempt| Lease {
+                delivery,
+                node,
+                attempt,
+                until,
+            };
+            if !self.lane_take(*take, now, lease, &mut answer.deliveries)? {
+                answer.drained.push(take.subscription);
+            }
+        }
+        Ok(answer)
+    }
+
+    async fn delivery_settle(
+        &mut self,
+        settlements: &[Settlement],
+    ) -> Result<Vec<Settled>, StoreError> {
+        settlements
+            .iter()
+            .map(|settlement| self.settle(settlement))
+            .collect()
+    }
+
+    async fn delivery_give_back(
+        &mut self,
+        leases: &[Lease],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE delivery SET state = 'waiting', due_at = ?4, attempts = attempts - 1,
+                lease_node = NULL, lease_until = NULL
+            WHERE id = ?1 AND state = 'leased' AND attempts = ?2 AND lease_node = ?3
+            RETURNING subscription_id";
+        for lease in leases {
+            let (id, node) = (lease.delivery.uuid(), lease.node.uuid());
+            let bound = params![id, lease.attempt, node, now.as_millis()];
+            let lane = self.first(sql, bound, |row| Ok(SubscriptionId::new(row.guid(0)?)))?;
+            if let Some(lane) = lane {
+                self.gathered.due(lane);
+            }
+        }
+        Ok(())
+    }
+
+    async fn delivery_rescue(
+        &mut self,
+        which: Rescue,
+        now: Timestamp,
+        attempts_max: u32,
+        limit: u32,
+    ) -> Result<u32, StoreError> {
+        let (which, spare) = match which {
+            Rescue::Lapsed => ("d.lease_until < ?1 AND ?2 IS NOT NULL", Uuid::nil()),
+            Rescue::AllBut(spare) => ("?1 IS NOT NULL AND d.lease_node <> ?2", spare.uuid()),
+        };
+        let sql = format!(
+            "SELECT d.id, d.subscription_id, d.attempts, d.due_at, d.manual_by,
+                d.delivered_at IS NOT NULL, s.target_url
+            FROM delivery d INDEXED BY delivery_leased
+                JOIN subscription s ON s.id = d.subscription_id
+            WHERE d.state = 'leased' AND {which} ORDER BY d.lease_until LIMIT ?3"
+        );
+        let bound = params![now.as_millis(), spare, limit];
+        let lapsed = self.all(&sql, bound, |row| {
+            Ok(Lapsed {
+                delivery: DeliveryId::new(row.guid(0)?),
+                subscription: SubscriptionId::new(row.guid(1)?),
+                attempt: row.get(2)?,
+                began: row.time(3)?,
+                manual_by: row.get(4)?,
+                delivered_before: row.get(5)?,
+                target: row.get(6)?,
+            })
+        })?;
+        for one in &lapsed {
+            self.rescue(one, now, attempts_max)?;
+        }
+        Ok(u32::try_from(lapsed.len()).unwrap_or(u32::MAX))
+    }
+
+    async fn delivery_redeliver(
+        &mut self,
+        team: TeamId,
+        id: DeliveryId,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<Redelivery, StoreError> {
+        let sql = "SELECT d.subscription_id, d.state, s.state
+            FROM delivery d JOIN subscription s ON s.id = d.subscription_id
+            WHERE d.id = ?1 AND d.team_id = ?2";
+        let found = self.first(sql, params![id.uuid(), team.get()], |row| {
+            let subscription = SubscriptionId::new(row.guid(0)?);
+            Ok((
+                subscription,
+                row.word(1, DELIVERY_STATE)?,
+                row.word(2, STATE)?,
+            ))
+        })?;
+        let subscription = match found {
+            None => return Ok(Redelivery::NotThere),
+            Some((_, _, SubscriptionState::Gone)) => return Ok(Redelivery::Gone),
+            Some((_, DeliveryState::Leased, _)) => return Ok(Redelivery::BeingSent),
+            Some((_, _, SubscriptionState::Paused)) => return Ok(Redelivery::Paused),
+            Some((subscription, _, _)) => subscription,
+        };
+        let sql = "UPDATE delivery SET state = 'waiting', reason = '', due_at = ?2, manual_by = ?3
+            WHERE id = ?1";
+        self.run(sql, params![id.uuid(), now.as_millis(), by])?;
+        self.gathered.due(subscription);
+        Ok(Redelivery::Due(subscription))
+    }
+}
+
+/// A delivery that is due in some lane.
+struct Due {
+    id: DeliveryId,
+    sequence: i64,
+    attempts: u32,
+    manual_by: Option<String>,
+    delivered_before: bool,
+    event: i64,
+}
+
+impl Change<'_> {
+    /// Leases what is due in one lane; answers whether more is.
+    fn lane_take(
+        &mut self,
+        take: Take,
+        now: Timestamp,
+        lease: impl Fn(DeliveryId, u32) -> Lease,
+        taken: &mut Vec<LeasedDelivery>,
+    ) -> Result<bool, StoreError> {
+        let lane = take.subscription.uuid();
+        let sql = "SELECT revision, state, event_type FROM subscription WHERE id = ?1";
+        let subscription = self.first(sql, [lane], |row| {
+            let state: SubscriptionState = row.word(1, STATE)?;
+            Ok((row.get::<_, i64>(0)?, state, row.word(2, EVENT_TYPE)?))
+        })?;
+        let Some((revision, _, event_type)) = subscription.filter(|(_, state, _)| state.sends())
+        else {
+            return Ok(false);
+        };
+        // One more than wanted, to know whether there is more.
+        let sql = "SELECT id, sequence, attempts, manual_by, delivered_at IS NOT NULL, event
+            FROM delivery INDEXED BY delivery_due
+            WHERE subscription_id = ?1 AND state = 'waiting' AND due_at <= ?2
+            ORDER BY due_at, sequence LIMIT ?3";
+        let bound = params![lane, now.as_millis(), i64::from(take.limit) + 1];
+        let mut due = self.all(sql, bound, |row| {
+            Ok(Due {
+                id: DeliveryId::new(row.guid(0)?),
+                sequence: row.get(1)?,
+                attempts: row.get(2)?,
+                manual_by: row.get(3)?,
+                delivered_before: row.get(4)?,
+                event: row.get(5)?,
+            })
+        })?;
+        let wanted = usize::try_from(take.limit).unwrap_or(usize::MAX);
+        let more = due.len() > wanted;
+        due.truncate(wanted);
+        if due.is_empty() {
+            return Ok(more);
+        }
+        let destination = self.destination(take.subscription, revision)?;
+        let sql = "UPDATE delivery SET state = 'leased', attempts = attempts + 1, due_at = ?2,
+                lease_node = ?3, lease_until = ?4
+            WHERE id = ?1";
+        let event_sql = "SELECT id, body FROM event WHERE number = ?1";
+        for due in due {
+            let lease = lease(due.id, due.attempts + 1);
+            let (node, until) = (lease.node.uuid(), lease.until.as_millis());
+            self.run(sql, params![due.id.uuid(), now.as_millis(), node, until])?;
+            let (event, body) = self.one(event_sql, [due.event], |row| {
+                Ok((
+                    EventId::new(row.guid(0)?),
+                    Bytes::from(row.get::<_, Vec<u8>>(1)?),
+                ))
+            })?;
+            taken.push(LeasedDelivery {
+                lease,
+                event,
+                event_type,
+                sequence: due.sequence,
+                manual_by: due.manual_by,
+                delivered_before: due.delivered_before,
+                destination: destination.clone(),
+                body,
+            });
+        }
+        Ok(more)
+    }
+}

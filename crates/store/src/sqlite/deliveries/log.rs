@@ -1,0 +1,190 @@
+//! Reading deliveries: which lanes have something to send, the log, and one delivery in full.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use domain::{
+    Attempt, ChecklistId, Delivery, DeliveryId, DeliveryState, EventId, EventType, Outcome,
+    SubscriptionId, SubscriptionState, TeamId,
+};
+use rusqlite::{Row, params, params_from_iter};
+
+use super::{
+    super::{
+        fault::Fault,
+        subscriptions::{EVENT_TYPE, STATE},
+        tx::Tx,
+        values::{Cells as _, Place},
+    },
+    DELIVERY_STATE,
+    page::{page_statement, state_terms},
+};
+use crate::{DeliveryQuery, DeliveryRecord, DueLane, ReadDeliveries, StoreError};
+
+const ATTEMPT_OUTCOME: Place = Place {
+    table: "attempt",
+    column: "outcome",
+};
+const LAST_OUTCOME: Place = Place {
+    table: "delivery",
+    column: "last_outcome",
+};
+
+/// The columns that `delivery` reads.
+pub(super) const COLUMNS: &str =
+    "d.id, e.id, s.event_type, d.subscription_id, d.sequence, e.checklist_id,
+    d.state, d.reason, d.attempts, e.at, d.due_at, d.last_ended_at, d.last_outcome, d.last_status,
+    d.delivered_at IS NOT NULL, s.state, s.state_reason";
+
+#[async_trait]
+impl<G: Send> ReadDeliveries for Tx<'_, G> {
+    async fn delivery_lanes(&mut self, limit: u32) -> Result<Vec<DueLane>, StoreError> {
+        // From lane to lane along the index, however many wait in each.
+        let sql = "WITH RECURSIVE lane (id) AS (
+                SELECT min(subscription_id) FROM delivery INDEXED BY delivery_due
+                    WHERE state = 'waiting'
+                UNION ALL
+                SELECT (SELECT min(subscription_id) FROM delivery INDEXED BY delivery_due
+                        WHERE state = 'waiting' AND subscription_id > lane.id)
+                    FROM lane WHERE lane.id IS NOT NULL)
+            SELECT s.id, (SELECT min(due_at) FROM delivery INDEXED BY delivery_due
+                    WHERE state = 'waiting' AND subscription_id = s.id) AS earliest
+            FROM lane CROSS JOIN subscription s ON s.id = lane.id
+            WHERE s.state IN ('active', 'failing')
+            ORDER BY earliest, s.id LIMIT ?1";
+        self.all(sql, [limit], |row| {
+            let subscription = SubscriptionId::new(row.guid(0)?);
+            Ok(DueLane {
+                subscription,
+                earliest: row.time(1)?,
+            })
+        })
+    }
+
+    async fn delivery_page(
+        &mut self,
+        team: TeamId,
+        query: &DeliveryQuery,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        let mut found = Vec::new();
+        for state in state_terms(query.state) {
+            let (sql, bound) = page_statement(team, query, state);
+            found.extend(self.all(&sql, params_from_iter(bound), delivery)?);
+        }
+        // Identifiers and sequences grow together, so this is the order of each part as well.
+        found.sort_by_key(|delivery| std::cmp::Reverse(delivery.delivery_id));
+        found.truncate(usize::try_from(query.limit).unwrap_or(usize::MAX));
+        Ok(found)
+    }
+
+    async fn delivery_get(
+        &mut self,
+        team: TeamId,
+        id: DeliveryId,
+    ) -> Result<Option<DeliveryRecord>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS}, e.body, d.first_started_at, d.first_duration_ms, d.first_status,
+                d.first_target, d.first_signature, d.first_response_headers,
+                d.first_response_body, d.first_response_truncated
+            FROM delivery d JOIN event e ON e.number = d.event
+                JOIN subscription s ON s.id = d.subscription_id
+            WHERE d.id = ?1 AND d.team_id = ?2"
+        );
+        let found = self.first(&sql, params![id.uuid(), team.get()], |row| {
+            let body = Bytes::from(row.get::<_, Vec<u8>>(17)?);
+            Ok((delivery(row)?, body, first_attempt(row, 18)?))
+        })?;
+        let Some((delivery, body, first)) = found else {
+            return Ok(None);
+        };
+        let sql =
+            "SELECT number, manual_by, started_at, duration_ms, outcome, status, error, target,
+                signature, response_headers, response_body, response_truncated
+            FROM attempt WHERE delivery_id = ?1 ORDER BY number";
+        let others = self.all(sql, [id.uuid()], attempt)?;
+        let attempts = first.into_iter().chain(others).collect();
+        Ok(Some(DeliveryRecord {
+            delivery,
+            attempts,
+            body,
+        }))
+    }
+}
+
+fn delivery(row: &Row<'_>) -> Result<Delivery, Fault> {
+    let stored: DeliveryState = row.word(6, DELIVERY_STATE)?;
+    let of: SubscriptionState = row.word(15, STATE)?;
+    let delivered_before: bool = row.get(14)?;
+    let state = match (stored, of) {
+        (DeliveryState::Waiting, SubscriptionState::Paused) => DeliveryState::Held,
+        (DeliveryState::Waiting, SubscriptionState::Gone) if delivered_before => {
+            DeliveryState::Delivered
+        }
+        (DeliveryState::Waiting, SubscriptionState::Gone) => DeliveryState::Cancelled,
+        (stored, _) => stored,
+    };
+    // Held, or cancelled with its subscription: why is what was said of the subscription.
+    let reason = match state {
+        DeliveryState::Held => row.get(16)?,
+        DeliveryState::Cancelled if stored == DeliveryState::Waiting => row.get(16)?,
+        _ => row.get(7)?,
+    };
+    let waits = state == DeliveryState::Waiting;
+    let last_outcome: Option<Outcome> = match row.get_ref(12)? {
+        rusqlite::types::ValueRef::Null => None,
+        _ => Some(row.word(12, LAST_OUTCOME)?),
+    };
+    Ok(Delivery {
+        delivery_id: DeliveryId::new(row.guid(0)?),
+        event_id: EventId::new(row.guid(1)?),
+        event_type: row.word::<EventType>(2, EVENT_TYPE)?,
+        subscription_id: SubscriptionId::new(row.guid(3)?),
+        sequence: row.get(4)?,
+        checklist_id: ChecklistId::new(row.get(5)?),
+        state,
+        reason,
+        attempts: row.get(8)?,
+        created_date_time: row.time(9)?,
+        next_attempt_date_time: row.time_opt(10)?.filter(|_| waits),
+        last_attempt_date_time: row.time_opt(11)?,
+        last_outcome,
+        last_status_code: row.get(13)?,
+    })
+}
+
+/// The first attempt, if it lives in the delivery's row.
+fn first_attempt(row: &Row<'_>, at: usize) -> Result<Option<Attempt>, Fault> {
+    let Some(started_at) = row.time_opt(at)? else {
+        return Ok(None);
+    };
+    Ok(Some(Attempt {
+        number: 1,
+        manual_by: None,
+        started_at,
+        duration_ms: row.get(at + 1)?,
+        outcome: Outcome::Delivered,
+        status: row.get(at + 2)?,
+        error: String::new(),
+        target: row.get(at + 3)?,
+        signature: row.get(at + 4)?,
+        response_headers: row.get(at + 5)?,
+        response_body: Bytes::from(row.get::<_, Vec<u8>>(at + 6)?),
+        response_truncated: row.get(at + 7)?,
+    }))
+}
+
+fn attempt(row: &Row<'_>) -> Result<Attempt, Fault> {
+    Ok(Attempt {
+        number: row.get(0)?,
+        manual_by: row.get(1)?,
+        started_at: row.time(2)?,
+        duration_ms: row.get(3)?,
+        outcome: row.word(4, ATTEMPT_OUTCOME)?,
+        status: row.get(5)?,
+        error: row.get(6)?,
+        target: row.get(7)?,
+        signature: row.get(8)?,
+        response_headers: row.get(9)?,
+        response_body: Bytes::from(row.get::<_, Vec<u8>>(10)?),
+        response_truncated: row.get(11)?,
+    })
+}

@@ -1,0 +1,168 @@
+//! Adding events: finding the subscriptions that want one, numbering and storing its deliveries, and
+//! leasing at once those whose lane has room.
+
+use async_trait::async_trait;
+use domain::{DeliveryId, Event, SubscriptionId, SubscriptionState};
+use rusqlite::params;
+use uuid::Uuid;
+
+use super::{
+    subscriptions::STATE,
+    tx::{Change, Gathered},
+    values::Cells as _,
+};
+use crate::{Lease, LeasedDelivery, Permit, StoreError, WriteEvents};
+
+/// A subscription that wants the event.
+struct Wants {
+    id: SubscriptionId,
+    revision: i64,
+    state: SubscriptionState,
+}
+
+#[async_trait]
+impl WriteEvents for Change<'_> {
+    async fn event_append(&mut self, event: &Event) -> Result<usize, StoreError> {
+        let wants = self.wants(event)?;
+        let first = self.delivery_ids(event, wants.len());
+        let number = self.event_insert(event, first, wants.len())?;
+        for (offset, subscription) in (0_u128..).zip(&wants) {
+            let id = DeliveryId::new(Uuid::from_u128(first + offset));
+            self.delivery_insert(event, number, id, subscription)?;
+        }
+        Ok(wants.len())
+    }
+}
+
+impl Change<'_> {
+    fn wants(&self, event: &Event) -> Result<Vec<Wants>, StoreError> {
+        let [one, other] = event.scope_keys();
+        // Repeated where it has no meaning: a set holds it once.
+        let team = if event.reaches_team_scope() {
+            Uuid::nil()
+        } else {
+            one
+        };
+        let sql = "SELECT id, revision, state FROM subscription
+            WHERE team_id = ?1 AND event_type = ?2 AND scope_key IN (?3, ?4, ?5)
+                AND state <> 'gone'";
+        let bound = params![event.team.get(), event.kind.word(), one, other, team];
+        self.all(sql, bound, |row| {
+            Ok(Wants {
+                id: SubscriptionId::new(row.guid(0)?),
+                revision: row.get(1)?,
+                state: row.word(2, STATE)?,
+            })
+        })
+    }
+
+    /// The first of `count` consecutive identifiers: greater than all before, so that their order is
+    /// that of the deliveries, and never of an earlier time than the event, so that a list from some
+    /// moment on can begin at that moment's identifier (RFC 9562, section 6.2, method 2).
+    fn delivery_ids(&mut self, event: &Event, count: usize) -> u128 {
+        let millis = u64::try_from(event.at.as_millis()).unwrap_or(0);
+        let random = self.core.source.random();
+        let fresh = uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid();
+        let first = fresh
+            .as_u128()
+            .max(self.gathered.last_delivery.saturating_add(1));
+        self.gathered.last_delivery = first.saturating_add(count as u128);
+        first
+    }
+
+    fn event_insert(&self, event: &Event, first: u128, count: usize) -> Result<i64, StoreError> {
+        let sql = "INSERT INTO event (id, team_id, type, at, checklist_id, template_key, task_key,
+                control_key, first_delivery, last_delivery, body)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+        let first = (count > 0).then_some(first);
+        let last = first.map(|first| Uuid::from_u128(first + count as u128 - 1));
+        self.run(
+            sql,
+            params![
+                event.id.uuid(),
+                event.team.get(),
+                event.kind.word(),
+                event.at.as_millis(),
+                event.checklist.get(),
+                event.template.uuid(),
+                event.task.uuid(),
+                event.control.uuid(),
+                first.map(Uuid::from_u128),
+                last,
+                &event.body[..],
+            ],
+        )?;
+        Ok(self.last_number())
+    }
+
+    fn delivery_insert(
+        &mut self,
+        event: &Event,
+        number: i64,
+        delivery: DeliveryId,
+        wants: &Wants,
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE subscription_sequence SET last = last + 1 WHERE subscription_id = ?1
+            RETURNING last";
+        let sequence: i64 = self.one(sql, [wants.id.uuid()], |row| Ok(row.get(0)?))?;
+        let permit = if wants.state.sends() {
+            self.gathered.reserve(wants.id)
+        } else {
+            None
+        };
+        let now = self.core.source.now();
+        let lease = permit.as_ref().map(|(_, lanes)| Lease {
+            delivery,
+            node: lanes.node(),
+            attempt: 1,
+            until: lanes.lease_until(now),
+        });
+        let sql = "INSERT INTO delivery (id, team_id, subscription_id, event, sequence, state,
+                reason, attempts, due_at, lease_node, lease_until)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, '', ?7, ?8, ?9, ?10)";
+        self.run(
+            sql,
+            params![
+                delivery.uuid(),
+                event.team.get(),
+                wants.id.uuid(),
+                number,
+                sequence,
+                if lease.is_some() { "leased" } else { "waiting" },
+                u32::from(lease.is_some()),
+                if lease.is_some() { now } else { event.at }.as_millis(),
+                lease.map(|lease| lease.node.uuid()),
+                lease.map(|lease| lease.until.as_millis()),
+            ],
+        )?;
+        let Some((lease, (permit, _))) = lease.zip(permit) else {
+            if wants.state.sends() {
+                self.gathered.due(wants.id);
+            }
+            return Ok(());
+        };
+        let leased = LeasedDelivery {
+            lease,
+            event: event.id,
+            event_type: event.kind,
+            sequence,
+            manual_by: None,
+            delivered_before: false,
+            destination: self.destination(wants.id, wants.revision)?,
+            body: event.body.clone(),
+        };
+        self.gathered.ready.push((leased, permit));
+        Ok(())
+    }
+}
+
+impl Gathered {
+    /// A permit for the subscription, if the engine is there and gives one.
+    fn reserve(
+        &self,
+        subscription: SubscriptionId,
+    ) -> Option<(Permit, std::sync::Arc<dyn crate::Lanes>)> {
+        let lanes = self.lanes.as_ref()?;
+        Some((Permit::reserve(lanes, subscription)?, lanes.clone()))
+    }
+}

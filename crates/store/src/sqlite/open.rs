@@ -1,0 +1,248 @@
+//! Opening: the folder, its lock, the connections, the schema and the master key.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use domain::Source;
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _};
+use rustix::{
+    fs::{FlockOperation, flock},
+    io::Errno,
+};
+
+use super::migrations::{Migrated, migrate};
+use crate::{MasterKey, secrets::Cell};
+
+/// The database, in the data folder.
+pub(crate) const DATABASE_FILE: &str = "checkflow.db";
+/// Locked by the one server of a folder for as long as it runs.
+const SERVER_LOCK_FILE: &str = "checkflow.lock";
+/// Locked by whoever opens, while it opens.
+const OPEN_LOCK_FILE: &str = "checkflow.open.lock";
+
+/// How long a statement waits for another process that writes.
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Prepared statements kept per connection: more than there are texts.
+const STATEMENTS_KEPT: usize = 256;
+/// Memory for pages per connection, in KiB (negative, as SQLite wants it).
+const CACHE_KIB: i64 = -8 * 1024;
+/// The WAL file is cut to this when it starts over.
+const WAL_KEPT_BYTES: i64 = 64 * 1024 * 1024;
+/// What the check value of the master key decrypts to.
+const CHECK: &[u8] = b"checkflow";
+
+/// Why the database was not opened. Each is one line that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// There is something else where the folder should be.
+    #[error("{} is not a folder; name another data folder", .0.display())]
+    NotAFolder(PathBuf),
+    /// The folder can't be made or written.
+    #[error(
+        "the data folder {} can't be written ({source}); check its owner, or name another one",
+        path.display()
+    )]
+    NotWritable {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another server runs on it.
+    #[error(
+        "the data folder {} is in use by another server; stop that one, or name another folder",
+        .0.display()
+    )]
+    InUse(PathBuf),
+    /// A newer version of the program has been here.
+    #[error(
+        "{} was made by a newer version of this program; run that version, or restore a backup \
+         from before it",
+        .0.display()
+    )]
+    NewerSchema(PathBuf),
+    /// The secrets in it are encrypted with another key.
+    #[error(
+        "{} was made with another master key; give the one it was made with",
+        .0.display()
+    )]
+    OtherKey(PathBuf),
+    /// The file is no database, or a damaged one.
+    #[error("{} is not a database or is damaged; restore it from a backup", .0.display())]
+    Damaged(PathBuf),
+    /// Anything else that SQLite says.
+    #[error("{} can't be opened: {message}", path.display())]
+    Failed {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        message: String,
+    },
+}
+
+/// Makes the data folder, for its owner alone, if it is not there.
+pub(crate) fn folder_make(folder: &Path) -> Result<(), OpenError> {
+    if folder.exists() && !folder.is_dir() {
+        return Err(OpenError::NotAFolder(folder.to_owned()));
+    }
+    let made = fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder);
+    made.map_err(|source| match source.kind() {
+        io::ErrorKind::NotADirectory => OpenError::NotAFolder(folder.to_owned()),
+        _ => OpenError::NotWritable {
+            path: folder.to_owned(),
+            source,
+        },
+    })
+}
+
+/// Takes the lock of the server, which nobody but a server asks for.
+pub(super) fn server_lock(folder: &Path) -> Result<File, OpenError> {
+    let file = lock_file(folder, SERVER_LOCK_FILE)?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(Errno::WOULDBLOCK) => Err(OpenError::InUse(folder.to_owned())),
+        Err(error) => Err(not_writable(folder, error.into())),
+    }
+}
+
+/// Waits until nobody else is opening: two processes that start at once migrate once.
+pub(super) fn open_lock(folder: &Path) -> Result<File, OpenError> {
+    let file = lock_file(folder, OPEN_LOCK_FILE)?;
+    loop {
+        match flock(&file, FlockOperation::LockExclusive) {
+            Ok(()) => return Ok(file),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(not_writable(folder, error.into())),
+        }
+    }
+}
+
+fn lock_file(folder: &Path, name: &str) -> Result<File, OpenError> {
+    let mut options = OpenOptions::new();
+    let options = options.write(true).create(true).truncate(false).mode(0o600);
+    options
+        .open(folder.join(name))
+        .map_err(|source| not_writable(folder, source))
+}
+
+fn not_writable(folder: &Path, source: io::Error) -> OpenError {
+    OpenError::NotWritable {
+        path: folder.to_owned(),
+        source,
+    }
+}
+
+/// The connection that writes, its schema up to date and its master key checked.
+pub(super) fn writer_open(
+    folder: &Path,
+    key: &MasterKey,
+    source: &Source,
+) -> Result<Connection, OpenError> {
+    let path = folder.join(DATABASE_FILE);
+    // Made here rather than by SQLite, so that nobody else can read it. SQLite gives its other files
+    // the same permissions.
+    let mut options = OpenOptions::new();
+    let made = options
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path);
+    drop(made.map_err(|source| not_writable(folder, source))?);
+    let failed = |error: rusqlite::Error| refused(&path, &error);
+    let mut conn = connection_open(folder, false).map_err(failed)?;
+    match migrate(&mut conn) {
+        Ok(Migrated::Done) => {}
+        Ok(Migrated::TooNew) => return Err(OpenError::NewerSchema(path)),
+        Err(rusqlite_migration::Error::RusqliteError { err, .. }) => return Err(failed(err)),
+        Err(error) => {
+            return Err(OpenError::Failed {
+                path,
+                message: error.to_string(),
+            });
+        }
+    }
+    if !key_check(&mut conn, key, source).map_err(failed)? {
+        return Err(OpenError::OtherKey(path));
+    }
+    Ok(conn)
+}
+
+/// A connection with the settings that all of them have.
+pub(super) fn connection_open(folder: &Path, read_only: bool) -> rusqlite::Result<Connection> {
+    let access = if read_only {
+        OpenFlags::SQLITE_OPEN_READ_ONLY
+    } else {
+        OpenFlags::SQLITE_OPEN_READ_WRITE
+    };
+    // Each connection belongs to one thread, so SQLite need not lock it.
+    let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(folder.join(DATABASE_FILE), flags)?;
+    conn.busy_timeout(BUSY_TIMEOUT)?;
+    conn.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    if !read_only {
+        conn.pragma_update(None, "journal_mode", "WAL")?;
+    }
+    // In WAL mode, only FULL syncs on commit, which is what an answer promises.
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    conn.pragma_update(None, "foreign_keys", true)?;
+    conn.pragma_update(None, "trusted_schema", false)?;
+    conn.pragma_update(None, "temp_store", "MEMORY")?;
+    conn.pragma_update(None, "cache_size", CACHE_KIB)?;
+    conn.pragma_update(None, "journal_size_limit", WAL_KEPT_BYTES)?;
+    // Checkpoints have their own thread; a commit that does one would make its callers wait.
+    conn.pragma_update(None, "wal_autocheckpoint", 0)?;
+    Ok(conn)
+}
+
+/// Whether `key` is the one of this database; a new database takes it for its own.
+fn key_check(conn: &mut Connection, key: &MasterKey, source: &Source) -> rusqlite::Result<bool> {
+    const NAME: &str = "master_key";
+    let cell = Cell {
+        table: "meta",
+        column: "value",
+        row: NAME.as_bytes(),
+    };
+    let sql = "SELECT value FROM meta WHERE name = ?1";
+    let known: Option<Vec<u8>> = conn.query_row(sql, [NAME], |row| row.get(0)).optional()?;
+    if let Some(known) = known {
+        let id = key.id();
+        let sealed = known.strip_prefix(&id[..]);
+        let opened = sealed.and_then(|sealed| key.open(cell, sealed).ok());
+        return Ok(opened.as_deref() == Some(CHECK));
+    }
+    let value = [&key.id()[..], &key.seal(source, cell, CHECK)].concat();
+    conn.execute(
+        "INSERT INTO meta (name, value) VALUES (?1, ?2)",
+        (NAME, value),
+    )?;
+    Ok(true)
+}
+
+/// What SQLite's `error` while opening means to the operator.
+pub(super) fn refused(path: &Path, error: &rusqlite::Error) -> OpenError {
+    let path = path.to_owned();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => OpenError::Damaged(path),
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::DiskFull) => {
+            let source = io::Error::other(error.to_string());
+            let folder = path.parent().map_or(path.clone(), Path::to_owned);
+            OpenError::NotWritable {
+                path: folder,
+                source,
+            }
+        }
+        _ => OpenError::Failed {
+            path,
+            message: error.to_string(),
+        },
+    }
+}

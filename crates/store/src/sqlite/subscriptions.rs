@@ -1,0 +1,233 @@
+//! Subscriptions, and the destinations that the engine needs of them.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use domain::{
+    EventType, Scope, SigningSecret, Subscription, SubscriptionId, SubscriptionState, TargetUrl,
+    TeamId,
+};
+use rusqlite::{Row, params};
+
+use super::{
+    fault::Fault,
+    tx::{Change, Tx},
+    values::{Cells as _, Place},
+};
+use crate::{
+    Destination, ReadSubscriptions, StateChange, StoreError, SubscriptionIdentity,
+    WriteSubscriptions, secrets::Cell,
+};
+
+const fn place(column: &'static str) -> Place {
+    Place {
+        table: "subscription",
+        column,
+    }
+}
+
+pub(super) const STATE: Place = place("state");
+pub(super) const EVENT_TYPE: Place = place("event_type");
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, team_id, source, event_type, scope, scope_key, target_url, state, ",
+            "state_reason, state_since, state_by, created_at FROM subscription ",
+            $rest
+        )
+    };
+}
+
+#[async_trait]
+impl<G: Send> ReadSubscriptions for Tx<'_, G> {
+    async fn subscription_get(
+        &mut self,
+        team: TeamId,
+        id: SubscriptionId,
+    ) -> Result<Option<Subscription>, StoreError> {
+        let sql = select!("WHERE id = ?1 AND team_id = ?2");
+        self.first(sql, params![id.uuid(), team.get()], subscription)
+    }
+
+    async fn subscription_find(
+        &mut self,
+        identity: &SubscriptionIdentity,
+    ) -> Result<Option<Subscription>, StoreError> {
+        let sql = select!(
+            "WHERE team_id = ?1 AND event_type = ?2 AND scope_key = ?3 AND source = ?4
+                AND target_url = ?5 AND state <> 'gone'"
+        );
+        let bound = params![
+            identity.team.get(),
+            identity.event_type.word(),
+            identity.scope.key(),
+            identity.source,
+            identity.target.as_str(),
+        ];
+        self.first(sql, bound, subscription)
+    }
+
+    async fn subscription_list(
+        &mut self,
+        team: TeamId,
+        source: Option<&str>,
+        event_type: Option<EventType>,
+        limit: u32,
+    ) -> Result<Vec<Subscription>, StoreError> {
+        let sql = select!(
+            "WHERE team_id = ?1 AND state <> 'gone' AND (?2 IS NULL OR source = ?2)
+                AND (?3 IS NULL OR event_type = ?3)
+            ORDER BY created_at, id LIMIT ?4"
+        );
+        let event_type = event_type.map(EventType::word);
+        self.all(
+            sql,
+            params![team.get(), source, event_type, limit],
+            subscription,
+        )
+    }
+
+    async fn subscription_count(&mut self, team: TeamId) -> Result<u64, StoreError> {
+        let sql = "SELECT count(*) FROM subscription WHERE team_id = ?1 AND state <> 'gone'";
+        let count: i64 = self.one(sql, [team.get()], |row| Ok(row.get(0)?))?;
+        Ok(count.unsigned_abs())
+    }
+}
+
+impl<G> Tx<'_, G> {
+    /// Where deliveries of a subscription at this revision go, its secret decrypted.
+    pub(super) fn destination(
+        &self,
+        id: SubscriptionId,
+        revision: i64,
+    ) -> Result<Arc<Destination>, StoreError> {
+        if let Some(destination) = self.core.destinations.get(&(id, revision)) {
+            return Ok(destination);
+        }
+        let sql = "SELECT target_url, secret FROM subscription WHERE id = ?1";
+        let (target, secret) = self.one(sql, [id.uuid()], |row| {
+            let target: String = row.get(0)?;
+            Ok((target, row.get::<_, Vec<u8>>(1)?))
+        })?;
+        let target = TargetUrl::parse(&target).map_err(|_| place("target_url").corrupt(id))?;
+        let opened = self
+            .core
+            .key
+            .open(secret_cell(id.uuid().as_bytes()), &secret)
+            .ok();
+        let secret = opened.and_then(|bytes| SigningSecret::from_bytes(&bytes).ok());
+        let secrets = vec![secret.ok_or_else(|| place("secret").corrupt(id))?];
+        let destination = Arc::new(Destination {
+            subscription: id,
+            revision,
+            target,
+            secrets,
+        });
+        self.core
+            .destinations
+            .put((id, revision), destination.clone());
+        Ok(destination)
+    }
+}
+
+#[async_trait]
+impl WriteSubscriptions for Change<'_> {
+    async fn subscription_insert(
+        &mut self,
+        subscription: &Subscription,
+        secret: &SigningSecret,
+    ) -> Result<(), StoreError> {
+        let id = subscription.id.uuid();
+        let sealed = secret_cell(id.as_bytes());
+        let sealed = self
+            .core
+            .key
+            .seal(&self.core.source, sealed, secret.bytes());
+        let sql = "INSERT INTO subscription (id, team_id, source, event_type, scope, scope_key,
+                target_url, revision, secret, state, state_reason, state_since, state_by,
+                created_at)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8, ?9, ?10, ?11, ?12, ?13)";
+        self.run(
+            sql,
+            params![
+                id,
+                subscription.team.get(),
+                subscription.source,
+                subscription.event_type.word(),
+                subscription.scope.word(),
+                subscription.scope.key(),
+                subscription.target.as_str(),
+                sealed,
+                subscription.state.word(),
+                subscription.state_reason,
+                subscription.state_since.as_millis(),
+                subscription.state_by,
+                subscription.created_at.as_millis(),
+            ],
+        )?;
+        let sql = "INSERT INTO subscription_sequence (subscription_id, last) VALUES (?1, 0)";
+        self.run(sql, [id])?;
+        Ok(())
+    }
+
+    async fn subscription_state_put(
+        &mut self,
+        id: SubscriptionId,
+        change: &StateChange,
+    ) -> Result<bool, StoreError> {
+        let sql = "SELECT state FROM subscription WHERE id = ?1";
+        let before = self.first(sql, [id.uuid()], |row| {
+            row.word::<SubscriptionState>(0, STATE)
+        })?;
+        let Some(before) =
+            before.filter(|before| *before != SubscriptionState::Gone && *before != change.state)
+        else {
+            return Ok(false);
+        };
+        let sql = "UPDATE subscription
+            SET state = ?2, state_reason = ?3, state_since = ?4, state_by = ?5 WHERE id = ?1";
+        self.run(
+            sql,
+            params![
+                id.uuid(),
+                change.state.word(),
+                change.reason,
+                change.at.as_millis(),
+                change.by,
+            ],
+        )?;
+        if change.state.sends() && !before.sends() {
+            // What waited may be due; new events go behind it.
+            self.gathered.due(id);
+        }
+        Ok(true)
+    }
+}
+
+fn secret_cell(row: &[u8]) -> Cell<'_> {
+    Cell {
+        table: "subscription",
+        column: "secret",
+        row,
+    }
+}
+
+fn subscription(row: &Row<'_>) -> Result<Subscription, Fault> {
+    let id = SubscriptionId::new(row.guid(0)?);
+    let scope: String = row.get(4)?;
+    let target: String = row.get(6)?;
+    Ok(Subscription {
+        id,
+        team: TeamId::new(row.get(1)?),
+        source: row.get(2)?,
+        event_type: row.word(3, EVENT_TYPE)?,
+        scope: Scope::read(&scope, row.guid(5)?).ok_or_else(|| place("scope").corrupt(id))?,
+        target: TargetUrl::parse(&target).map_err(|_| place("target_url").corrupt(id))?,
+        state: row.word(7, STATE)?,
+        state_reason: row.get(8)?,
+        state_since: row.time(9)?,
+        state_by: row.get(10)?,
+        created_at: row.time(11)?,
+    })
+}

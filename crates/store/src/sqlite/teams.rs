@@ -1,0 +1,137 @@
+//! Teams, their API keys, and the audit log.
+
+use async_trait::async_trait;
+use domain::{ApiKey, ApiKeyId, AuditEntry, KeyHash, Team, TeamId, Timestamp};
+use rusqlite::{Row, params};
+
+use super::{
+    fault::Fault,
+    tx::{Change, Tx},
+    values::{Cells as _, millis},
+};
+use crate::{AuditLine, ReadTeams, Revoked, StoreError, WriteTeams};
+
+#[async_trait]
+impl<G: Send> ReadTeams for Tx<'_, G> {
+    async fn team_get(&mut self, id: TeamId) -> Result<Option<Team>, StoreError> {
+        let sql = "SELECT id, name, created_at FROM team WHERE id = ?1";
+        self.first(sql, [id.get()], |row| team(row, 0))
+    }
+
+    async fn api_key_get(&mut self, hash: &KeyHash) -> Result<Option<(ApiKey, Team)>, StoreError> {
+        let sql = "SELECT k.id, k.team_id, k.name, k.prefix, k.created_at, k.revoked_at,
+                t.id, t.name, t.created_at
+            FROM api_key k JOIN team t ON t.id = k.team_id
+            WHERE k.hash = ?1";
+        self.first(sql, [hash.bytes()], |row| {
+            Ok((api_key(row)?, team(row, 6)?))
+        })
+    }
+
+    async fn api_key_list(&mut self, team: TeamId) -> Result<Vec<ApiKey>, StoreError> {
+        let sql = "SELECT id, team_id, name, prefix, created_at, revoked_at
+            FROM api_key WHERE team_id = ?1 ORDER BY created_at, id";
+        self.all(sql, [team.get()], api_key)
+    }
+
+    async fn audit_list(&mut self, team: TeamId, limit: u32) -> Result<Vec<AuditLine>, StoreError> {
+        let sql = "SELECT at, key_id, by_name, door, action, subject, detail
+            FROM audit WHERE team_id = ?1 ORDER BY number DESC LIMIT ?2";
+        self.all(sql, params![team.get(), limit], |row| {
+            Ok(AuditLine {
+                at: row.time(0)?,
+                key: row.get::<_, Option<uuid::Uuid>>(1)?.map(ApiKeyId::new),
+                by: row.get(2)?,
+                door: row.get(3)?,
+                action: row.get(4)?,
+                subject: row.get(5)?,
+                detail: row.get(6)?,
+            })
+        })
+    }
+}
+
+#[async_trait]
+impl WriteTeams for Change<'_> {
+    async fn team_insert(&mut self, name: &str, at: Timestamp) -> Result<TeamId, StoreError> {
+        let sql = "INSERT INTO team (name, created_at) VALUES (?1, ?2)";
+        self.run(sql, params![name, at.as_millis()])?;
+        Ok(TeamId::new(self.last_number()))
+    }
+
+    async fn api_key_insert(&mut self, key: &ApiKey, hash: &KeyHash) -> Result<(), StoreError> {
+        let sql = "INSERT INTO api_key (id, team_id, name, prefix, hash, created_at, revoked_at)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        self.run(
+            sql,
+            params![
+                key.id.uuid(),
+                key.team.get(),
+                key.name,
+                key.prefix,
+                hash.bytes(),
+                key.created_at.as_millis(),
+                millis(key.revoked_at),
+            ],
+        )?;
+        Ok(())
+    }
+
+    async fn api_key_revoke(
+        &mut self,
+        team: TeamId,
+        id: ApiKeyId,
+        at: Timestamp,
+    ) -> Result<Revoked, StoreError> {
+        let sql = "UPDATE api_key SET revoked_at = ?3
+            WHERE id = ?1 AND team_id = ?2 AND revoked_at IS NULL";
+        if self.run(sql, params![id.uuid(), team.get(), at.as_millis()])? > 0 {
+            return Ok(Revoked::Now);
+        }
+        let sql = "SELECT 1 FROM api_key WHERE id = ?1 AND team_id = ?2";
+        let there = self.first(sql, params![id.uuid(), team.get()], |_| Ok(()))?;
+        Ok(there.map_or(Revoked::NotThere, |()| Revoked::Before))
+    }
+
+    async fn audit_append(&mut self, entry: &AuditEntry) -> Result<(), StoreError> {
+        // There is one writer, so the next number can be looked up.
+        let sql = "INSERT INTO audit
+                (team_id, number, at, key_id, by_name, door, action, subject, detail)
+            VALUES (?1, (SELECT coalesce(max(number), 0) + 1 FROM audit WHERE team_id = ?1),
+                ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+        let actor = &entry.actor;
+        self.run(
+            sql,
+            params![
+                actor.team.get(),
+                entry.at.as_millis(),
+                actor.key.map(ApiKeyId::uuid),
+                actor.person.name,
+                actor.door.word(),
+                entry.action,
+                entry.subject,
+                entry.detail,
+            ],
+        )?;
+        Ok(())
+    }
+}
+
+fn team(row: &Row<'_>, at: usize) -> Result<Team, Fault> {
+    Ok(Team {
+        id: TeamId::new(row.get(at)?),
+        name: row.get(at + 1)?,
+        created_at: row.time(at + 2)?,
+    })
+}
+
+fn api_key(row: &Row<'_>) -> Result<ApiKey, Fault> {
+    Ok(ApiKey {
+        id: ApiKeyId::new(row.guid(0)?),
+        team: TeamId::new(row.get(1)?),
+        name: row.get(2)?,
+        prefix: row.get(3)?,
+        created_at: row.time(4)?,
+        revoked_at: row.time_opt(5)?,
+    })
+}

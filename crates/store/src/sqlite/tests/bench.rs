@@ -1,0 +1,249 @@
+//! A writer on the test's own thread, the units it is given, and an engine that remembers.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, RwLock},
+};
+
+use async_trait::async_trait;
+use domain::{
+    ChecklistId, ControlKey, Event, EventId, EventType, NodeId, Scope, SigningSecret, Subscription,
+    SubscriptionId, SubscriptionState, TargetUrl, TaskKey, TeamId, TemplateKey, Timestamp,
+};
+use uuid::Uuid;
+
+use super::super::{
+    LostSync, SqliteLimits, checkpoint::Checkpoints, open::writer_open, queue::Queue, tx::Core,
+    writer::Writer,
+};
+use crate::{
+    Lanes, LeasedDelivery, MasterKey, Permit, StatementCount, StoreError, Verdict, WriteJob,
+    WriteTx,
+    testing::{Still, source_of},
+};
+
+pub(in crate::sqlite) const START: i64 = 1_795_455_715_120;
+
+/// What a unit was told in the end, and how many teams another connection saw at that moment.
+pub(in crate::sqlite) type Told = (&'static str, Result<(), String>, i64);
+
+type Running<'a> = Pin<Box<dyn Future<Output = Verdict> + Send + 'a>>;
+pub(in crate::sqlite) type Work = Box<dyn for<'a> Fn(&'a mut dyn WriteTx) -> Running<'a> + Send>;
+
+/// Has the compiler see a closure as the work of a unit.
+pub(in crate::sqlite) fn work(
+    work: impl for<'a> Fn(&'a mut dyn WriteTx) -> Running<'a> + Send + 'static,
+) -> Work {
+    Box::new(work)
+}
+
+/// A unit that tells what it was told.
+pub(in crate::sqlite) struct TellTale {
+    name: &'static str,
+    work: Work,
+    look: rusqlite::Connection,
+    told: Arc<Mutex<Vec<Told>>>,
+}
+
+#[async_trait]
+impl WriteJob for TellTale {
+    async fn run(&mut self, tx: &mut dyn WriteTx) -> Verdict {
+        (self.work)(tx).await
+    }
+
+    fn finish(self: Box<Self>, committed: Result<(), StoreError>) {
+        let teams = self
+            .look
+            .query_row("SELECT count(*) FROM team", (), |row| row.get(0));
+        let committed = committed.map_err(|error| error.to_string());
+        self.told
+            .lock()
+            .unwrap()
+            .push((self.name, committed, teams.unwrap()));
+    }
+}
+
+/// A fresh database and its writer.
+pub(in crate::sqlite) struct Bench {
+    pub(in crate::sqlite) folder: tempfile::TempDir,
+    pub(in crate::sqlite) core: Arc<Core>,
+    pub(in crate::sqlite) writer: Writer,
+    pub(in crate::sqlite) engine: Arc<Engine>,
+    told: Arc<Mutex<Vec<Told>>>,
+}
+
+impl Bench {
+    pub(in crate::sqlite) fn new() -> Self {
+        Self::with(
+            SqliteLimits::default(),
+            Arc::new(|| panic!("no sync was lost")),
+        )
+    }
+
+    pub(in crate::sqlite) fn with(limits: SqliteLimits, lost_sync: LostSync) -> Self {
+        // A test says itself what shares a commit, however slow its machine is.
+        let limits = SqliteLimits {
+            group_time: std::time::Duration::from_hours(1),
+            ..limits
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let source = source_of(&Still::at(START));
+        let key = MasterKey::load_or_create(folder.path(), &source).unwrap();
+        let conn = writer_open(folder.path(), &key, &source).unwrap();
+        let core = Arc::new(Core::new(source, key, StatementCount::default()));
+        let writer = Writer::new(conn, core.clone(), limits, lost_sync);
+        let engine = Arc::new(Engine::default());
+        Self {
+            folder,
+            core,
+            writer,
+            engine,
+            told: Arc::default(),
+        }
+    }
+
+    /// Another connection, as another process has it.
+    pub(in crate::sqlite) fn look(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.folder.path().join(crate::sqlite::DATABASE_FILE)).unwrap()
+    }
+
+    /// Runs units that have queued up, and answers what they were told, in the order of it.
+    pub(in crate::sqlite) fn run(&mut self, units: Vec<(&'static str, Work)>) -> Vec<Told> {
+        let queue: Queue<Box<dyn WriteJob>> = Queue::new(units.len());
+        for (name, work) in units {
+            let (look, told) = (self.look(), self.told.clone());
+            let job = Box::new(TellTale {
+                name,
+                work,
+                look,
+                told,
+            });
+            assert!(queue.push(job).is_ok());
+        }
+        queue.close();
+        let lanes: Arc<dyn Lanes> = self.engine.clone();
+        self.writer
+            .serve(&queue, &RwLock::new(Some(lanes)), &Checkpoints::default());
+        std::mem::take(&mut self.told.lock().unwrap())
+    }
+
+    /// Runs one unit that must be kept.
+    pub(in crate::sqlite) fn keep(&mut self, work: Work) {
+        let told = self.run(vec![("keep", work)]);
+        assert_eq!(told[0].1, Ok(()), "the unit was not kept");
+    }
+
+    /// How many rows a table has.
+    pub(in crate::sqlite) fn count(&self, table: &str) -> i64 {
+        let sql = format!("SELECT count(*) FROM {table}");
+        self.look().query_row(&sql, (), |row| row.get(0)).unwrap()
+    }
+}
+
+/// An engine that gives `free` permits per subscription and remembers what it was told.
+#[derive(Default)]
+pub(in crate::sqlite) struct Engine {
+    pub(in crate::sqlite) free: Mutex<u32>,
+    pub(in crate::sqlite) calls: Mutex<Vec<String>>,
+    pub(in crate::sqlite) kept: Mutex<Vec<(LeasedDelivery, Permit)>>,
+}
+
+pub(in crate::sqlite) const NODE: NodeId = NodeId::new(Uuid::from_u128(77));
+
+impl Lanes for Engine {
+    fn node(&self) -> NodeId {
+        NODE
+    }
+
+    fn lease_until(&self, now: Timestamp) -> Timestamp {
+        now.after(std::time::Duration::from_secs(30))
+    }
+
+    fn reserve(&self, _: SubscriptionId) -> bool {
+        let mut free = self.free.lock().unwrap();
+        let had = *free > 0;
+        *free = free.saturating_sub(1);
+        had
+    }
+
+    fn release(&self, _: SubscriptionId) {
+        *self.free.lock().unwrap() += 1;
+    }
+
+    fn backlog(&self, _: SubscriptionId) {
+        self.calls.lock().unwrap().push("backlog".to_owned());
+    }
+
+    fn hand_over(&self, deliveries: Vec<(LeasedDelivery, Permit)>) {
+        let sequences: Vec<i64> = deliveries
+            .iter()
+            .map(|(leased, _)| leased.sequence)
+            .collect();
+        self.calls
+            .lock()
+            .unwrap()
+            .push(format!("hand over {sequences:?}"));
+        self.kept.lock().unwrap().extend(deliveries);
+    }
+
+    fn wake(&self) {
+        self.calls.lock().unwrap().push("wake".to_owned());
+    }
+}
+
+pub(in crate::sqlite) const TEAM: TeamId = TeamId::new(1);
+pub(in crate::sqlite) const TEMPLATE: TemplateKey = TemplateKey::new(Uuid::from_u128(11));
+pub(in crate::sqlite) const TASK: TaskKey = TaskKey::new(Uuid::from_u128(12));
+pub(in crate::sqlite) const CONTROL: ControlKey = ControlKey::new(Uuid::from_u128(13));
+
+pub(in crate::sqlite) fn at() -> Timestamp {
+    Timestamp::from_millis(START)
+}
+
+pub(in crate::sqlite) fn subscription(number: u128) -> Subscription {
+    Subscription {
+        id: SubscriptionId::new(Uuid::from_u128(number)),
+        team: TEAM,
+        source: format!("source {number}"),
+        event_type: EventType::TaskCompleted,
+        scope: Scope::Task(TASK),
+        target: TargetUrl::parse("https://example.com/hook").unwrap(),
+        state: SubscriptionState::Active,
+        state_reason: String::new(),
+        state_since: at(),
+        state_by: "a test".to_owned(),
+        created_at: at(),
+    }
+}
+
+pub(in crate::sqlite) fn secret() -> SigningSecret {
+    SigningSecret::from_bytes(b"a secret that nobody may find").unwrap()
+}
+
+pub(in crate::sqlite) fn event(number: u128) -> Event {
+    Event {
+        id: EventId::new(Uuid::from_u128(1_000 + number)),
+        team: TEAM,
+        kind: EventType::TaskCompleted,
+        at: at(),
+        checklist: ChecklistId::new(5),
+        template: TEMPLATE,
+        task: TASK,
+        control: ControlKey::ZERO,
+        body: bytes::Bytes::from_static(b"{}"),
+    }
+}
+
+/// A team, and a subscription to one of its tasks.
+pub(in crate::sqlite) fn scene() -> Work {
+    work(|tx| {
+        Box::pin(async move {
+            tx.team_insert("a team", at()).await.unwrap();
+            tx.subscription_insert(&subscription(21), &secret())
+                .await
+                .unwrap();
+            Verdict::Keep
+        })
+    })
+}

@@ -1,0 +1,136 @@
+//! Values as they lie in columns, and back.
+
+use std::{fmt::Display, str::FromStr};
+
+use domain::{Done, Person, Timestamp};
+use rusqlite::{Row, types::Value};
+use uuid::Uuid;
+
+use super::fault::Fault;
+use crate::StoreError;
+
+/// Reading a row by the places of its columns.
+pub(super) trait Cells {
+    /// A moment.
+    fn time(&self, at: usize) -> Result<Timestamp, Fault>;
+    /// A moment that may be absent.
+    fn time_opt(&self, at: usize) -> Result<Option<Timestamp>, Fault>;
+    /// A GUID.
+    fn guid(&self, at: usize) -> Result<Uuid, Fault>;
+    /// When and by whom, from three columns that begin at `at`.
+    fn done(&self, at: usize) -> Result<Done, Fault>;
+    /// A word, read back as what it stands for.
+    fn word<T: FromStr>(&self, at: usize, place: Place) -> Result<T, Fault>;
+}
+
+/// Which column a value that can't be was found in.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    pub(super) table: &'static str,
+    pub(super) column: &'static str,
+}
+
+impl Place {
+    /// The value in `row` can't be.
+    pub(super) fn corrupt(self, row: impl Display) -> StoreError {
+        StoreError::Corrupt {
+            table: self.table,
+            column: self.column,
+            row: row.to_string(),
+        }
+    }
+}
+
+impl Cells for Row<'_> {
+    fn time(&self, at: usize) -> Result<Timestamp, Fault> {
+        Ok(Timestamp::from_millis(self.get(at)?))
+    }
+
+    fn time_opt(&self, at: usize) -> Result<Option<Timestamp>, Fault> {
+        Ok(self.get::<_, Option<i64>>(at)?.map(Timestamp::from_millis))
+    }
+
+    fn guid(&self, at: usize) -> Result<Uuid, Fault> {
+        Ok(self.get(at)?)
+    }
+
+    fn done(&self, at: usize) -> Result<Done, Fault> {
+        let by = Person {
+            name: self.get(at + 1)?,
+            email: self.get(at + 2)?,
+        };
+        Ok(Done {
+            at: self.time(at)?,
+            by,
+        })
+    }
+
+    fn word<T: FromStr>(&self, at: usize, place: Place) -> Result<T, Fault> {
+        let word = self.get_ref(at)?.as_str().map_err(rusqlite::Error::from)?;
+        // The row's own key is not always among the columns; the word itself finds it as well.
+        word.parse()
+            .map_err(|_| place.corrupt(format!("with {word:?}")).into())
+    }
+}
+
+/// A moment as it is stored.
+pub(super) fn millis(at: Option<Timestamp>) -> Option<i64> {
+    at.map(Timestamp::as_millis)
+}
+
+/// A GUID as a value of its own.
+pub(super) fn blob(guid: Uuid) -> Value {
+    Value::Blob(guid.as_bytes().to_vec())
+}
+
+/// `name` as names are compared without regard to case. Unicode's simple lower case, by the same
+/// function for what is stored and what is looked for; SQLite's own knows ASCII only.
+pub(super) fn folded(name: &str) -> String {
+    name.to_lowercase()
+}
+
+/// A LIKE pattern (with `\` as escape) for what has `text` anywhere in it.
+pub(super) fn containing(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len() + 2);
+    pattern.push('%');
+    for c in text.chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wildcards_in_a_name_stand_for_themselves() {
+        let db = rusqlite::Connection::open_in_memory().unwrap();
+        let found = |name: &str, looked_for: &str| -> bool {
+            let sql = r"SELECT ?1 LIKE ?2 ESCAPE '\'";
+            let pattern = containing(&folded(looked_for));
+            db.query_row(sql, (folded(name), pattern), |row| row.get(0))
+                .unwrap()
+        };
+        for (name, looked_for, expected) in [
+            ("50% done", "0% D", true),
+            ("50 per cent", "0%", false),
+            ("a_b", "A_B", true),
+            ("axb", "a_b", false),
+            (r"a\b", r"\", true),
+            ("ab", r"\", false),
+            ("ÄRGER im Büro", "ärger IM bÜ", true),
+            ("anything", "", true),
+        ] {
+            assert_eq!(
+                found(name, looked_for),
+                expected,
+                "{looked_for:?} in {name:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! Units that share a commit: nobody is told wrongly, and nobody harms another.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
+use rusqlite::ffi;
+
+use super::*;
+use crate::sqlite::tests::{Bench, Told, bench};
+use bench::{Work, at, event, scene, work};
+
+fn team_and(verdict: Verdict) -> Work {
+    work(move |tx| {
+        Box::pin(async move {
+            tx.team_insert("a team", at()).await.unwrap();
+            verdict
+        })
+    })
+}
+
+fn append(number: u128, verdict: Verdict) -> Work {
+    work(move |tx| {
+        Box::pin(async move {
+            tx.event_append(&event(number)).await.unwrap();
+            verdict
+        })
+    })
+}
+
+fn panics() -> Work {
+    work(|tx| {
+        Box::pin(async move {
+            tx.team_insert("lost", at()).await.unwrap();
+            panic!("a unit that panics, for the test")
+        })
+    })
+}
+
+fn ok(name: &'static str, teams: i64) -> Told {
+    (name, Ok(()), teams)
+}
+
+#[test]
+fn answers_come_after_the_commit_that_they_share() {
+    let mut bench = Bench::new();
+    let told = bench.run(vec![
+        ("first", team_and(Verdict::Keep)),
+        ("refused", team_and(Verdict::Undo)),
+        ("last", team_and(Verdict::Keep)),
+    ]);
+    // Each saw both teams from outside when it was told, the one that refused as well.
+    assert_eq!(told, [ok("first", 2), ok("refused", 2), ok("last", 2)]);
+}
+
+#[test]
+fn a_panic_undoes_its_own_unit_only() {
+    let mut bench = Bench::new();
+    let told = bench.run(vec![
+        ("first", team_and(Verdict::Keep)),
+        ("panics", panics()),
+        ("last", team_and(Verdict::Keep)),
+    ]);
+    let panicked = ("panics", Err(StoreError::Panicked.to_string()), 2);
+    assert_eq!(told, [ok("first", 2), panicked, ok("last", 2)]);
+}
+
+#[test]
+fn a_unit_that_waits_for_something_else_is_undone() {
+    let mut bench = Bench::new();
+    let waits = work(|tx| {
+        Box::pin(async move {
+            tx.team_insert("lost", at()).await.unwrap();
+            std::future::pending::<()>().await;
+            Verdict::Keep
+        })
+    });
+    let told = bench.run(vec![("waits", waits), ("last", team_and(Verdict::Keep))]);
+    assert!(told[0].1.is_err());
+    assert_eq!((bench.count("team"), &told[1].1), (1, &Ok(())));
+}
+
+#[test]
+fn a_group_is_bounded_in_count() {
+    let limits = SqliteLimits {
+        group_max: 2,
+        ..SqliteLimits::default()
+    };
+    let mut bench = Bench::with(limits, Arc::new(|| {}));
+    let unit = || team_and(Verdict::Keep);
+    let told = bench.run(vec![("a", unit()), ("b", unit()), ("c", unit())]);
+    assert_eq!(told, [ok("a", 2), ok("b", 2), ok("c", 3)]);
+}
+
+#[test]
+fn a_commit_that_fails_is_told_to_all_of_its_group() {
+    let mut bench = Bench::new();
+    bench.keep(scene());
+    *bench.engine.free.lock().unwrap() = 5;
+    bench.writer.conn.commit_hook(Some(|| true)).unwrap();
+    let told = bench.run(vec![
+        ("kept", append(1, Verdict::Keep)),
+        ("refused", team_and(Verdict::Undo)),
+        ("panics", panics()),
+    ]);
+    let failed = Err(StoreError::Failed("".into()).to_string());
+    let names = ["kept", "refused", "panics"];
+    assert_eq!(told, names.map(|name| (name, failed.clone(), 1)));
+    assert_eq!(bench.count("event"), 0);
+    // The permit is back, and the engine heard of nothing.
+    assert_eq!(*bench.engine.free.lock().unwrap(), 5);
+    assert!(bench.engine.calls.lock().unwrap().is_empty());
+    // And the writer works on.
+    bench.writer.conn.commit_hook(None::<fn() -> bool>).unwrap();
+    bench.keep(team_and(Verdict::Keep));
+}
+
+#[test]
+fn a_full_disk_fails_all_that_share_the_transaction_it_ends() {
+    let mut bench = Bench::new();
+    bench.keep(scene());
+    let conn = &bench.writer.conn;
+    let pages: i64 = conn
+        .pragma_query_value(None, "page_count", |row| row.get(0))
+        .unwrap();
+    conn.pragma_update(None, "max_page_count", pages).unwrap();
+    let fills = work(|tx| {
+        Box::pin(async move {
+            let name = "x".repeat(100_000);
+            let error = tx.team_insert(&name, at()).await.unwrap_err();
+            assert!(matches!(error, StoreError::Full(_)), "{error:?}");
+            // It passes the error over and thinks that all is well.
+            Verdict::Keep
+        })
+    });
+    let told = bench.run(vec![
+        ("before", team_and(Verdict::Keep)),
+        ("fills", fills),
+        ("after", work(|_| Box::pin(async { Verdict::Keep }))),
+    ]);
+    let full = Err(StoreError::Full(None).to_string());
+    assert_eq!(
+        told,
+        [
+            ("before", full.clone(), 1),
+            ("fills", full, 1),
+            ok("after", 1)
+        ]
+    );
+}
+
+#[test]
+fn what_is_undone_gives_its_permit_back_and_the_rest_is_handed_over_in_order() {
+    let mut bench = Bench::new();
+    bench.keep(scene());
+    *bench.engine.free.lock().unwrap() = 3;
+    let told = bench.run(vec![
+        ("one", append(1, Verdict::Keep)),
+        ("undone", append(2, Verdict::Undo)),
+        (
+            "panics",
+            work(|tx| {
+                Box::pin(async move {
+                    tx.event_append(&event(3)).await.unwrap();
+                    panic!("a unit that panics, for the test")
+                })
+            }),
+        ),
+        ("two", append(4, Verdict::Keep)),
+        ("three", append(5, Verdict::Keep)),
+        ("waits", append(6, Verdict::Keep)),
+    ]);
+    assert_eq!(told.iter().filter(|told| told.1.is_ok()).count(), 5);
+    let calls = bench.engine.calls.lock().unwrap().clone();
+    // Sequences have no gap where something was undone; the fourth found no permit.
+    assert_eq!(calls, ["backlog", "hand over [1, 2, 3]", "wake"]);
+    assert_eq!(bench.count("delivery"), 4);
+    assert_eq!(bench.count("delivery WHERE state = 'leased'"), 3);
+    bench.engine.kept.lock().unwrap().clear();
+    assert_eq!(*bench.engine.free.lock().unwrap(), 3);
+}
+
+#[test]
+fn a_commit_whose_sync_was_lost_ends_the_process() {
+    let ends = Arc::new(AtomicU32::new(0));
+    let seen = ends.clone();
+    let hook = move || {
+        seen.fetch_add(1, Ordering::Relaxed);
+    };
+    let mut bench = Bench::with(SqliteLimits::default(), Arc::new(hook));
+    let failure = |code| rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+    let full = bench.writer.uncommitted(failure(ffi::SQLITE_FULL));
+    assert!(matches!(full, StoreError::Full(_)));
+    assert_eq!(ends.load(Ordering::Relaxed), 0);
+    bench.writer.uncommitted(failure(ffi::SQLITE_IOERR_FSYNC));
+    assert_eq!(ends.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn deliveries_have_ever_greater_identifiers_even_in_one_millisecond() {
+    let mut bench = Bench::new();
+    bench.keep(scene());
+    for number in 0..20 {
+        bench.keep(append(number, Verdict::Keep));
+    }
+    let look = bench.look();
+    let mut by_id = look
+        .prepare("SELECT sequence FROM delivery ORDER BY id")
+        .unwrap();
+    let rows = by_id.query_map((), |row| row.get::<_, i64>(0)).unwrap();
+    let sequences: Vec<i64> = rows.map(Result::unwrap).collect();
+    assert_eq!(sequences, (1..=20).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_wal_stays_below_its_ceiling() {
+    let limits = SqliteLimits {
+        wal_bytes_max: 64 * 1024,
+        ..SqliteLimits::default()
+    };
+    let mut bench = Bench::with(limits, Arc::new(|| {}));
+    for _ in 0..200 {
+        bench.keep(team_and(Verdict::Keep));
+    }
+    let wal = bench.folder.path().join("checkflow.db-wal");
+    let bytes = std::fs::metadata(wal).unwrap().len();
+    assert!(bytes < 128 * 1024, "the WAL has {bytes} bytes");
+}

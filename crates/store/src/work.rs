@@ -1,0 +1,190 @@
+//! Units of work: how a use case runs inside one transaction of whichever backend there is.
+//!
+//! A [`Write`] is handed to the backend, which may put it into one commit with others and may run
+//! it again when the database asks for that. So a unit only reads its own members, speaks to
+//! nothing but the transaction, and gives its answer by returning it. The answer is let go when
+//! the commit is on disk, refusals included: what was refused was decided on data that is durable.
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use async_trait::async_trait;
+use tokio::sync::oneshot;
+
+use crate::{Lanes, ReadTx, StoreError, WriteTx};
+
+/// A unit of work that changes something.
+pub trait Write: Send + Sync + 'static {
+    /// What it answers.
+    type Done: Send + 'static;
+    /// What it answers when it refuses or the store fails; its changes are undone then.
+    type Error: From<StoreError> + Send + 'static;
+
+    /// Does the work. Awaits nothing but `tx`; may be called more than once.
+    fn run(
+        &self,
+        tx: &mut dyn WriteTx,
+    ) -> impl Future<Output = Result<Self::Done, Self::Error>> + Send;
+}
+
+/// A unit of work that only reads.
+pub trait Read: Send + Sync + 'static {
+    /// What it answers.
+    type Done: Send + 'static;
+    /// What it answers when it refuses or the store fails.
+    type Error: From<StoreError> + Send + 'static;
+
+    /// Does the work, on one consistent view of the data.
+    fn run(
+        &self,
+        tx: &mut dyn ReadTx,
+    ) -> impl Future<Output = Result<Self::Done, Self::Error>> + Send;
+}
+
+/// What becomes of a participant's changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// They are committed.
+    Keep,
+    /// They are undone; those of others in the same commit are not.
+    Undo,
+}
+
+/// A [`Write`] without its types, as a backend sees it.
+#[async_trait]
+pub trait WriteJob: Send {
+    /// Runs the unit and keeps its answer.
+    async fn run(&mut self, tx: &mut dyn WriteTx) -> Verdict;
+
+    /// Lets the answer go, or the reason why there is none: the commit failed, the unit panicked
+    /// (and left no answer), or it was never run.
+    fn finish(self: Box<Self>, committed: Result<(), StoreError>);
+}
+
+/// A [`Read`] without its types, as a backend sees it.
+#[async_trait]
+pub trait ReadJob: Send {
+    /// Runs the unit and keeps its answer.
+    async fn run(&mut self, tx: &mut dyn ReadTx);
+
+    /// Lets the answer go, or the reason why there is none.
+    fn finish(self: Box<Self>, done: Result<(), StoreError>);
+}
+
+/// What a database must do to stand behind a [`Store`].
+pub trait Backend: Send + Sync + 'static {
+    /// Runs `job` in a transaction and finishes it exactly once, whatever happens.
+    fn write(&self, job: Box<dyn WriteJob>);
+
+    /// Runs `job` on a consistent view and finishes it exactly once, whatever happens.
+    fn read(&self, job: Box<dyn ReadJob>);
+
+    /// From now on, deliveries that can be sent at once are handed to `lanes` after their commit.
+    fn attach(&self, lanes: Arc<dyn Lanes>);
+
+    /// Finishes what was submitted, takes nothing more, and closes the database.
+    fn stop(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+}
+
+/// The database, whichever it is. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    backend: Arc<dyn Backend>,
+}
+
+impl Store {
+    /// A store on `backend`.
+    pub fn new(backend: impl Backend) -> Self {
+        Self {
+            backend: Arc::new(backend),
+        }
+    }
+
+    /// Runs `unit` in one transaction; its answer is here when its commit is on disk.
+    pub async fn write<U: Write>(&self, unit: U) -> Result<U::Done, U::Error> {
+        let (reply, answer) = oneshot::channel();
+        self.backend.write(Box::new(Job {
+            unit,
+            answer: None,
+            reply,
+        }));
+        answer
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Unavailable(None).into()))
+    }
+
+    /// Runs `unit` on one consistent view of the data.
+    pub async fn read<U: Read>(&self, unit: U) -> Result<U::Done, U::Error> {
+        let (reply, answer) = oneshot::channel();
+        self.backend.read(Box::new(ReadOnly(Job {
+            unit,
+            answer: None,
+            reply,
+        })));
+        answer
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Unavailable(None).into()))
+    }
+
+    /// From now on, deliveries that can be sent at once are handed to `lanes` after their commit.
+    pub fn attach(&self, lanes: Arc<dyn Lanes>) {
+        self.backend.attach(lanes);
+    }
+
+    /// Finishes what was submitted, takes nothing more, and closes the database.
+    pub async fn stop(&self) {
+        self.backend.stop().await;
+    }
+}
+
+struct Job<U, T, E> {
+    unit: U,
+    answer: Option<Result<T, E>>,
+    reply: oneshot::Sender<Result<T, E>>,
+}
+
+impl<U, T, E: From<StoreError>> Job<U, T, E> {
+    fn finish(self, committed: Result<(), StoreError>) {
+        let answer = match committed {
+            Ok(()) => self
+                .answer
+                .unwrap_or_else(|| Err(StoreError::Panicked.into())),
+            Err(error) => Err(error.into()),
+        };
+        // Whoever asked may have gone away; what was committed stays committed.
+        let _ = self.reply.send(answer);
+    }
+}
+
+#[async_trait]
+impl<U: Write> WriteJob for Job<U, U::Done, U::Error> {
+    async fn run(&mut self, tx: &mut dyn WriteTx) -> Verdict {
+        self.answer = None;
+        let answer = self.unit.run(tx).await;
+        let verdict = if answer.is_ok() {
+            Verdict::Keep
+        } else {
+            Verdict::Undo
+        };
+        self.answer = Some(answer);
+        verdict
+    }
+
+    fn finish(self: Box<Self>, committed: Result<(), StoreError>) {
+        Job::finish(*self, committed);
+    }
+}
+
+// A type of its own, because one that is both could be handed over as either.
+struct ReadOnly<U, T, E>(Job<U, T, E>);
+
+#[async_trait]
+impl<U: Read> ReadJob for ReadOnly<U, U::Done, U::Error> {
+    async fn run(&mut self, tx: &mut dyn ReadTx) {
+        self.0.answer = None;
+        self.0.answer = Some(self.0.unit.run(tx).await);
+    }
+
+    fn finish(self: Box<Self>, done: Result<(), StoreError>) {
+        self.0.finish(done);
+    }
+}
