@@ -1,0 +1,288 @@
+//! The conformance suite: what every backend of the store must do, case by case.
+//!
+//! A backend hands itself over as a [`Fixture`] and runs every case as a test of its own:
+//!
+//! ```text
+//! testkit::conformance_tests!(MyFixture::new());
+//! ```
+//!
+//! There is one list of cases, in this file. A case that is written and not listed is dead code to
+//! the compiler, so none can be left out, by the suite or by a backend.
+
+mod checklists;
+mod crowds;
+mod fields;
+mod files;
+mod filters;
+mod handover;
+mod log;
+mod matching;
+mod redelivering;
+mod rescuing;
+mod searching;
+mod settling;
+mod subscriptions;
+mod taking;
+mod tasks;
+mod teams;
+mod templates;
+mod units;
+
+use std::{
+    any::Any,
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    sync::Arc,
+};
+
+use async_trait::async_trait;
+use domain::Source;
+use store::Store;
+
+use crate::World;
+
+/// A database of its own for one test, empty at first.
+#[async_trait]
+pub trait Fixture: Send + Sync + 'static {
+    /// Opens the store. The test opens it again after [`Store::stop`], to see what is durable.
+    async fn open(&self, source: Source) -> Store;
+}
+
+/// A case on its way.
+pub type Running<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
+/// One thing that every backend must do.
+#[derive(Clone, Copy)]
+pub struct Case {
+    /// Its name, `module::what_holds`.
+    pub name: &'static str,
+    /// Panics where it does not hold.
+    pub run: for<'a> fn(&'a mut World) -> Running<'a>,
+}
+
+impl fmt::Debug for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl Case {
+    /// The case with this name.
+    pub fn named(name: &str) -> Self {
+        let found = CASES.iter().find(|case| case.name == name);
+        *found.unwrap_or_else(|| panic!("there is no case {name}"))
+    }
+
+    /// Runs the case in a runtime of its own, so that it can be called from a plain test.
+    pub fn check(self, fixture: impl Fixture) {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        runtime.block_on(self.check_on(Arc::new(fixture)));
+    }
+
+    /// Runs the case like [`Case::check`], and answers what it complains of, if anything.
+    pub fn complaint(self, fixture: impl Fixture) -> Option<String> {
+        let panic = catch_unwind(AssertUnwindSafe(|| self.check(fixture))).err()?;
+        Some(message(&*panic))
+    }
+
+    /// Runs the case in the present runtime.
+    pub async fn check_on(self, fixture: Arc<dyn Fixture>) {
+        let mut world = World::start(fixture).await;
+        (self.run)(&mut world).await;
+        world.finish().await;
+    }
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let literal = panic.downcast_ref::<&str>().map(ToString::to_string);
+    let message = literal.or_else(|| panic.downcast_ref::<String>().cloned());
+    message.unwrap_or_else(|| "a panic without words".to_owned())
+}
+
+macro_rules! cases {
+    ($d:tt $($module:ident { $($name:ident,)* })*) => {
+        /// Every case.
+        pub const CASES: &[Case] = &[$($(Case {
+            name: concat!(stringify!($module), "::", stringify!($name)),
+            run: |world| Box::pin($module::$name(world)),
+        },)*)*];
+
+        /// Makes a test of each case, on the fixture that the expression makes.
+        #[macro_export]
+        macro_rules! conformance_tests {
+            ($d fixture:expr) => {
+                $(mod $module {
+                    use super::*;
+                    $(#[test]
+                    fn $name() {
+                        let name = concat!(stringify!($module), "::", stringify!($name));
+                        $d crate::Case::named(name).check($d fixture);
+                    })*
+                })*
+            };
+        }
+    };
+}
+
+cases! { $
+    teams {
+        a_team_is_found_by_its_number,
+        a_key_is_found_by_its_hash_with_its_team,
+        keys_of_a_team_are_listed_oldest_first,
+        a_revoked_key_says_so_from_the_commit_on,
+        audit_lines_are_read_back_newest_first,
+    }
+    templates {
+        a_template_is_read_back_whole,
+        a_template_of_another_team_is_not_there,
+        templates_are_listed_by_name,
+        a_checklist_keeps_the_edition_it_was_made_from,
+        known_keys_are_those_of_any_edition,
+        what_an_edit_took_out_stays_findable,
+        suggestions_are_of_the_newest_editions_by_name,
+        a_number_for_a_control_is_given_once,
+        a_control_keeps_its_number_across_editions,
+    }
+    checklists {
+        a_checklist_is_read_back_whole,
+        a_checklist_gets_a_number_of_its_own,
+        a_checklist_of_another_team_is_not_there,
+        checklists_are_listed_newest_first_page_by_page,
+        a_list_is_about_one_template,
+        a_checklist_is_found_by_its_key,
+        a_list_is_filtered_by_how_its_checklists_stand,
+        filters_of_a_list_hold_together,
+    }
+    searching {
+        a_name_is_searched_whatever_its_case,
+        case_is_passed_over_beyond_ascii_as_well,
+        signs_of_a_pattern_are_plain_characters_in_a_search,
+    }
+    fields {
+        a_value_is_stored_replaced_and_removed,
+        as_much_of_the_fields_is_loaded_as_was_asked_for,
+    }
+    tasks {
+        the_state_of_a_task_is_stored_with_who_and_when,
+        the_end_time_is_stored_with_the_task_and_cleared_with_it,
+        tasks_are_listed_newest_checklist_first_without_headings,
+        tasks_are_filtered_by_key_and_by_status,
+        tasks_of_other_teams_and_of_archived_checklists_are_left_out,
+        two_at_once_completing_the_last_two_tasks_see_the_end,
+        two_at_once_completing_one_task_complete_it_once,
+    }
+    files {
+        a_file_is_read_back_whole_and_by_its_team_alone,
+        a_checklist_is_loaded_with_its_files_oldest_first,
+        files_of_a_control_are_listed_newest_first_over_all_checklists,
+        orphans_are_the_keys_without_a_row,
+    }
+    subscriptions {
+        a_subscription_is_read_back_whole_and_by_its_team_alone,
+        the_same_one_is_found_and_no_other,
+        the_same_one_can_not_be_stored_twice,
+        one_that_is_gone_does_not_count,
+        a_change_of_state_is_stored_with_its_reason,
+        subscriptions_are_listed_oldest_first,
+    }
+    matching {
+        an_event_reaches_exactly_the_scopes_it_falls_under,
+        the_answer_is_how_many_were_reached,
+        an_event_never_reaches_another_team,
+        a_failing_subscription_is_sent_to,
+        a_paused_subscription_gets_its_events_recorded,
+        a_subscription_that_is_gone_gets_nothing_more,
+        a_subscription_made_a_moment_before_is_reached,
+    }
+    units {
+        the_work_its_event_and_its_deliveries_commit_together,
+        a_refused_unit_leaves_nothing,
+        a_unit_that_panics_is_undone_and_answers_so,
+        a_read_that_panics_answers_so,
+        a_refusal_passes_through_as_it_is,
+        a_unit_sees_what_it_did_itself,
+    }
+    crowds {
+        many_writers_at_once_each_get_their_own_answer,
+        a_read_sees_one_state_from_beginning_to_end,
+        what_was_submitted_before_a_stop_is_finished,
+        events_of_many_at_once_are_numbered_without_gaps,
+    }
+    handover {
+        what_can_be_sent_at_once_is_handed_over_leased,
+        what_is_taken_says_the_same_as_what_is_handed_over,
+        hand_overs_come_in_the_order_of_the_commits,
+        nothing_is_handed_over_while_the_unit_runs,
+        a_refused_unit_hands_nothing_over_and_gives_its_permits_back,
+        what_gets_no_permit_is_due_and_the_lanes_are_woken,
+        what_has_a_permit_goes_and_the_rest_waits_behind_it,
+        one_lane_without_a_permit_does_not_hold_up_another,
+        a_store_without_lanes_stores_everything_as_due,
+        every_permit_is_asked_for_before_it_is_used,
+    }
+    taking {
+        a_take_leases_and_counts_the_attempt,
+        only_what_is_due_is_taken,
+        only_the_lanes_that_are_named_are_taken_from,
+        a_lane_is_taken_from_by_due_time_then_by_sequence,
+        a_take_says_which_lanes_are_drained,
+        lanes_that_do_not_send_give_nothing_and_are_drained,
+        two_who_take_at_once_never_get_the_same,
+        the_lanes_with_something_to_send_are_listed_earliest_first,
+        what_is_given_back_is_due_and_its_attempt_not_counted,
+        a_lease_that_is_not_ours_can_not_be_given_back,
+        what_was_handed_over_can_be_given_back,
+    }
+    settling {
+        a_settlement_stores_the_attempt_and_the_final_state,
+        a_settlement_can_let_it_wait,
+        another_node_can_not_settle_it,
+        another_attempt_can_not_settle_it,
+        it_is_settled_once,
+        a_lease_that_lapsed_and_was_rescued_settles_nothing,
+        a_lapsed_lease_goes_to_the_next_node,
+        what_never_was_can_not_be_settled,
+        answers_come_in_the_order_of_the_settlements,
+        a_delivery_of_a_paused_subscription_can_be_settled,
+    }
+    rescuing {
+        only_leases_that_lapsed_are_rescued,
+        a_rescue_writes_an_attempt_nobody_knows_the_end_of,
+        a_delivery_that_ends_the_process_each_time_runs_out_of_attempts,
+        attempts_of_both_kinds_count_together,
+        at_a_start_all_leases_but_our_own_end,
+        a_rescue_takes_no_more_than_it_may,
+        what_was_handed_over_is_rescued_like_any_other,
+    }
+    redelivering {
+        one_that_waits_is_due_now,
+        who_asked_is_told_of_that_attempt_alone,
+        one_that_came_to_a_bad_end_can_be_sent_again,
+        one_that_was_delivered_stays_so_whatever_comes_of_it,
+        one_that_was_delivered_is_not_retried_by_the_schedule,
+        one_that_was_delivered_stays_so_when_its_node_dies,
+        one_that_is_being_sent_is_left_alone,
+        a_subscription_that_does_not_send_says_so,
+        one_of_another_team_is_not_there,
+        the_lanes_are_told_of_it,
+    }
+    log {
+        a_delivery_that_was_not_tried_yet_is_listed_whole,
+        deliveries_of_another_team_are_not_there,
+        the_cursor_walks_every_row_once_newest_first,
+        the_log_of_a_delivery_is_complete_and_in_order,
+        the_log_tells_of_a_first_attempt_that_succeeded,
+        the_log_is_there_after_a_restart,
+    }
+    filters {
+        a_list_is_filtered_by_what_it_is_about,
+        a_list_is_filtered_by_when_it_happened,
+        a_list_is_filtered_by_state_derived_ones_included,
+        a_list_is_filtered_by_the_class_of_the_last_answer,
+    }
+}

@@ -1,0 +1,255 @@
+//! Subscriptions: what makes two the same, and how they change.
+
+use domain::{
+    EventType, Scope, Subscription, SubscriptionId, SubscriptionState, TargetUrl, TaskKey, TeamId,
+    TemplateKey,
+};
+use store::{StateChange, SubscriptionIdentity};
+
+use crate::{SeedSubscription, World, reading, writing};
+
+fn identity(of: &Subscription) -> SubscriptionIdentity {
+    SubscriptionIdentity {
+        team: of.team,
+        source: of.source.clone(),
+        event_type: of.event_type,
+        scope: of.scope,
+        target: of.target.clone(),
+    }
+}
+
+async fn find(world: &World, identity: &SubscriptionIdentity) -> Option<Subscription> {
+    let identity = identity.clone();
+    world
+        .read(reading!([identity] tx => tx.subscription_find(identity).await))
+        .await
+}
+
+async fn get(world: &World, team: TeamId, id: SubscriptionId) -> Option<Subscription> {
+    world
+        .read(reading!([team, id] tx => tx.subscription_get(*team, *id).await))
+        .await
+}
+
+async fn list(
+    world: &World,
+    team: TeamId,
+    label: Option<&str>,
+    kind: Option<EventType>,
+    limit: u32,
+) -> Vec<SubscriptionId> {
+    let label = label.map(ToOwned::to_owned);
+    let look = reading!([team, label, kind, limit] tx => {
+        tx.subscription_list(*team, label.as_deref(), *kind, *limit).await
+    });
+    world
+        .read(look)
+        .await
+        .iter()
+        .map(|found| found.id)
+        .collect()
+}
+
+async fn count(world: &World, team: TeamId) -> u64 {
+    world
+        .read(reading!([team] tx => tx.subscription_count(*team).await))
+        .await
+}
+
+/// One subscription of each scope and type that go together.
+async fn one_of_each(world: &World, team: TeamId) -> Vec<Subscription> {
+    let key = || world.source.uuid();
+    let kinds = [
+        (
+            EventType::NewChecklist,
+            Scope::Template(TemplateKey::new(key())),
+        ),
+        (EventType::TaskCompleted, Scope::Team),
+        (
+            EventType::TaskCompleted,
+            Scope::Template(TemplateKey::new(key())),
+        ),
+        (EventType::TaskCompleted, Scope::Task(TaskKey::new(key()))),
+        (
+            EventType::FileUploaded,
+            Scope::Control(domain::ControlKey::new(key())),
+        ),
+    ];
+    let mut made = Vec::new();
+    for (kind, scope) in kinds {
+        made.push(world.subscribe_to(team, kind, scope).await);
+    }
+    made
+}
+
+pub(super) async fn a_subscription_is_read_back_whole_and_by_its_team_alone(world: &World) {
+    let (blue, red) = (world.team("Blue").await, world.team("Red").await);
+    for made in one_of_each(world, blue).await {
+        assert_eq!(get(world, blue, made.id).await.as_ref(), Some(&made));
+        assert_eq!(get(world, red, made.id).await, None);
+    }
+    assert_eq!(
+        get(world, blue, SubscriptionId::new(world.source.uuid())).await,
+        None
+    );
+}
+
+pub(super) async fn the_same_one_is_found_and_no_other(world: &World) {
+    let (blue, red) = (world.team("Blue").await, world.team("Red").await);
+    let made = one_of_each(world, blue).await;
+    for one in &made {
+        assert_eq!(find(world, &identity(one)).await.as_ref(), Some(one));
+    }
+    let same = identity(&made[3]);
+    let other_target = TargetUrl::parse("https://hooks.example.com/other").expect("a target");
+    let other_task = Scope::Task(TaskKey::new(world.source.uuid()));
+    let others = [
+        SubscriptionIdentity {
+            team: red,
+            ..same.clone()
+        },
+        SubscriptionIdentity {
+            source: "Tests".to_owned(),
+            ..same.clone()
+        },
+        SubscriptionIdentity {
+            event_type: EventType::NewChecklist,
+            ..same.clone()
+        },
+        SubscriptionIdentity {
+            scope: other_task,
+            ..same.clone()
+        },
+        SubscriptionIdentity {
+            scope: Scope::Team,
+            ..same.clone()
+        },
+        SubscriptionIdentity {
+            target: other_target,
+            ..same
+        },
+    ];
+    for other in others {
+        assert_eq!(find(world, &other).await, None, "{other:?}");
+    }
+}
+
+pub(super) async fn the_same_one_can_not_be_stored_twice(world: &World) {
+    let team = world.team("Blue").await;
+    for scope in [Scope::Team, Scope::Task(TaskKey::new(world.source.uuid()))] {
+        let seed = world.unstored_subscription(team, EventType::TaskCompleted, scope);
+        let insert = |seed: SeedSubscription| world.store.write(seed);
+        // Two at once, and then one more: only one of them all is stored.
+        let (one, other) = tokio::join!(insert(seed.clone()), insert(seed.clone()));
+        let late = insert(seed.clone()).await;
+        assert!(late.is_err(), "it is there already");
+        let stored: Vec<_> = [one, other].into_iter().flatten().collect();
+        assert_eq!(stored.len(), 1, "one of two at once");
+        let found = find(world, &identity(&stored[0].0))
+            .await
+            .expect("it is there");
+        assert_eq!(found, stored[0].0);
+    }
+    assert_eq!(count(world, team).await, 2);
+    let red = world.team("Red").await;
+    world
+        .subscribe_to(red, EventType::TaskCompleted, Scope::Team)
+        .await;
+}
+
+pub(super) async fn one_that_is_gone_does_not_count(world: &World) {
+    let team = world.team("Blue").await;
+    let seed = world.unstored_subscription(team, EventType::TaskCompleted, Scope::Team);
+    let (first, _) = world.store.write(seed.clone()).await.expect("it is new");
+    assert!(world.put_state(first.id, SubscriptionState::Gone).await);
+    assert_eq!(find(world, &identity(&first)).await, None);
+    assert_eq!(list(world, team, None, None, 10).await, []);
+    assert_eq!(count(world, team).await, 0);
+    let gone = get(world, team, first.id)
+        .await
+        .expect("it can still be looked at");
+    assert_eq!(gone.state, SubscriptionState::Gone);
+
+    let (second, _) = world
+        .store
+        .write(seed)
+        .await
+        .expect("the gone one is not in the way");
+    assert_ne!(second.id, first.id);
+    assert_eq!(
+        find(world, &identity(&first)).await.map(|found| found.id),
+        Some(second.id)
+    );
+    assert_eq!(count(world, team).await, 1);
+}
+
+pub(super) async fn a_change_of_state_is_stored_with_its_reason(world: &World) {
+    use SubscriptionState::{Active, Failing, Gone, Paused};
+    let team = world.team("Blue").await;
+    let made = world
+        .subscribe_to(team, EventType::TaskCompleted, Scope::Team)
+        .await;
+    let id = made.id;
+    for state in [Failing, Active, Paused, Active, Gone] {
+        let (reason, by) = (format!("now {state} – 'why'"), format!("by {state}"));
+        let change = StateChange {
+            state,
+            reason,
+            by,
+            at: world.tick(),
+        };
+        let unit = writing!([id, change] tx => tx.subscription_state_put(*id, change).await);
+        assert!(world.write(unit).await, "{state}");
+        let expected = Subscription {
+            state,
+            state_reason: change.reason.clone(),
+            state_since: change.at,
+            state_by: change.by.clone(),
+            ..made.clone()
+        };
+        assert_eq!(get(world, team, id).await, Some(expected));
+    }
+    let gone = get(world, team, id).await;
+    for state in [Active, Paused, Failing, Gone] {
+        assert!(
+            !world.put_state(id, state).await,
+            "one that is gone stays so"
+        );
+    }
+    assert_eq!(get(world, team, id).await, gone);
+}
+
+pub(super) async fn subscriptions_are_listed_oldest_first(world: &World) {
+    let (blue, red) = (world.team("Blue").await, world.team("Red").await);
+    let made: Vec<_> = one_of_each(world, blue)
+        .await
+        .iter()
+        .map(|one| one.id)
+        .collect();
+    let theirs = one_of_each(world, red).await;
+    world.put_state(made[1], SubscriptionState::Paused).await;
+    assert_eq!(list(world, blue, None, None, 10).await, made);
+    assert_eq!(list(world, blue, None, None, 2).await, made[..2]);
+    let tasks = Some(EventType::TaskCompleted);
+    assert_eq!(list(world, blue, None, tasks, 10).await, made[1..4]);
+
+    world.tick();
+    let mut seed = world.unstored_subscription(blue, EventType::TaskCompleted, Scope::Team);
+    "zapier 100%".clone_into(&mut seed.label);
+    let (labelled, _) = world.store.write(seed).await.expect("it is new");
+    assert_eq!(
+        list(world, blue, Some("zapier 100%"), None, 10).await,
+        [labelled.id]
+    );
+    assert_eq!(
+        list(world, blue, Some("zapier"), None, 10).await,
+        [],
+        "the whole label"
+    );
+    assert_eq!(
+        list(world, blue, Some("tests"), tasks, 10).await,
+        made[1..4]
+    );
+    assert_eq!(count(world, blue).await, 6);
+    assert_eq!(count(world, red).await, theirs.len() as u64);
+}

@@ -1,0 +1,191 @@
+//! A transaction that passes everything on, save for the one thing that it gets wrong.
+
+use async_trait::async_trait;
+use domain::{
+    ApiKey, ApiKeyId, AuditEntry, Checklist, ChecklistHead, ChecklistId, ControlId, ControlKey,
+    ControlType, Delivery, DeliveryId, Event, EventType, FieldId, FileKey, KeyHash, KnownKeys,
+    NodeId, Scope, SigningSecret, StoredFile, Subscription, SubscriptionId, TaskId, TaskKey,
+    TaskState, TaskStatus, Team, TeamId, Template, TemplateKey, Timestamp, VersionId,
+};
+use store::{
+    AuditLine, ChecklistQuery, ControlPlace, DeliveryQuery, DeliveryRecord, DueLane, Fields, Lease,
+    Named, Page, Permit, ReadChecklists, ReadDeliveries, ReadSubscriptions, ReadTeams,
+    ReadTemplates, Redelivery, Rescue, Revoked, Settled, Settlement, StateChange, StoreError,
+    SubscriptionIdentity, Take, Taken, TaskPlace, TemplateRecord, WriteChecklists, WriteDeliveries,
+    WriteEvents, WriteSubscriptions, WriteTeams, WriteTemplates, WriteTx,
+};
+
+use super::{Fault, Memory};
+
+/// Most subscriptions that a faulty event is matched with; tests have few.
+const SUBSCRIPTIONS_MAX: u32 = 1_000;
+
+/// A transaction with a fault in it.
+pub(super) struct FaultyTx<'a> {
+    pub(super) inner: &'a mut dyn WriteTx,
+    pub(super) memory: &'a Memory,
+}
+
+macro_rules! forward {
+    ($($trait:ident { $($name:ident($($arg:ident: $ty:ty),*) -> $done:ty;)* } $({ $($own:tt)* })?)*) => {$(
+        #[async_trait]
+        impl $trait for FaultyTx<'_> {
+            $(async fn $name(&mut self, $($arg: $ty),*) -> Result<$done, StoreError> {
+                self.inner.$name($($arg),*).await
+            })*
+            $($($own)*)?
+        }
+    )*};
+}
+
+forward! {
+    ReadTeams {
+        team_get(id: TeamId) -> Option<Team>;
+        api_key_get(hash: &KeyHash) -> Option<(ApiKey, Team)>;
+        api_key_list(team: TeamId) -> Vec<ApiKey>;
+        audit_list(team: TeamId, limit: u32) -> Vec<AuditLine>;
+    }
+    WriteTeams {
+        team_insert(name: &str, at: Timestamp) -> TeamId;
+        api_key_insert(key: &ApiKey, hash: &KeyHash) -> ();
+        api_key_revoke(team: TeamId, id: ApiKeyId, at: Timestamp) -> Revoked;
+        audit_append(entry: &AuditEntry) -> ();
+    }
+    ReadTemplates {
+        template_list(team: TeamId, limit: u32) -> Vec<Named<TemplateKey>>;
+        template_get(team: TeamId, key: TemplateKey) -> Option<TemplateRecord>;
+        template_known_keys(key: TemplateKey) -> KnownKeys;
+        task_find(team: TeamId, key: TaskKey) -> Option<TaskPlace>;
+        control_find(team: TeamId, key: ControlKey) -> Option<ControlPlace>;
+        task_suggest(team: TeamId, limit: u32) -> Vec<Named<TaskKey>>;
+        control_suggest(team: TeamId, kind: ControlType, limit: u32) -> Vec<Named<ControlKey>>;
+    }
+    WriteTemplates {
+        template_lock(key: TemplateKey) -> ();
+        control_ids_reserve(count: u32) -> ControlId;
+        template_put(team: TeamId, version: VersionId, template: &Template, at: Timestamp) -> ();
+    }
+    ReadChecklists {
+        checklist_get(team: TeamId, id: ChecklistId, fields: Fields) -> Option<Checklist>;
+        checklist_page(query: &ChecklistQuery) -> Vec<ChecklistId>;
+        task_page(team: TeamId, key: Option<TaskKey>, status: Option<TaskStatus>, page: Page) -> Vec<TaskId>;
+        file_page(team: TeamId, control: ControlKey, page: Page) -> Vec<StoredFile>;
+        file_get(team: TeamId, key: FileKey) -> Option<StoredFile>;
+        file_orphans(keys: &[FileKey]) -> Vec<FileKey>;
+    }
+    WriteChecklists {
+        checklist_lock(id: ChecklistId) -> ();
+        checklist_insert(list: &Checklist) -> ChecklistId;
+        task_put(id: TaskId, state: &TaskState, head: &ChecklistHead) -> ();
+        field_put(id: FieldId, value: &str) -> ();
+        file_insert(team: TeamId, control: ControlKey, file: &StoredFile) -> ();
+    }
+    ReadSubscriptions {
+        subscription_get(team: TeamId, id: SubscriptionId) -> Option<Subscription>;
+        subscription_find(identity: &SubscriptionIdentity) -> Option<Subscription>;
+        subscription_list(team: TeamId, source: Option<&str>, event_type: Option<EventType>, limit: u32) -> Vec<Subscription>;
+        subscription_count(team: TeamId) -> u64;
+    }
+    WriteSubscriptions {
+        subscription_insert(subscription: &Subscription, secret: &SigningSecret) -> ();
+        subscription_state_put(id: SubscriptionId, change: &StateChange) -> bool;
+    }
+    ReadDeliveries {
+        delivery_lanes(limit: u32) -> Vec<DueLane>;
+        delivery_page(team: TeamId, query: &DeliveryQuery) -> Vec<Delivery>;
+        delivery_get(team: TeamId, id: DeliveryId) -> Option<DeliveryRecord>;
+    }
+    WriteDeliveries {
+        delivery_give_back(leases: &[Lease], now: Timestamp) -> ();
+        delivery_rescue(which: Rescue, now: Timestamp, attempts_max: u32, limit: u32) -> u32;
+        delivery_redeliver(team: TeamId, id: DeliveryId, by: &str, now: Timestamp) -> Redelivery;
+    } {
+        async fn delivery_take(
+            &mut self,
+            wanted: &[Take],
+            node: NodeId,
+            now: Timestamp,
+            until: Timestamp,
+        ) -> Result<Taken, StoreError> {
+            let taken = self.inner.delivery_take(wanted, node, now, until).await?;
+            for leased in &taken.deliveries {
+                self.memory.remember(leased.lease);
+            }
+            Ok(taken)
+        }
+
+        async fn delivery_settle(
+            &mut self,
+            settlements: &[Settlement],
+        ) -> Result<Vec<Settled>, StoreError> {
+            if self.memory.fault != Some(Fault::LeaseIgnored) {
+                return self.inner.delivery_settle(settlements).await;
+            }
+            let mut settlements = settlements.to_vec();
+            for settlement in &mut settlements {
+                let lease = self.memory.last(settlement.lease.delivery);
+                settlement.lease = lease.unwrap_or(settlement.lease);
+            }
+            self.inner.delivery_settle(&settlements).await
+        }
+    }
+}
+
+#[async_trait]
+impl WriteEvents for FaultyTx<'_> {
+    async fn event_append(&mut self, event: &Event) -> Result<usize, StoreError> {
+        match self.memory.fault {
+            Some(Fault::EventWithoutDeliveries) => Ok(self.reached(event).await?.len()),
+            Some(Fault::HandOverBeforeCommit) => {
+                let reached = self.inner.event_append(event).await?;
+                self.hand_over(event).await?;
+                Ok(reached)
+            }
+            Some(Fault::LeaseIgnored | Fault::RollbackLost) | None => {
+                self.inner.event_append(event).await
+            }
+        }
+    }
+}
+
+impl FaultyTx<'_> {
+    /// The subscriptions that `event` should reach.
+    async fn reached(&mut self, event: &Event) -> Result<Vec<SubscriptionId>, StoreError> {
+        let kind = Some(event.kind);
+        let all = self
+            .inner
+            .subscription_list(event.team, None, kind, SUBSCRIPTIONS_MAX)
+            .await?;
+        let wants = |scope: Scope| {
+            (scope == Scope::Team && event.reaches_team_scope())
+                || event.scope_keys().contains(&scope.key())
+        };
+        let all = all.into_iter().filter(|found| wants(found.scope));
+        Ok(all.map(|found| found.id).collect())
+    }
+
+    /// Hands what was just stored over at once, though nothing of it is committed.
+    async fn hand_over(&mut self, event: &Event) -> Result<(), StoreError> {
+        let Some(lanes) = self.memory.lanes() else {
+            return Ok(());
+        };
+        for subscription in self.reached(event).await? {
+            let Some(permit) = Permit::reserve(&lanes, subscription) else {
+                continue;
+            };
+            let wanted = [Take {
+                subscription,
+                limit: 1,
+            }];
+            let until = lanes.lease_until(event.at);
+            let taken = self
+                .inner
+                .delivery_take(&wanted, lanes.node(), event.at, until)
+                .await?;
+            if let Some(leased) = taken.deliveries.into_iter().next() {
+                lanes.hand_over(vec![(leased, permit)]);
+            }
+        }
+        Ok(())
+    }
+}
