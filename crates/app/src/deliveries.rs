@@ -1,0 +1,171 @@
+//! The delivery log, and asking for another attempt.
+
+use domain::{
+    Actor, AttemptRow, ChecklistId, Delivery, DeliveryDetail, DeliveryId, DeliveryState, EventType,
+    SubscriptionId, SubscriptionState, Timestamp, WebhookHead,
+};
+use serde::Serialize;
+use store::{DeliveryQuery, DeliveryRecord, Doing, ReadTx, Redelivery, WriteTx};
+use utoipa::ToSchema;
+
+use crate::{App, AppError, Change, Missing, Query, emit::audit};
+
+/// Most deliveries on one page of the log.
+pub const DELIVERIES_PAGE_MAX: u32 = 100;
+
+/// `GET web-hook/deliveries`: the team's deliveries, newest first.
+#[derive(Clone, Debug, Default)]
+pub struct ListDeliveries {
+    /// Of this subscription.
+    pub subscription: Option<SubscriptionId>,
+    /// Of this type of event.
+    pub event_type: Option<EventType>,
+    /// That stand so.
+    pub state: Option<DeliveryState>,
+    /// Whose last answer was in this class: 2 for 200 to 299, and so on.
+    pub status_class: Option<u16>,
+    /// Of this checklist.
+    pub checklist: Option<ChecklistId>,
+    /// Whose event happened at this moment or later.
+    pub since: Option<Timestamp>,
+    /// Whose event happened before this moment.
+    pub until: Option<Timestamp>,
+    /// Those after this one, the last of the page before.
+    pub cursor: Option<DeliveryId>,
+    /// How many, from 1 to [`DELIVERIES_PAGE_MAX`].
+    pub limit: u32,
+}
+
+/// A page of the delivery log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeliveryPage {
+    /// The deliveries, newest first.
+    pub items: Vec<Delivery>,
+    /// What to give as `cursor` for the page after this one; null when this is the last.
+    pub next_cursor: Option<DeliveryId>,
+}
+
+impl Query for ListDeliveries {
+    type Answer = DeliveryPage;
+
+    async fn run(
+        &self,
+        _: &App,
+        actor: &Actor,
+        tx: &mut dyn ReadTx,
+    ) -> Result<DeliveryPage, AppError> {
+        let limit = self.limit.clamp(1, DELIVERIES_PAGE_MAX);
+        let query = DeliveryQuery {
+            subscription: self.subscription,
+            event_type: self.event_type,
+            state: self.state,
+            status_class: self.status_class,
+            checklist: self.checklist,
+            since: self.since,
+            until: self.until,
+            before: self.cursor,
+            // One more tells whether there is another page.
+            limit: limit + 1,
+        };
+        let found = tx.delivery_page(actor.team, &query).await;
+        let mut items = found.doing::<AppError>("listing deliveries")?;
+        let more = items.len() > limit as usize;
+        items.truncate(limit as usize);
+        let next_cursor = items.last().filter(|_| more).map(|last| last.delivery_id);
+        Ok(DeliveryPage { items, next_cursor })
+    }
+}
+
+/// `GET web-hook/delivery`: one delivery with its attempts, as they were sent and answered.
+pub struct GetDelivery(pub DeliveryId);
+
+impl Query for GetDelivery {
+    type Answer = DeliveryDetail;
+
+    async fn run(
+        &self,
+        _: &App,
+        actor: &Actor,
+        tx: &mut dyn ReadTx,
+    ) -> Result<DeliveryDetail, AppError> {
+        get(tx, actor, self.0).await.map(detail)
+    }
+}
+
+async fn get<T: ReadTx + ?Sized>(
+    tx: &mut T,
+    actor: &Actor,
+    id: DeliveryId,
+) -> Result<DeliveryRecord, AppError> {
+    let found = tx
+        .delivery_get(actor.team, id)
+        .await
+        .doing::<AppError>("loading a delivery")?;
+    Ok(found.ok_or(Missing::Delivery(id))?)
+}
+
+fn detail(record: DeliveryRecord) -> DeliveryDetail {
+    let DeliveryRecord {
+        delivery,
+        attempts,
+        body,
+    } = record;
+    // Each attempt brings its own number and time.
+    let head = WebhookHead {
+        event: delivery.event_id,
+        event_type: delivery.event_type,
+        subscription: delivery.subscription_id,
+        delivery: delivery.delivery_id,
+        sequence: delivery.sequence,
+        attempt: 0,
+        at: delivery.created_date_time,
+    };
+    DeliveryDetail {
+        delivery,
+        request_body: String::from_utf8_lossy(&body).into_owned(),
+        attempt_log: attempts
+            .iter()
+            .map(|attempt| AttemptRow::of(attempt, head))
+            .collect(),
+    }
+}
+
+/// `POST web-hook/redeliver`: another attempt of the same delivery, now.
+pub struct Redeliver(pub DeliveryId);
+
+impl Change for Redeliver {
+    type Answer = Delivery;
+
+    async fn run(
+        &self,
+        app: &App,
+        actor: &Actor,
+        tx: &mut dyn WriteTx,
+    ) -> Result<Delivery, AppError> {
+        let now = app.source().now();
+        let result = tx
+            .delivery_redeliver(actor.team, self.0, &actor.person.name, now)
+            .await;
+        match result.doing::<AppError>("asking for another attempt")? {
+            Redelivery::Due(_) => {}
+            Redelivery::BeingSent => return Err(AppError::BeingSent),
+            Redelivery::Paused => {
+                return Err(AppError::SubscriptionNotSending(SubscriptionState::Paused));
+            }
+            Redelivery::Gone => {
+                return Err(AppError::SubscriptionNotSending(SubscriptionState::Gone));
+            }
+            Redelivery::NotThere => return Err(Missing::Delivery(self.0).into()),
+        }
+        audit(
+            tx,
+            actor,
+            now,
+            ("delivery.redeliver", self.0.to_string()),
+            String::new(),
+        )
+        .await?;
+        Ok(get(tx, actor, self.0).await?.delivery)
+    }
+}

@@ -1,0 +1,170 @@
+//! Why a use case did not do what it was asked, named for what the caller can do about it.
+
+use domain::{FieldError, Refusal, SubscriptionState, TargetRefusal, TaskKey, ValueRefusal};
+use store::{FileStoreError, StoreError};
+
+/// Something that was asked for by key or number and is not there, or is another team's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Missing {
+    /// A template.
+    #[error("there is no template {0}")]
+    Template(domain::TemplateKey),
+    /// A task of a template.
+    #[error("there is no task {0}")]
+    TaskKey(TaskKey),
+    /// A task of a checklist, by its number.
+    #[error("there is no task {0}")]
+    Task(domain::TaskId),
+    /// A task of a checklist, by its key.
+    #[error("checklist {0} has no task {1}")]
+    TaskOf(domain::ChecklistId, TaskKey),
+    /// A control of a template.
+    #[error("there is no control {0}")]
+    Control(domain::ControlKey),
+    /// A control of a checklist.
+    #[error("there is no control {0} in any checklist")]
+    Field(domain::FieldId),
+    /// A checklist.
+    #[error("there is no checklist {0}")]
+    Checklist(domain::ChecklistId),
+    /// A file.
+    #[error("there is no file {0}")]
+    File(domain::FileKey),
+    /// A subscription.
+    #[error("there is no subscription {0}")]
+    Subscription(domain::SubscriptionId),
+    /// A delivery.
+    #[error("there is no delivery {0}")]
+    Delivery(domain::DeliveryId),
+}
+
+/// A key that would have fitted.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Fit {
+    /// The key.
+    pub key: String,
+    /// What people call it.
+    pub name: String,
+}
+
+/// Why a use case did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The key opens nothing here.
+    #[error("the API key is not known; check that it was copied whole and belongs to this server")]
+    KeyUnknown,
+    /// The key was revoked.
+    #[error("the API key {0:?} was revoked; ask an administrator for another one")]
+    KeyRevoked(String),
+    /// What was asked for is not there.
+    #[error("{0}")]
+    Missing(#[from] Missing),
+    /// A rule of checklists forbids it.
+    #[error("{0}")]
+    Refused(#[from] Refusal),
+    /// The control does not take the value.
+    #[error("{name:?} {reason}")]
+    Value {
+        /// The control's label.
+        name: String,
+        /// Why not.
+        reason: ValueRefusal,
+    },
+    /// Parts of the request are wrong.
+    #[error("the request is not right: {}", summary(.0))]
+    Invalid(Vec<FieldError>),
+    /// A subscription's scope does not fit.
+    #[error("{message}")]
+    Scope {
+        /// Which parameter.
+        field: &'static str,
+        /// What is wrong with it, and what to do.
+        message: String,
+        /// Up to ten keys that would fit.
+        fits: Vec<Fit>,
+    },
+    /// Webhooks may not go there.
+    #[error("{0}")]
+    Target(#[from] TargetRefusal),
+    /// The team has as many of something as it may.
+    #[error("the team has {max} {what}, which is the most; delete some first")]
+    Full {
+        /// Of what.
+        what: &'static str,
+        /// The most.
+        max: u64,
+    },
+    /// Another attempt can't be made at the moment.
+    #[error("the delivery is being sent at this moment; look at it again in a few seconds")]
+    BeingSent,
+    /// Another attempt can't be made for this subscription.
+    #[error("the subscription of the delivery is {0}, so nothing is sent to it")]
+    SubscriptionNotSending(SubscriptionState),
+    /// The file is larger than allowed.
+    #[error("the file is larger than {max} bytes, the most that is taken")]
+    FileTooLarge {
+        /// The most, in bytes.
+        max: u64,
+    },
+    /// The upload ended before the file did.
+    #[error("the upload ended before the file was whole; send it again")]
+    UploadInterrupted,
+    /// The asked range is not in the file.
+    #[error("the file has {size} bytes; the asked range is not in it")]
+    RangeNotThere {
+        /// Its size in bytes.
+        size: u64,
+    },
+    /// The database failed.
+    #[error("storage failed while {doing}")]
+    Storage {
+        /// What was being done.
+        doing: &'static str,
+        /// How it failed.
+        #[source]
+        source: StoreError,
+    },
+    /// The file store failed.
+    #[error("the file store failed while {doing}")]
+    Files {
+        /// What was being done.
+        doing: &'static str,
+        /// How it failed.
+        #[source]
+        source: FileStoreError,
+    },
+}
+
+fn summary(errors: &[FieldError]) -> String {
+    let Some(first) = errors.first() else {
+        return String::new();
+    };
+    let first = format!("{} {}", first.field, first.message);
+    match errors.len() {
+        1 => first,
+        more => format!("{first} (and {} more)", more - 1),
+    }
+}
+
+impl AppError {
+    /// One part of the request is wrong.
+    pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Invalid(vec![FieldError::new(field, message)])
+    }
+}
+
+impl From<(&'static str, StoreError)> for AppError {
+    fn from((doing, source): (&'static str, StoreError)) -> Self {
+        Self::Storage { doing, source }
+    }
+}
+
+// The store itself, outside any use case: it could not begin or commit.
+impl From<StoreError> for AppError {
+    fn from(source: StoreError) -> Self {
+        Self::Storage {
+            doing: "beginning or committing",
+            source,
+        }
+    }
+}

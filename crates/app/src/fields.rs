@@ -1,0 +1,83 @@
+//! What the controls of a checklist hold.
+
+use domain::{Actor, ControlId, ControlKey, FieldId, FieldRow, FieldState};
+use store::{Doing, Fields, WriteTx};
+
+use crate::{App, AppError, Change, Missing, emit::audit};
+
+/// `PUT task/update-task-content`: sets the value of a control.
+pub struct SetField {
+    /// Which control of which checklist.
+    pub field: FieldId,
+    /// The control, if the caller named it too; must be the one that `field` is.
+    pub control: Option<ControlId>,
+    /// The control's key, if the caller named it too.
+    pub key: Option<ControlKey>,
+    /// The value; empty clears it.
+    pub value: String,
+}
+
+/// The control as it stands now.
+pub struct SetFieldAnswer {
+    /// As lists show it.
+    pub row: FieldRow,
+    /// The number of its type, which this one operation answers instead of the word.
+    pub content_type: u8,
+}
+
+impl Change for SetField {
+    type Answer = SetFieldAnswer;
+
+    async fn run(
+        &self,
+        app: &App,
+        actor: &Actor,
+        tx: &mut dyn WriteTx,
+    ) -> Result<SetFieldAnswer, AppError> {
+        const DOING: &str = "setting a field";
+        let (id, place) = (self.field.checklist(), self.field.index());
+        tx.checklist_lock(id).await.doing::<AppError>(DOING)?;
+        let list = tx
+            .checklist_get(actor.team, id, Fields::All)
+            .await
+            .doing::<AppError>(DOING)?;
+        let mut list = list.ok_or(Missing::Field(self.field))?;
+        let template = list.template.clone();
+        let (task, control) = template
+            .control_at(place)
+            .ok_or(Missing::Field(self.field))?;
+        if let Some(given) = self.control.filter(|given| *given != control.id) {
+            let message = format!(
+                "is {given}, but taskContentID {} is {}",
+                self.field, control.id
+            );
+            return Err(AppError::invalid("contentID", message));
+        }
+        if let Some(given) = self.key.filter(|given| *given != control.key) {
+            let message = format!(
+                "is {given}, but taskContentID {} is {}",
+                self.field, control.key
+            );
+            return Err(AppError::invalid("key", message));
+        }
+        list.may_edit(task)?;
+        let value = control.accept(&self.value);
+        let value = value.map_err(|reason| AppError::Value {
+            name: control.name.clone(),
+            reason,
+        })?;
+        let state: &mut FieldState = list.fields.entry(place).or_default();
+        if state.value != value {
+            tx.field_put(self.field, &value)
+                .await
+                .doing::<AppError>(DOING)?;
+            state.value = value;
+            // What people typed is not repeated in the log, which is kept longer than the field.
+            let subject = ("field.set", self.field.to_string());
+            audit(tx, actor, app.source().now(), subject, String::new()).await?;
+        }
+        let content_type = control.kind.kind().number();
+        let row = FieldRow::of(&list, place).ok_or(Missing::Field(self.field))?;
+        Ok(SetFieldAnswer { row, content_type })
+    }
+}

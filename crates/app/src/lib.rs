@@ -1,0 +1,195 @@
+//! The use cases of CheckFlow, a file each: authorise, decide, write the change with its event.
+//!
+//! Both doors, the API and the browser, end here, and nothing else changes data. A use case is a
+//! plain struct; [`App::change`] runs it in one transaction that also finds out who asks, so that a
+//! revoked key does nothing from the commit of its revocation on. Rules are `domain`'s, status codes
+//! the doors'.
+
+mod actor;
+mod checklists;
+mod deliveries;
+mod emit;
+mod error;
+mod fields;
+mod files;
+mod operator;
+mod subscriptions;
+mod tasks;
+mod templates;
+
+use std::{future::Future, sync::Arc};
+
+use domain::{Actor, AddressPolicy, PublicUrl, Resolver, Source};
+use store::{FileStore, ReadTx, Store, WriteTx};
+
+// What a door must be able to name: the store itself stays behind this wall.
+pub use store::{FileStoreError, Page, StoreError};
+
+pub use actor::{Caller, Validate, Validated};
+pub use checklists::{CreateChecklist, FindChecklists, ListChecklists};
+pub use deliveries::{DELIVERIES_PAGE_MAX, DeliveryPage, GetDelivery, ListDeliveries, Redeliver};
+pub use error::{AppError, Fit, Missing};
+pub use fields::{SetField, SetFieldAnswer};
+pub use files::{ByteRange, ListFiles, OpenFile, Opened, Upload};
+pub use operator::{KeyMade, OperatorError, create_key, create_team, list_keys, revoke_key};
+pub use subscriptions::{
+    GetSubscription, ListSubscriptions, ScopeKeys, Subscribe, SubscribeAnswer, Unsubscribe,
+};
+pub use tasks::{GetTask, ListTasks, SetTaskStatus};
+pub use templates::{
+    ControlFilter, ControlRow, GetTemplate, ListTemplateControls, ListTemplateTasks, ListTemplates,
+    NamedRow, PutTemplate,
+};
+
+/// What people may give and get, in numbers.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Largest uploaded file, in bytes.
+    pub file_bytes_max: u64,
+    /// Most templates of one team.
+    pub templates_max: u32,
+    /// Most subscriptions of one team that are not gone.
+    pub subscriptions_max: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            file_bytes_max: 100 * 1024 * 1024,
+            templates_max: 10_000,
+            subscriptions_max: 10_000,
+        }
+    }
+}
+
+/// What an [`App`] stands on.
+pub struct Parts {
+    /// The database.
+    pub store: Store,
+    /// The bytes of files.
+    pub files: FileStore,
+    /// Time and randomness.
+    pub source: Source,
+    /// What links are made from.
+    pub public_url: PublicUrl,
+    /// Which targets webhooks may have.
+    pub policy: AddressPolicy,
+    /// Looks the names of targets up.
+    pub resolver: Arc<dyn Resolver>,
+    /// Numbers.
+    pub limits: Limits,
+}
+
+/// The use cases, with what they stand on. Cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+/// A use case that changes something.
+///
+/// Runs in one transaction, and more than once if the database asks for that.
+pub trait Change: Send + Sync + 'static {
+    /// What it answers.
+    type Answer: Send + 'static;
+
+    /// Does it for `actor`, who is known by now.
+    fn run(
+        &self,
+        app: &App,
+        actor: &Actor,
+        tx: &mut dyn WriteTx,
+    ) -> impl Future<Output = Result<Self::Answer, AppError>> + Send;
+}
+
+/// A use case that only reads.
+pub trait Query: Send + Sync + 'static {
+    /// What it answers.
+    type Answer: Send + 'static;
+
+    /// Does it for `actor`, who is known by now.
+    fn run(
+        &self,
+        app: &App,
+        actor: &Actor,
+        tx: &mut dyn ReadTx,
+    ) -> impl Future<Output = Result<Self::Answer, AppError>> + Send;
+}
+
+impl App {
+    /// The use cases on `parts`.
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// Runs a use case that changes something, for whoever `caller` turns out to be.
+    pub async fn change<C: Change>(
+        &self,
+        caller: &Caller,
+        change: C,
+    ) -> Result<C::Answer, AppError> {
+        let unit = Unit {
+            app: self.clone(),
+            caller: caller.clone(),
+            case: change,
+        };
+        self.0.store.write(unit).await
+    }
+
+    /// Runs a use case that only reads, for whoever `caller` turns out to be.
+    pub async fn query<Q: Query>(&self, caller: &Caller, query: Q) -> Result<Q::Answer, AppError> {
+        let unit = Unit {
+            app: self.clone(),
+            caller: caller.clone(),
+            case: query,
+        };
+        self.0.store.read(unit).await
+    }
+
+    /// The numbers that hold here.
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    /// Where this server is reached from outside.
+    pub fn public_url(&self) -> &PublicUrl {
+        &self.0.public_url
+    }
+
+    pub(crate) fn source(&self) -> &Source {
+        &self.0.source
+    }
+
+    pub(crate) fn files(&self) -> &FileStore {
+        &self.0.files
+    }
+
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// A use case on its way through the store: finds out who asks, in the same transaction.
+struct Unit<C> {
+    app: App,
+    caller: Caller,
+    case: C,
+}
+
+impl<C: Change> store::Write for Unit<C> {
+    type Done = C::Answer;
+    type Error = AppError;
+
+    async fn run(&self, tx: &mut dyn WriteTx) -> Result<C::Answer, AppError> {
+        let actor = self.caller.authenticate(tx).await?;
+        self.case.run(&self.app, &actor, tx).await
+    }
+}
+
+impl<Q: Query> store::Read for Unit<Q> {
+    type Done = Q::Answer;
+    type Error = AppError;
+
+    async fn run(&self, tx: &mut dyn ReadTx) -> Result<Q::Answer, AppError> {
+        let actor = self.caller.authenticate(tx).await?;
+        self.case.run(&self.app, &actor, tx).await
+    }
+}

@@ -1,0 +1,245 @@
+//! Subscriptions: making one right the first time, listing them, ending them.
+
+mod scope;
+
+pub use scope::ScopeKeys;
+
+use domain::{
+    Actor, EventType, FieldError, SOURCE_CHARS_MAX, SigningSecret, Subscription, SubscriptionId,
+    SubscriptionRow, SubscriptionState, TargetUrl, check_target, name,
+};
+use serde::Serialize;
+use store::{Doing, ReadTx, StateChange, SubscriptionIdentity, WriteTx};
+use utoipa::ToSchema;
+
+use crate::{App, AppError, Caller, Change, Missing, Query, emit::audit};
+
+/// `POST web-hook/subscribe`: asks to be told.
+#[derive(Clone, Debug)]
+pub struct Subscribe {
+    /// A label, such as `zapier`.
+    pub source: String,
+    /// Of which events.
+    pub event_type: EventType,
+    /// Where.
+    pub target_url: String,
+    /// Of what.
+    pub keys: ScopeKeys,
+}
+
+/// A subscription, with the secret if it was made just now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SubscribeAnswer {
+    /// The subscription.
+    #[serde(flatten)]
+    pub row: SubscriptionRow,
+    /// Whether it was made just now; false when the same one was there already.
+    pub is_new: bool,
+    /// What signs its webhooks (`whsec_…`), shown this once; null when the subscription was there
+    /// already.
+    pub secret: Option<String>,
+}
+
+impl App {
+    /// Makes a subscription, or gives back the same one that is there.
+    ///
+    /// The target's name is looked up outside of any transaction, and only for whoever holds a key
+    /// and asks for something that could be subscribed to.
+    pub async fn subscribe(
+        &self,
+        caller: &Caller,
+        ask: Subscribe,
+    ) -> Result<SubscribeAnswer, AppError> {
+        let checked = self.query(caller, Check(ask)).await?;
+        let parts = self.parts();
+        let target = &checked.identity.target;
+        check_target(&parts.policy, parts.resolver.as_ref(), target).await?;
+        self.change(caller, Insert(checked)).await
+    }
+}
+
+/// Everything about it that can be checked without asking the network.
+struct Check(Subscribe);
+
+#[derive(Clone)]
+struct Checked {
+    ask: Subscribe,
+    identity: SubscriptionIdentity,
+}
+
+impl Query for Check {
+    type Answer = Checked;
+
+    async fn run(&self, _: &App, actor: &Actor, tx: &mut dyn ReadTx) -> Result<Checked, AppError> {
+        let ask = &self.0;
+        let source = name(&ask.source, SOURCE_CHARS_MAX).map_err(|error| {
+            AppError::Invalid(vec![FieldError::new("source", error.to_string())])
+        })?;
+        let target = TargetUrl::parse(&ask.target_url)?;
+        let scope = ask.keys.resolve(tx, actor.team, ask.event_type).await?;
+        let (team, event_type) = (actor.team, ask.event_type);
+        let identity = SubscriptionIdentity {
+            team,
+            source,
+            event_type,
+            scope,
+            target,
+        };
+        Ok(Checked {
+            ask: ask.clone(),
+            identity,
+        })
+    }
+}
+
+struct Insert(Checked);
+
+impl Change for Insert {
+    type Answer = SubscribeAnswer;
+
+    async fn run(
+        &self,
+        app: &App,
+        actor: &Actor,
+        tx: &mut dyn WriteTx,
+    ) -> Result<SubscribeAnswer, AppError> {
+        const DOING: &str = "storing a subscription";
+        let Checked { ask, identity } = &self.0;
+        // What the scope is about may have gone since it was checked.
+        ask.keys.resolve(tx, actor.team, ask.event_type).await?;
+        let same = tx
+            .subscription_find(identity)
+            .await
+            .doing::<AppError>(DOING)?;
+        if let Some(same) = same {
+            return Ok(SubscribeAnswer {
+                row: (&same).into(),
+                is_new: false,
+                secret: None,
+            });
+        }
+        let max = u64::from(app.limits().subscriptions_max);
+        if tx
+            .subscription_count(actor.team)
+            .await
+            .doing::<AppError>(DOING)?
+            >= max
+        {
+            return Err(AppError::Full {
+                what: "subscriptions",
+                max,
+            });
+        }
+        let now = app.source().now();
+        let subscription = Subscription {
+            id: SubscriptionId::new(app.source().uuid()),
+            team: actor.team,
+            source: identity.source.clone(),
+            event_type: identity.event_type,
+            scope: identity.scope,
+            target: identity.target.clone(),
+            state: SubscriptionState::Active,
+            state_reason: "subscribed".to_owned(),
+            state_since: now,
+            state_by: actor.person.name.clone(),
+            created_at: now,
+        };
+        let secret = SigningSecret::generate(app.source());
+        tx.subscription_insert(&subscription, &secret)
+            .await
+            .doing::<AppError>(DOING)?;
+        let subject = ("subscription.create", subscription.id.to_string());
+        audit(tx, actor, now, subject, subscription.target.to_string()).await?;
+        let secret = Some(secret.reveal());
+        Ok(SubscribeAnswer {
+            row: (&subscription).into(),
+            is_new: true,
+            secret,
+        })
+    }
+}
+
+/// `GET web-hook/subscriptions`: those of the team that are not gone.
+pub struct ListSubscriptions {
+    /// With this label.
+    pub source: Option<String>,
+    /// To these events.
+    pub event_type: Option<EventType>,
+}
+
+impl Query for ListSubscriptions {
+    type Answer = Vec<SubscriptionRow>;
+
+    async fn run(
+        &self,
+        app: &App,
+        actor: &Actor,
+        tx: &mut dyn ReadTx,
+    ) -> Result<Vec<SubscriptionRow>, AppError> {
+        let (source, limit) = (self.source.as_deref(), app.limits().subscriptions_max);
+        let found = tx
+            .subscription_list(actor.team, source, self.event_type, limit)
+            .await;
+        let found = found.doing::<AppError>("listing subscriptions")?;
+        Ok(found.iter().map(SubscriptionRow::from).collect())
+    }
+}
+
+/// `GET web-hook/subscription`: one, gone or not.
+pub struct GetSubscription(pub SubscriptionId);
+
+impl Query for GetSubscription {
+    type Answer = SubscriptionRow;
+
+    async fn run(
+        &self,
+        _: &App,
+        actor: &Actor,
+        tx: &mut dyn ReadTx,
+    ) -> Result<SubscriptionRow, AppError> {
+        let found = get(tx, actor, self.0).await?;
+        Ok((&found).into())
+    }
+}
+
+async fn get<T: ReadTx + ?Sized>(
+    tx: &mut T,
+    actor: &Actor,
+    id: SubscriptionId,
+) -> Result<Subscription, AppError> {
+    let found = tx.subscription_get(actor.team, id).await;
+    Ok(found
+        .doing::<AppError>("loading a subscription")?
+        .ok_or(Missing::Subscription(id))?)
+}
+
+/// `DELETE web-hook/unsubscribe`: ends one. What waited for it is cancelled. Ending one that has
+/// ended changes nothing and answers the same.
+pub struct Unsubscribe(pub SubscriptionId);
+
+impl Change for Unsubscribe {
+    type Answer = SubscriptionRow;
+
+    async fn run(
+        &self,
+        app: &App,
+        actor: &Actor,
+        tx: &mut dyn WriteTx,
+    ) -> Result<SubscriptionRow, AppError> {
+        let mut found = get(tx, actor, self.0).await?;
+        let change = StateChange {
+            state: SubscriptionState::Gone,
+            reason: "unsubscribed".to_owned(),
+            by: actor.person.name.clone(),
+            at: app.source().now(),
+        };
+        let changed = tx.subscription_state_put(self.0, &change).await;
+        if changed.doing::<AppError>("ending a subscription")? {
+            let subject = ("subscription.end", self.0.to_string());
+            audit(tx, actor, change.at, subject, String::new()).await?;
+            found = get(tx, actor, self.0).await?;
+        }
+        Ok((&found).into())
+    }
+}

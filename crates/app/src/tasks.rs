@@ -1,0 +1,139 @@
+//! Tasks of checklists: looking at them, and completing them.
+
+use domain::{
+    Actor, Checklist, ChecklistId, Done, StatusChange, TaskHit, TaskId, TaskKey, TaskRow,
+    TaskStatus,
+};
+use store::{Doing, Fields, Page, ReadTx, WriteTx};
+
+use crate::{
+    App, AppError, Change, Missing, Query,
+    emit::{Happened, audit, emit},
+};
+
+/// `PUT task/status`: completes, reopens or excuses a task.
+pub struct SetTaskStatus {
+    /// Which task.
+    pub task: TaskId,
+    /// What it becomes.
+    pub status: TaskStatus,
+}
+
+impl Change for SetTaskStatus {
+    type Answer = TaskRow;
+
+    async fn run(
+        &self,
+        app: &App,
+        actor: &Actor,
+        tx: &mut dyn WriteTx,
+    ) -> Result<TaskRow, AppError> {
+        const DOING: &str = "setting the status of a task";
+        let (id, index) = (self.task.checklist(), self.task.index());
+        tx.checklist_lock(id).await.doing::<AppError>(DOING)?;
+        let mut list = load_task(tx, actor, self.task).await?;
+        let now = app.source().now();
+        let done = Done {
+            at: now,
+            by: actor.person.clone(),
+        };
+        let change = list.set_status(index, self.status, done)?;
+        if change == StatusChange::None {
+            return Ok(TaskRow::of(&list, index, app.public_url()));
+        }
+        tx.task_put(self.task, &list.tasks[index], &list.head)
+            .await
+            .doing::<AppError>(DOING)?;
+        let hit = TaskHit::of(&list, index, app.public_url());
+        if change == StatusChange::Completed {
+            emit(app, tx, &list, now, Happened::TaskCompleted(&hit)).await?;
+        }
+        let action = match self.status {
+            TaskStatus::Complete => "task.complete",
+            TaskStatus::Incomplete => "task.reopen",
+            TaskStatus::NotApplicable => "task.not_applicable",
+        };
+        audit(
+            tx,
+            actor,
+            now,
+            (action, self.task.to_string()),
+            String::new(),
+        )
+        .await?;
+        Ok(hit.task)
+    }
+}
+
+/// The checklist of a task, with what is in the task.
+async fn load_task<T: ReadTx + ?Sized>(
+    tx: &mut T,
+    actor: &Actor,
+    task: TaskId,
+) -> Result<Checklist, AppError> {
+    let fields = Fields::OfTask(task.index());
+    let list = tx.checklist_get(actor.team, task.checklist(), fields).await;
+    let list = list.doing::<AppError>("loading a checklist")?;
+    let list = list.filter(|list| task.index() < list.tasks.len());
+    Ok(list.ok_or(Missing::Task(task))?)
+}
+
+/// `GET task/details`: one task of a checklist.
+pub struct GetTask {
+    /// Of which checklist.
+    pub checklist: ChecklistId,
+    /// Which task.
+    pub task: TaskKey,
+}
+
+impl Query for GetTask {
+    type Answer = TaskRow;
+
+    async fn run(
+        &self,
+        app: &App,
+        actor: &Actor,
+        tx: &mut dyn ReadTx,
+    ) -> Result<TaskRow, AppError> {
+        let list = tx
+            .checklist_get(actor.team, self.checklist, Fields::All)
+            .await;
+        let list = list.doing::<AppError>("loading a checklist")?;
+        let list = list.ok_or(Missing::Checklist(self.checklist))?;
+        let index = list.template.task_index(self.task);
+        let index = index.ok_or(Missing::TaskOf(self.checklist, self.task))?;
+        Ok(TaskRow::of(&list, index, app.public_url()))
+    }
+}
+
+/// `GET checklist/tasks`: tasks in whichever checklist.
+pub struct ListTasks {
+    /// With this key.
+    pub task: Option<TaskKey>,
+    /// That stand so.
+    pub status: Option<TaskStatus>,
+    /// Which part of the list.
+    pub page: Page,
+}
+
+impl Query for ListTasks {
+    type Answer = Vec<TaskHit>;
+
+    async fn run(
+        &self,
+        app: &App,
+        actor: &Actor,
+        tx: &mut dyn ReadTx,
+    ) -> Result<Vec<TaskHit>, AppError> {
+        let ids = tx
+            .task_page(actor.team, self.task, self.status, self.page)
+            .await;
+        let ids = ids.doing::<AppError>("listing tasks")?;
+        let mut rows = Vec::with_capacity(ids.len());
+        for id in ids {
+            let list = load_task(tx, actor, id).await?;
+            rows.push(TaskHit::of(&list, id.index(), app.public_url()));
+        }
+        Ok(rows)
+    }
+}
