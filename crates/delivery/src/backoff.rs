@@ -1,0 +1,65 @@
+//! Waiting longer after each failure of the store, and saying what failed.
+
+use std::{error::Error, fmt, time::Duration};
+
+use tokio::time;
+use tokio_util::sync::CancellationToken;
+
+const WAIT_FIRST: Duration = Duration::from_millis(100);
+const WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// How long to wait until the next try. Without jitter: a node has one of each task that waits so.
+#[derive(Debug, Default)]
+pub(crate) struct Backoff(Option<Duration>);
+
+impl Backoff {
+    /// 100 ms, then twice as long each time, up to 5 s.
+    pub(crate) fn next(&mut self) -> Duration {
+        let wait = self
+            .0
+            .map_or(WAIT_FIRST, |before| (before * 2).min(WAIT_MAX));
+        self.0 = Some(wait);
+        wait
+    }
+
+    pub(crate) fn reset(&mut self) {
+        self.0 = None;
+    }
+}
+
+/// Waits, unless it is time to stop.
+pub(crate) async fn pause(stop: &CancellationToken, wait: Duration) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = time::sleep(wait) => {}
+    }
+}
+
+/// An error with its sources, for a log line.
+pub(crate) struct Chain<'a>(pub(crate) &'a dyn Error);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_five_seconds_and_begin_anew_after_a_success() {
+        let mut backoff = Backoff::default();
+        let waits: Vec<u128> = (0..8).map(|_| backoff.next().as_millis()).collect();
+        assert_eq!(waits, [100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000]);
+        backoff.reset();
+        assert_eq!(backoff.next(), WAIT_FIRST);
+    }
+}

@@ -1,0 +1,243 @@
+//! The HTTP client: one request, one answer, within one time limit.
+//!
+//! HTTP/1.1 over pooled connections. No redirect is followed and no proxy of the environment obeyed:
+//! the client knows of neither. The pool is thrown away as a whole when its connections get too old
+//! or the address rule changes, because an open connection is not judged again.
+//!
+//! Relied on of hyper-util's legacy client: a request that the pool hands to a connection which the
+//! receiver had closed in the meantime comes back unsent and is sent again on another connection
+//! (`retry_canceled_requests`, for reused connections and before a byte has been written). Once a
+//! byte was written it fails, and the attempt counts.
+
+use std::{
+    future::Future,
+    mem,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use domain::{AddressPolicy, Outcome, Resolver, TargetRefusal};
+use http::{HeaderMap, Method, Request, Uri, Version};
+use http_body_util::Full;
+use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector};
+use hyper_util::{client::legacy, rt::TokioTimer};
+use rustls::{ClientConfig, RootCertStore, crypto::ring};
+use tokio::{runtime::Handle, task::JoinSet, time};
+
+use crate::{
+    DeliverySettings,
+    answer::{Answer, Reading},
+    connector::{CheckedConnector, TimedConnector},
+    failure::{self, Failure},
+};
+
+/// How many bytes of an answer's head are buffered before it is given up. Hyper sees it after each
+/// read, so that a head may be larger by one read; its lines are at most a hundred (hyper's bound).
+const ANSWER_HEAD_BYTES_MAX: usize = 64 * 1024;
+
+type Pool = legacy::Client<TimedConnector<HttpsConnector<CheckedConnector>>, Full<Bytes>>;
+
+/// Sends requests.
+pub(crate) struct Client {
+    limits: Limits,
+    resolver: Arc<dyn Resolver>,
+    tls: Arc<ClientConfig>,
+    connections: Connections,
+    current: Mutex<Current>,
+}
+
+struct Limits {
+    request_timeout: Duration,
+    connect_timeout: Duration,
+    max_age: Duration,
+    idle_max: Duration,
+    idle_per_host_max: usize,
+}
+
+struct Current {
+    policy: AddressPolicy,
+    pool: Pool,
+    made: time::Instant,
+}
+
+impl Client {
+    /// Must be called on a tokio runtime, which runs the connections.
+    pub(crate) fn new(
+        settings: &DeliverySettings,
+        policy: AddressPolicy,
+        resolver: Arc<dyn Resolver>,
+        tls: Arc<ClientConfig>,
+    ) -> Self {
+        let limits = Limits {
+            request_timeout: settings.request_timeout,
+            connect_timeout: settings.connect_timeout,
+            max_age: settings.connection_max_age,
+            idle_max: settings.connection_idle_max,
+            idle_per_host_max: usize::try_from(settings.idle_per_host_max).unwrap_or(usize::MAX),
+        };
+        let connections = Connections::new();
+        let connector = connector(&limits, policy.clone(), resolver.clone(), tls.clone());
+        let pool = pool(&limits, connector, connections.clone());
+        let current = Mutex::new(Current {
+            policy,
+            pool,
+            made: time::Instant::now(),
+        });
+        Self {
+            limits,
+            resolver,
+            tls,
+            connections,
+            current,
+        }
+    }
+
+    /// Judges new connections by `policy`; connections that are open end after their request.
+    pub(crate) fn set_policy(&self, policy: AddressPolicy) {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.policy != policy {
+            self.renew(&mut current, policy);
+        }
+    }
+
+    /// Posts `body` and reads the answer.
+    pub(crate) async fn post(&self, target: &str, headers: HeaderMap, body: Bytes) -> Answer {
+        let uri = match target.parse::<Uri>() {
+            Ok(uri) => uri,
+            Err(error) => {
+                let refusal = TargetRefusal::NotAUrl {
+                    why: error.to_string(),
+                };
+                return Failure::new(refusal.outcome(), refusal.to_string(), false).into();
+            }
+        };
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = uri;
+        *request.version_mut() = Version::HTTP_11;
+        *request.headers_mut() = headers;
+        let mut reading = Reading::default();
+        let exchange = time::timeout(self.limits.request_timeout, async {
+            let response = self.pool().request(request).await;
+            reading
+                .read(response.map_err(|error| failure::of_request(&error))?)
+                .await
+        });
+        let ended = exchange.await.unwrap_or_else(|_| Err(self.timed_out()));
+        reading.finish(ended)
+    }
+
+    /// Closes the connections, all that is left of them.
+    pub(crate) async fn close(&self) {
+        self.connections.close().await;
+    }
+
+    fn timed_out(&self) -> Failure {
+        let within = self.limits.request_timeout;
+        let sentence = format!("the receiver did not answer within {within:?}");
+        Failure::new(Outcome::TimedOut, sentence, true)
+    }
+
+    fn pool(&self) -> Pool {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.made.elapsed() >= self.limits.max_age {
+            let policy = current.policy.clone();
+            self.renew(&mut current, policy);
+        }
+        current.pool.clone()
+    }
+
+    fn renew(&self, current: &mut Current, policy: AddressPolicy) {
+        let (resolver, tls) = (self.resolver.clone(), self.tls.clone());
+        let connector = connector(&self.limits, policy.clone(), resolver, tls);
+        let pool = pool(&self.limits, connector, self.connections.clone());
+        // The old pool goes with its last request; what is idle in it ends at once.
+        *current = Current {
+            policy,
+            pool,
+            made: time::Instant::now(),
+        };
+    }
+}
+
+fn connector(
+    limits: &Limits,
+    policy: AddressPolicy,
+    resolver: Arc<dyn Resolver>,
+    tls: Arc<ClientConfig>,
+) -> TimedConnector<HttpsConnector<CheckedConnector>> {
+    let checked = CheckedConnector::new(policy, resolver, limits.connect_timeout);
+    TimedConnector::new(HttpsConnector::from((checked, tls)), limits.connect_timeout)
+}
+
+fn pool(
+    limits: &Limits,
+    connector: TimedConnector<HttpsConnector<CheckedConnector>>,
+    connections: Connections,
+) -> Pool {
+    legacy::Client::builder(connections)
+        .pool_idle_timeout(limits.idle_max)
+        .pool_max_idle_per_host(limits.idle_per_host_max)
+        .pool_timer(TokioTimer::new())
+        .timer(TokioTimer::new())
+        .http1_max_buf_size(ANSWER_HEAD_BYTES_MAX)
+        .retry_canceled_requests(true)
+        .build(connector)
+}
+
+/// TLS with the machine's own list of authorities. Without one, `https` targets fail, each with its
+/// reason in its log, and everything else works.
+pub(crate) fn tls_of_this_machine() -> Arc<ClientConfig> {
+    let versions = || {
+        ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("ring's provider has the cipher suites of the default versions")
+    };
+    let rooted = versions().with_native_roots().unwrap_or_else(|error| {
+        tracing::warn!(
+            %error,
+            "no certificate authorities found: webhooks to https targets will fail; install the \
+             ca-certificates package, or name a file in SSL_CERT_FILE"
+        );
+        versions().with_root_certificates(RootCertStore::empty())
+    });
+    Arc::new(rooted.with_no_client_auth())
+}
+
+/// The tasks that drive connections, so that they have an owner who ends them.
+#[derive(Clone)]
+struct Connections {
+    tasks: Arc<Mutex<JoinSet<()>>>,
+    runtime: Handle,
+}
+
+impl Connections {
+    fn new() -> Self {
+        Self {
+            tasks: Arc::default(),
+            runtime: Handle::current(),
+        }
+    }
+
+    async fn close(&self) {
+        let mut tasks = mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        tasks.shutdown().await;
+    }
+}
+
+type Driver = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl hyper::rt::Executor<Driver> for Connections {
+    fn execute(&self, driver: Driver) {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        // What has ended is cleared here, so the set holds no more than what lives and what ended
+        // since the last new connection.
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn_on(driver, &self.runtime);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,152 @@
+//! Connecting to a receiver: the one place where a socket to the outside is opened.
+//!
+//! The address rule is asked here, on the addresses that are then connected to. The HTTP client
+//! calls this for every new connection and has no other way to get one, so there is no path to an
+//! address that was not judged: not by a redirect, a proxy or a name that changed meanwhile.
+
+use std::{
+    future::Future,
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use domain::{AddressPolicy, Resolver, TargetRefusal, TargetUrl, check_target};
+use http::Uri;
+use hyper_util::rt::TokioIo;
+use tokio::{net::TcpStream, time};
+use tower_service::Service;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+type Connecting<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
+
+/// Why no connection came about. TLS has errors of its own.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConnectError {
+    /// The rule refuses the target.
+    #[error(transparent)]
+    Refused(#[from] TargetRefusal),
+    /// No address of the name took the connection; the last one's reason.
+    #[error("the connection to {address} failed")]
+    Socket {
+        /// The last address that was tried.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        error: io::Error,
+    },
+    /// It took too long.
+    #[error("no connection within {0:?}")]
+    TimedOut(Duration),
+}
+
+/// Opens sockets to addresses that the rule allows.
+#[derive(Clone)]
+pub(crate) struct CheckedConnector {
+    policy: AddressPolicy,
+    resolver: Arc<dyn Resolver>,
+    time_max: Duration,
+}
+
+impl CheckedConnector {
+    /// `time_max` is shared out among the addresses of a name, so that one which swallows what is
+    /// sent to it leaves time for the next.
+    pub(crate) fn new(
+        policy: AddressPolicy,
+        resolver: Arc<dyn Resolver>,
+        time_max: Duration,
+    ) -> Self {
+        Self {
+            policy,
+            resolver,
+            time_max,
+        }
+    }
+
+    async fn connect(self, uri: Uri) -> Result<TokioIo<TcpStream>, ConnectError> {
+        let target = TargetUrl::parse(&uri.to_string())?;
+        // Looked up once: what was judged is what is connected to.
+        let checked = check_target(&self.policy, &*self.resolver, &target).await?;
+        let addresses = checked.addresses();
+        let share = self.time_max / u32::try_from(addresses.len()).unwrap_or(1).max(1);
+        let mut failed = None;
+        for &address in addresses {
+            let opening = time::timeout(share, open(address)).await;
+            match opening.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+                Ok(stream) => return Ok(TokioIo::new(stream)),
+                Err(error) => failed = Some(ConnectError::Socket { address, error }),
+            }
+        }
+        Err(failed.unwrap_or_else(|| {
+            // `check_target` promises an address; a name without one is the nearest true word.
+            let host = target.host_name().unwrap_or_default().to_owned();
+            ConnectError::Refused(TargetRefusal::Unresolvable {
+                host,
+                why: "no address".into(),
+            })
+        }))
+    }
+}
+
+async fn open(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    // A webhook is one small request; waiting for more to send would only delay it.
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+impl Service<Uri> for CheckedConnector {
+    type Response = TokioIo<TcpStream>;
+    type Error = ConnectError;
+    type Future = Connecting<Self::Response, ConnectError>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        Box::pin(self.clone().connect(uri))
+    }
+}
+
+/// Ends a connector's work after a time, its TLS handshake included.
+#[derive(Clone)]
+pub(crate) struct TimedConnector<C> {
+    inner: C,
+    time_max: Duration,
+}
+
+impl<C> TimedConnector<C> {
+    pub(crate) const fn new(inner: C, time_max: Duration) -> Self {
+        Self { inner, time_max }
+    }
+}
+
+impl<C> Service<Uri> for TimedConnector<C>
+where
+    C: Service<Uri>,
+    C::Error: Into<BoxError>,
+    C::Future: Send + 'static,
+{
+    type Response = C::Response;
+    type Error = BoxError;
+    type Future = Connecting<Self::Response, BoxError>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let connecting = self.inner.call(uri);
+        let time_max = self.time_max;
+        Box::pin(async move {
+            match time::timeout(time_max, connecting).await {
+                Ok(connected) => connected.map_err(Into::into),
+                Err(_) => Err(ConnectError::TimedOut(time_max).into()),
+            }
+        })
+    }
+}

@@ -1,0 +1,111 @@
+//! Ends leases whose holder is gone: those of earlier lives at start, and those that lapsed.
+//!
+//! The store writes an attempt with outcome `unknown` for each, so that a delivery which ends the
+//! process every time runs out of attempts.
+
+use std::{sync::Arc, time::Duration};
+
+use domain::{NodeId, Source, Timestamp};
+use store::{Rescue, Store, StoreError, Write, WriteTx};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    backoff::{Backoff, Chain, pause},
+    counters::Counters,
+};
+
+/// Leases ended in one transaction, so that a rescue of many does not hold up the others' writes.
+const RESCUE_SLICE_MAX: u32 = 256;
+
+pub(crate) struct Rescuer {
+    pub(crate) store: Store,
+    pub(crate) source: Source,
+    pub(crate) node: NodeId,
+    pub(crate) attempts_max: u32,
+    pub(crate) interval: Duration,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) looked_at: Option<Timestamp>,
+}
+
+impl Rescuer {
+    /// Ends all leases that are not of this node, and keeps at it until that is done; whether it
+    /// is, for `stop` ends it early.
+    pub(crate) async fn end_earlier_lives(&self, stop: &CancellationToken) -> bool {
+        let mut backoff = Backoff::default();
+        while !stop.is_cancelled() {
+            match self
+                .slice(Rescue::AllBut(self.node), self.source.now())
+                .await
+            {
+                Ok(count) if count < RESCUE_SLICE_MAX => return true,
+                Ok(_) => backoff.reset(),
+                Err(error) => {
+                    let wait = backoff.next();
+                    tracing::warn!(
+                        error = %Chain(&error), retry_in = ?wait,
+                        "nothing is sent yet: the leases of the last run could not be ended"
+                    );
+                    pause(stop, wait).await;
+                }
+            }
+        }
+        false
+    }
+
+    /// Ends a slice of lapsed leases when it is time to; whether there were any.
+    pub(crate) async fn end_lapsed(&mut self, now: Timestamp) -> Result<bool, StoreError> {
+        let looked_before = |at: Timestamp| now >= at && now.since(at) < self.interval;
+        if self.looked_at.is_some_and(looked_before) {
+            return Ok(false);
+        }
+        // While outcomes wait to be stored, a lease that lapsed may be one of theirs: storing the
+        // outcome is the better end.
+        if self.counters.unsettled.get() > 0 {
+            return Ok(false);
+        }
+        let count = self.slice(Rescue::Lapsed, now).await?;
+        if count < RESCUE_SLICE_MAX {
+            self.looked_at = Some(now);
+        }
+        Ok(count > 0)
+    }
+
+    async fn slice(&self, which: Rescue, now: Timestamp) -> Result<u32, StoreError> {
+        let attempts_max = self.attempts_max;
+        let count = self
+            .store
+            .write(EndLeases {
+                which,
+                now,
+                attempts_max,
+            })
+            .await?;
+        self.counters
+            .rescued
+            .add(usize::try_from(count).unwrap_or(usize::MAX));
+        if count > 0 {
+            tracing::info!(
+                count,
+                ?which,
+                "deliveries rescued from a sender that is gone"
+            );
+        }
+        Ok(count)
+    }
+}
+
+struct EndLeases {
+    which: Rescue,
+    now: Timestamp,
+    attempts_max: u32,
+}
+
+impl Write for EndLeases {
+    type Done = u32;
+    type Error = StoreError;
+
+    async fn run(&self, tx: &mut dyn WriteTx) -> Result<u32, StoreError> {
+        tx.delivery_rescue(self.which, self.now, self.attempts_max, RESCUE_SLICE_MAX)
+            .await
+    }
+}

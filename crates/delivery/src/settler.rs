@@ -1,0 +1,211 @@
+//! Stores what came of attempts, many in one transaction.
+//!
+//! One batch is written at a time; what ends meanwhile makes up the next, so that batches grow with
+//! the load and an idle engine settles each outcome at once. Nothing is given up because the store
+//! fails: the batch is kept and tried again, and the lanes take nothing new until it is stored.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use store::{Settled, Settlement, Store, StoreError, Write, WriteTx};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    backoff::{Backoff, Chain, pause},
+    counters::Counters,
+    lanes::{Gate, LaneTable},
+    standing::Standing,
+};
+
+/// An attempt that has ended.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) settlement: Settlement,
+    pub(crate) standing: Option<Standing>,
+}
+
+/// What goes into one transaction. Shared with the unit of work, because a failed one is tried again.
+#[derive(Debug, Default)]
+struct Batch {
+    settlements: Vec<Settlement>,
+    /// Changes of subscriptions, each with the place of its settlement.
+    standings: Vec<(usize, Standing)>,
+}
+
+impl Batch {
+    fn of(finished: Vec<Finished>) -> Self {
+        let mut batch = Self::default();
+        for (place, one) in finished.into_iter().enumerate() {
+            batch.settlements.push(one.settlement);
+            batch
+                .standings
+                .extend(one.standing.map(|standing| (place, standing)));
+        }
+        batch
+    }
+
+    fn halves(&self) -> [Self; 2] {
+        let middle = self.settlements.len() / 2;
+        let (first, second) = self.settlements.split_at(middle);
+        let standings = |second: bool| {
+            let part = self
+                .standings
+                .iter()
+                .filter(move |(place, _)| (*place >= middle) == second);
+            let from = if second { middle } else { 0 };
+            part.map(|(place, standing)| (place - from, standing.clone()))
+                .collect()
+        };
+        [
+            Self {
+                settlements: first.to_vec(),
+                standings: standings(false),
+            },
+            Self {
+                settlements: second.to_vec(),
+                standings: standings(true),
+            },
+        ]
+    }
+}
+
+/// The task that settles.
+pub(crate) struct Settler {
+    pub(crate) store: Store,
+    pub(crate) lanes: Arc<LaneTable>,
+    pub(crate) queue: mpsc::Receiver<Finished>,
+    pub(crate) batch_max: usize,
+    pub(crate) counters: Arc<Counters>,
+    /// From then on no attempt ends any more.
+    pub(crate) end: CancellationToken,
+    /// From then on a batch that can't be stored is left to the rescue of the next start.
+    pub(crate) give_up: CancellationToken,
+}
+
+impl Settler {
+    /// Settles until the end, and then what is left.
+    pub(crate) async fn run(mut self) {
+        loop {
+            let mut finished = Vec::new();
+            let count = tokio::select! {
+                biased;
+                count = self.queue.recv_many(&mut finished, self.batch_max) => count,
+                () = self.end.cancelled(), if !self.queue.is_closed() => {
+                    self.queue.close();
+                    continue;
+                }
+            };
+            if count == 0 {
+                return;
+            }
+            self.store_all(Arc::new(Batch::of(finished))).await;
+            self.counters.unsettled.take_off(count);
+        }
+    }
+
+    async fn store_all(&self, batch: Arc<Batch>) {
+        let mut backoff = Backoff::default();
+        let mut left = VecDeque::from([batch]);
+        while let Some(batch) = left.pop_front() {
+            match self.store.write(Settle(batch.clone())).await {
+                Ok(answers) => {
+                    backoff.reset();
+                    self.stored(&batch, &answers);
+                }
+                Err(error) if error.is_transient() => {
+                    left.push_front(batch);
+                    if self.give_up.is_cancelled() {
+                        self.leave(&left, &error);
+                        break;
+                    }
+                    self.lanes.shut(Gate::Choked);
+                    let wait = backoff.next();
+                    tracing::warn!(
+                        error = %Chain(&error), retry_in = ?wait,
+                        "nothing new is sent: the outcomes of attempts can't be stored"
+                    );
+                    pause(&self.give_up, wait).await;
+                }
+                Err(error) => self.split(&batch, &error, &mut left),
+            }
+        }
+        self.lanes.open_if_shut(Gate::Choked);
+    }
+
+    fn stored(&self, batch: &Batch, answers: &[Settled]) {
+        for (settlement, answer) in batch.settlements.iter().zip(answers) {
+            match answer {
+                Settled::Stored => self.counters.settled.add(1),
+                Settled::LeaseLost => {
+                    self.counters.lease_lost.add(1);
+                    tracing::warn!(
+                        delivery.id = %settlement.lease.delivery,
+                        attempt = settlement.lease.attempt,
+                        "the outcome of an attempt came after its lease: another will settle it"
+                    );
+                }
+            }
+        }
+        self.release_ended(batch);
+        if let Some(at) = batch.settlements.iter().filter_map(|one| one.due_at).min() {
+            self.lanes.expect(at);
+        }
+    }
+
+    /// Something in the batch can't be stored, whatever is done. The halves are tried by
+    /// themselves, so that it takes nobody else's outcome with it. Its delivery is not lost: its
+    /// lease lapses, and the rescue goes on from there.
+    fn split(&self, batch: &Batch, error: &StoreError, left: &mut VecDeque<Arc<Batch>>) {
+        if let [settlement] = &batch.settlements[..] {
+            self.counters.dropped.add(1);
+            tracing::error!(
+                delivery.id = %settlement.lease.delivery,
+                attempt = settlement.lease.attempt,
+                error = %Chain(error),
+                "the outcome of an attempt can't be stored: it will count as unknown"
+            );
+            self.release_ended(batch);
+            return;
+        }
+        let [first, second] = batch.halves();
+        left.push_front(Arc::new(second));
+        left.push_front(Arc::new(first));
+    }
+
+    fn leave(&self, left: &VecDeque<Arc<Batch>>, error: &StoreError) {
+        let count: usize = left.iter().map(|batch| batch.settlements.len()).sum();
+        self.counters.dropped.add(count);
+        tracing::error!(
+            count, error = %Chain(error),
+            "stopped with outcomes that could not be stored: they will count as unknown"
+        );
+    }
+
+    fn release_ended(&self, batch: &Batch) {
+        for (_, standing) in batch
+            .standings
+            .iter()
+            .filter(|(_, standing)| standing.is_end())
+        {
+            self.lanes.end_settled(standing.subscription);
+        }
+    }
+}
+
+struct Settle(Arc<Batch>);
+
+impl Write for Settle {
+    type Done = Vec<Settled>;
+    type Error = StoreError;
+
+    async fn run(&self, tx: &mut dyn WriteTx) -> Result<Vec<Settled>, StoreError> {
+        let answers = tx.delivery_settle(&self.0.settlements).await?;
+        for (place, standing) in &self.0.standings {
+            // An attempt that was not stored changes nothing else either.
+            if answers.get(*place) == Some(&Settled::Stored) {
+                standing.apply(tx).await?;
+            }
+        }
+        Ok(answers)
+    }
+}

@@ -1,0 +1,361 @@
+//! The engine on a real store, with real requests to receivers on the loopback interface.
+
+mod bench;
+mod filling;
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use bench::{Bench, Receiver, until, willing_receiver};
+use delivery::DeliverySettings;
+use domain::{Delivery, DeliveryState, Outcome, SubscriptionState, sign};
+
+const SOON: Duration = Duration::from_secs(5);
+
+fn delivered(all: &[Delivery]) -> bool {
+    all.iter().all(|one| one.state == DeliveryState::Delivered)
+}
+
+#[tokio::test]
+async fn an_event_is_handed_over_signed_sent_and_settled() {
+    let (bench, mut receiver) = (Bench::start().await, Receiver::start().await);
+    let (subscription, secret) = bench.subscribe(&receiver.url).await;
+    let engine = bench.open_engine().await;
+    let event = bench.happen(r#"{"type":"task_completed"}"#).await;
+    let asked = receiver.asked().await;
+    assert_eq!(asked.header("webhook-id"), event.to_string());
+    assert_eq!(
+        asked.header("checkflow-subscription"),
+        subscription.to_string()
+    );
+    assert_eq!(asked.header("checkflow-attempt"), "1");
+    let timestamp: i64 = asked.header("webhook-timestamp").parse().unwrap();
+    let expected = sign(
+        &[secret],
+        &event.to_string(),
+        timestamp,
+        asked.body().as_bytes(),
+    );
+    assert_eq!(asked.header("webhook-signature"), expected);
+    assert_eq!(engine.stats().in_flight, 1);
+    asked.answer("204 No Content");
+    let all = bench
+        .until("it is delivered", |all| {
+            all[0].state == DeliveryState::Delivered
+        })
+        .await;
+    assert_eq!(
+        (all.len(), all[0].attempts, all[0].last_status_code),
+        (1, 1, Some(204))
+    );
+    engine.stop(SOON).await;
+    let stats = engine.stats();
+    assert_eq!(
+        (stats.delivered, stats.settled, stats.in_flight, stats.lanes),
+        (1, 1, 0, 0)
+    );
+}
+
+#[tokio::test]
+async fn a_refused_delivery_is_tried_again_when_the_clock_says_so() {
+    let (bench, mut receiver) = (Bench::start().await, Receiver::start().await);
+    bench.subscribe(&receiver.url).await;
+    let engine = bench.open_engine().await;
+    bench.happen("{}").await;
+    receiver.asked().await.answer("500 Oops");
+    let all = bench
+        .until("it waits", |all| all[0].state == DeliveryState::Waiting)
+        .await;
+    assert_eq!(
+        all[0].reason,
+        "the receiver answered 500 Internal Server Error"
+    );
+    engine.wake();
+    assert_eq!(receiver.asked_already(), 0);
+    bench.clock.advance(Duration::from_secs(6));
+    engine.wake();
+    let second = receiver.asked().await;
+    assert_eq!(second.header("checkflow-attempt"), "2");
+    second.answer("200 OK");
+    let all = bench
+        .until("it is delivered", |all| {
+            all[0].state == DeliveryState::Delivered
+        })
+        .await;
+    let outcomes: Vec<Outcome> = bench
+        .log(all[0].delivery_id)
+        .await
+        .attempts
+        .iter()
+        .map(|one| one.outcome)
+        .collect();
+    assert_eq!(outcomes, [Outcome::RefusedStatus, Outcome::Delivered]);
+    engine.stop(SOON).await;
+}
+
+#[tokio::test]
+async fn what_was_stored_without_an_engine_is_sent_by_the_next_one_in_order() {
+    let (bench, mut receiver) = (Bench::start().await, Receiver::start().await);
+    bench.subscribe(&receiver.url).await;
+    for number in 0..3 {
+        bench.happen(&format!("{number}")).await;
+    }
+    let settings = DeliverySettings {
+        in_flight_per_subscription_max: 1,
+        ..DeliverySettings::default()
+    };
+    let engine = bench.engine_with(&settings);
+    let mut sequences = Vec::new();
+    for _ in 0..3 {
+        let asked = receiver.asked().await;
+        sequences.push(asked.header("checkflow-sequence").to_owned());
+        asked.answer("200 OK");
+    }
+    assert_eq!(sequences, ["1", "2", "3"]);
+    bench.until("all are delivered", delivered).await;
+    engine.stop(SOON).await;
+}
+
+#[tokio::test]
+async fn leases_of_an_earlier_life_are_ended_before_anything_is_sent() {
+    let (mut bench, mut receiver) = (Bench::start().await, Receiver::start().await);
+    let (subscription, _) = bench.subscribe(&receiver.url).await;
+    bench.happen("{}").await;
+    assert_eq!(bench.take_and_vanish(subscription).await.len(), 1);
+    bench.reopen().await;
+    let engine = bench.engine();
+    let asked = receiver.asked().await;
+    assert_eq!(asked.header("checkflow-attempt"), "2");
+    asked.answer("200 OK");
+    let all = bench
+        .until("it is delivered", |all| {
+            all[0].state == DeliveryState::Delivered
+        })
+        .await;
+    let attempts = bench.log(all[0].delivery_id).await.attempts;
+    assert_eq!(attempts[0].outcome, Outcome::Unknown);
+    assert_eq!(engine.stats().rescued, 1);
+    engine.stop(SOON).await;
+}
+
+#[tokio::test]
+async fn a_lease_that_lapsed_is_ended_by_the_clock() {
+    let (bench, mut receiver) = (Bench::start().await, Receiver::start().await);
+    let (subscription, _) = bench.subscribe(&receiver.url).await;
+    let engine = bench.open_engine().await;
+    bench.happen("first").await;
+    receiver
+        .asked()
+        .await
+        .answer_with("429 Slow Down", "retry-after: 60\r\n");
+    bench
+        .until("it waits", |all| all[0].state == DeliveryState::Waiting)
+        .await;
+    bench.happen("second").await;
+    assert_eq!(bench.take_and_vanish(subscription).await.len(), 1);
+    bench.clock.advance(Duration::from_mins(2));
+    engine.wake();
+    for _ in 0..2 {
+        let asked = receiver.asked().await;
+        assert_eq!(asked.header("checkflow-attempt"), "2");
+        asked.answer("200 OK");
+    }
+    bench.until("both are delivered", delivered).await;
+    assert_eq!(engine.stats().rescued, 1);
+    engine.stop(SOON).await;
+}
+
+#[tokio::test]
+async fn an_outcome_that_comes_after_its_lease_changes_nothing() {
+    let (bench, mut receiver) = (Bench::start().await, Receiver::start().await);
+    bench.subscribe(&receiver.url).await;
+    let engine = bench.open_engine().await;
+    bench.happen("{}").await;
+    let first = receiver.asked().await;
+    assert_eq!(bench.end_leases().await, 1);
+    let second = receiver.asked().await;
+    assert_eq!(second.header("checkflow-attempt"), "2");
+    first.answer("400 Bad Request");
+    until("it is noticed", async || engine.stats().lease_lost == 1).await;
+    second.answer("200 OK");
+    let all = bench.until("it is delivered", delivered).await;
+    let attempts = bench.log(all[0].delivery_id).await.attempts;
+    let outcomes: Vec<Outcome> = attempts.iter().map(|one| one.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Unknown, Outcome::Delivered]);
+    engine.stop(SOON).await;
+}
+
+#[tokio::test]
+async fn while_the_disk_is_full_outcomes_are_kept_and_nothing_new_is_taken() {
+    let (bench, mut receiver) = (Bench::start().await, Receiver::start().await);
+    bench.subscribe(&receiver.url).await;
+    let engine = bench.open_engine().await;
+    bench.happen("first").await;
+    let asked = receiver.asked().await;
+    bench.full.store(true, Ordering::SeqCst);
+    asked.answer("200 OK");
+    until("the engine is shut", async || !engine.stats().is_open).await;
+    bench.happen("second").await;
+    assert_eq!((engine.stats().unsettled, engine.stats().in_flight), (1, 0));
+    assert_eq!(receiver.asked_already(), 0);
+    bench.full.store(false, Ordering::SeqCst);
+    receiver.asked().await.answer("200 OK");
+    let all = bench.until("both are delivered", delivered).await;
+    assert!(all.iter().all(|one| one.attempts == 1));
+    let stats = engine.stats();
+    assert_eq!((stats.settled, stats.dropped, stats.is_open), (2, 0, true));
+    engine.stop(SOON).await;
+}
+
+#[tokio::test]
+async fn a_410_ends_the_subscription() {
+    let (bench, mut receiver) = (Bench::start().await, Receiver::start().await);
+    let (subscription, _) = bench.subscribe(&receiver.url).await;
+    let engine = bench.open_engine().await;
+    bench.happen("{}").await;
+    receiver.asked().await.answer("410 Gone");
+    bench
+        .until("it is cancelled", |all| {
+            all[0].state == DeliveryState::Cancelled
+        })
+        .await;
+    let ended = bench.subscription(subscription).await;
+    assert_eq!(ended.state, SubscriptionState::Gone);
+    assert_eq!(ended.state_reason, "the receiver answered 410 Gone");
+    assert_eq!(ended.state_by, "system");
+    bench.happen("{}").await;
+    assert_eq!(bench.deliveries().await.len(), 1);
+    until("its lane is forgotten", async || engine.stats().lanes == 0).await;
+    engine.stop(SOON).await;
+}
+
+#[tokio::test]
+async fn a_receiver_that_asks_for_a_pause_gets_one() {
+    let (bench, mut receiver) = (Bench::start().await, Receiver::start().await);
+    bench.subscribe(&receiver.url).await;
+    let engine = bench.open_engine().await;
+    bench.happen("first").await;
+    receiver
+        .asked()
+        .await
+        .answer_with("429 Slow Down", "retry-after: 60\r\n");
+    bench
+        .until("it waits", |all| all[0].state == DeliveryState::Waiting)
+        .await;
+    bench.happen("second").await;
+    bench.clock.advance(Duration::from_secs(59));
+    engine.wake();
+    until("the lane is closed", async || {
+        engine.stats().lanes_closed == 1
+    })
+    .await;
+    assert_eq!(receiver.asked_already(), 0);
+    bench.clock.advance(Duration::from_secs(2));
+    engine.wake();
+    for _ in 0..2 {
+        receiver.asked().await.answer("200 OK");
+    }
+    bench.until("both are delivered", delivered).await;
+    engine.stop(SOON).await;
+}
+
+#[tokio::test]
+async fn a_lease_that_is_too_old_to_begin_is_given_back_and_not_counted() {
+    let (bench, mut receiver) = (Bench::start().await, Receiver::start().await);
+    bench.subscribe(&receiver.url).await;
+    let engine = bench.open_engine().await;
+    bench.happen_before(Duration::from_secs(10)).await;
+    let asked = receiver.asked().await;
+    assert_eq!(asked.header("checkflow-attempt"), "1");
+    assert_eq!(engine.stats().given_back, 1);
+    asked.answer("200 OK");
+    bench.until("it is delivered", delivered).await;
+    engine.stop(SOON).await;
+}
+
+#[tokio::test]
+async fn stopping_lets_a_request_come_to_its_end_and_begins_no_other() {
+    let (bench, mut receiver) = (Bench::start().await, Receiver::start().await);
+    bench.subscribe(&receiver.url).await;
+    let engine = bench.open_engine().await;
+    bench.happen("first").await;
+    let asked = receiver.asked().await;
+    let stopping = engine.stop(Duration::from_secs(20));
+    let ((), ()) = tokio::join!(stopping, async {
+        until("the engine is shut", async || !engine.stats().is_open).await;
+        bench.happen("second").await;
+        asked.answer("200 OK");
+    });
+    let states: Vec<DeliveryState> = bench
+        .deliveries()
+        .await
+        .iter()
+        .map(|one| one.state)
+        .collect();
+    assert_eq!(states, [DeliveryState::Delivered, DeliveryState::Waiting]);
+    assert_eq!(receiver.asked_already(), 0);
+    assert_eq!(engine.stats().unsettled, 0);
+}
+
+#[tokio::test]
+async fn what_still_runs_at_the_end_of_stopping_is_settled_as_unknown() {
+    let (bench, mut receiver) = (Bench::start().await, Receiver::start().await);
+    bench.subscribe(&receiver.url).await;
+    let engine = bench.open_engine().await;
+    bench.happen("{}").await;
+    let _hanging = receiver.asked().await;
+    engine.stop(Duration::ZERO).await;
+    let all = bench.deliveries().await;
+    assert_eq!((all[0].state, all[0].attempts), (DeliveryState::Waiting, 1));
+    let attempts = bench.log(all[0].delivery_id).await.attempts;
+    assert_eq!(attempts[0].outcome, Outcome::Unknown);
+    assert_eq!(
+        attempts[0].error,
+        "the server stopped before the receiver had answered"
+    );
+}
+
+#[tokio::test]
+async fn an_engine_that_was_stopped_can_be_followed_by_another() {
+    let (bench, mut receiver) = (Bench::start().await, Receiver::start().await);
+    bench.subscribe(&receiver.url).await;
+    let first = bench.open_engine().await;
+    first.stop(SOON).await;
+    first.stop(SOON).await;
+    bench.happen("{}").await;
+    let second = bench.open_engine().await;
+    receiver.asked().await.answer("200 OK");
+    bench
+        .until("it is delivered", |all| {
+            all[0].state == DeliveryState::Delivered
+        })
+        .await;
+    second.stop(SOON).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_is_stored_while_the_lane_is_full_is_taken_as_it_empties() {
+    let (bench, (url, received)) = (Bench::start().await, willing_receiver().await);
+    bench.subscribe(&url).await;
+    let settings = DeliverySettings {
+        in_flight_per_subscription_max: 2,
+        take_batch_max: 8,
+        // Longer than the test's patience: what a lost signal left in the table stays there.
+        scan_interval: Duration::from_mins(1),
+        ..DeliverySettings::default()
+    };
+    let engine = bench.engine_with(&settings);
+    until("the engine is open", async || engine.stats().is_open).await;
+    let (writers, each) = (8, 50);
+    bench.happen_at_once(writers, each).await;
+    let count = u64::from(writers * each);
+    until("all is settled", async || engine.stats().settled == count).await;
+    let stats = engine.stats();
+    assert_eq!(
+        (stats.delivered, stats.failed, stats.lease_lost),
+        (count, 0, 0)
+    );
+    assert_eq!(received.load(Ordering::SeqCst), count);
+    until("its lane is forgotten", async || engine.stats().lanes == 0).await;
+    engine.stop(SOON).await;
+    assert_eq!(engine.stats().in_flight, 0);
+}
