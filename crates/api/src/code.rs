@@ -1,0 +1,267 @@
+//! The catalogue of problems: every `code` that an error answer can carry, with its status, its
+//! title and what to do about it.
+//!
+//! Scripts may rely on the words, so they never change and are never given a second meaning.
+//! `docs/errors.md` and the pages at `/problems/{code}` are made from this table.
+
+use http::StatusCode;
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $status:ident $word:literal, $title:literal, $remedy:literal;)*) => {
+        /// What went wrong, in a word that stays.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Code {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Code {
+            /// All of them, in the order of the catalogue.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The word in the answer's `code`.
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$name => $word,)* }
+            }
+
+            /// The status of the answer.
+            pub const fn status(self) -> StatusCode {
+                match self { $(Self::$name => StatusCode::$status,)* }
+            }
+
+            /// The kind of problem in a few words, always the same.
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$name => $title,)* }
+            }
+
+            /// When it is answered, and what to do about it.
+            pub const fn remedy(self) -> &'static str {
+                match self { $(Self::$name => $remedy,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// Parameters or members are missing or wrong.
+    InvalidRequest = BAD_REQUEST "invalid_request", "The request is not right",
+        "Parameters or members of the body are missing or wrong. `errors[]` names each by `field` and says what it must be; mend them all and send the request again.";
+    /// The query is not percent-encoded UTF-8.
+    MalformedQuery = BAD_REQUEST "malformed_query", "The query can't be read",
+        "The part after `?` is not percent-encoded UTF-8. Encode names and values with your HTTP library rather than by hand.";
+    /// The body is not JSON.
+    MalformedJson = BAD_REQUEST "malformed_json", "The body is not JSON",
+        "The body can't be read as JSON; `detail` gives the line and column where reading stopped.";
+    /// The body is not multipart.
+    MalformedMultipart = BAD_REQUEST "malformed_multipart", "The upload can't be read",
+        "The body is not `multipart/form-data` as RFC 7578 has it, or has no field `file`. Let your HTTP library write it: `curl -F file=@scan.pdf`.";
+    /// The connection broke during an upload.
+    UploadInterrupted = BAD_REQUEST "upload_interrupted", "The upload ended too early",
+        "The upload stopped before the file was whole, so nothing was stored. Send it again.";
+    /// An unknown `X-API-VERSION`.
+    VersionUnknown = BAD_REQUEST "version_unknown", "There is no such API version",
+        "`X-API-VERSION` must be `1.0` or `2.0`, or be left out; all three mean the same here.";
+    /// The scope of a subscription does not fit.
+    ScopeInvalid = BAD_REQUEST "scope_invalid", "The keys do not say what to subscribe to",
+        "A key is missing, unknown, or does not fit the event. `errors[]` says which and why, `fits[]` lists up to ten keys that would do.";
+    /// Webhooks may not go to the target.
+    TargetRefused = BAD_REQUEST "target_refused", "Webhooks are not sent there",
+        "`rule` names the rule that refuses `targetUrl`. Where the operator can allow it, `setting` is the line of configuration that does.";
+    /// No key.
+    KeyMissing = UNAUTHORIZED "key_missing", "The API key is missing",
+        "Send the team's API key in the header `X-API-KEY`. The operator makes one with `checkflow key create`.";
+    /// A key that is not known.
+    KeyUnknown = UNAUTHORIZED "key_unknown", "The API key is not known",
+        "The key belongs to no team of this server. Check that it was copied whole (it begins with `ck_`) and that this is the right server.";
+    /// A revoked key.
+    KeyRevoked = UNAUTHORIZED "key_revoked", "The API key was revoked",
+        "The key was valid once and was revoked. Ask an administrator for another one.";
+    /// No such path.
+    RouteMissing = NOT_FOUND "route_missing", "There is nothing at this path",
+        "No operation has this path. `/swagger` lists those there are; paths are written exactly so, without a slash at the end.";
+    /// A list without rows.
+    NothingFound = NOT_FOUND "nothing_found", "Nothing was found",
+        "The list is empty: nothing matches, or the page is past the last one. CheckFlow answers empty lists so, and scripts rely on it.";
+    /// No such template.
+    TemplateMissing = NOT_FOUND "template_missing", "There is no such template",
+        "The team has no template with this key. `GET /api/template/templates` lists those it has.";
+    /// No such task.
+    TaskMissing = NOT_FOUND "task_missing", "There is no such task",
+        "The team has no task with this key or number. Keys come from `GET /api/template/tasks`, numbers (`taskId`) from `GET /api/checklist/details`.";
+    /// No such control.
+    ControlMissing = NOT_FOUND "control_missing", "There is no such control",
+        "The team has no control with this key or number. Keys come from `GET /api/template/task-content`, numbers (`taskContentID`) from the `fields[]` of a task.";
+    /// No such checklist.
+    ChecklistMissing = NOT_FOUND "checklist_missing", "There is no such checklist",
+        "The team has no checklist with this number. `GET /api/checklist/find` lists those of a template.";
+    /// No such file.
+    FileMissing = NOT_FOUND "file_missing", "There is no such file",
+        "The team has no file with this key. `GET /api/checklist/uploaded-files` lists those of a control.";
+    /// No such subscription.
+    SubscriptionMissing = NOT_FOUND "subscription_missing", "There is no such subscription",
+        "The team has no subscription with this identifier. `GET /api/web-hook/subscriptions` lists those it has.";
+    /// No such delivery.
+    DeliveryMissing = NOT_FOUND "delivery_missing", "There is no such delivery",
+        "The team has no delivery with this identifier; it may be older than the retention. `GET /api/web-hook/deliveries` lists those it has.";
+    /// The path has no such method.
+    MethodNotAllowed = METHOD_NOT_ALLOWED "method_not_allowed", "The path does not take this method",
+        "The header `Allow` lists the methods that the path takes.";
+    /// The request came too slowly.
+    RequestTimeout = REQUEST_TIMEOUT "request_timeout", "The request came too slowly",
+        "The body stopped coming for too long. Check the connection and send the request again.";
+    /// Halted.
+    TaskHalted = CONFLICT "task_halted", "The task waits for another one",
+        "A task before this one halts it. `detail` names it, `waitsFor` gives its key; complete that first.";
+    /// The task is done.
+    TaskDone = CONFLICT "task_done", "The task is done",
+        "What is in a task that is complete or not applicable stays as it is. Set the task to `Incomplete` first.";
+    /// A heading.
+    TaskIsHeading = CONFLICT "task_is_heading", "The task is a heading",
+        "A heading only groups the tasks below it and has no status. Complete those.";
+    /// Archived.
+    ChecklistArchived = CONFLICT "checklist_archived", "The checklist is archived",
+        "Nothing in an archived checklist can be changed.";
+    /// As many files as it takes.
+    FilesFull = CONFLICT "files_full", "The control takes no more files",
+        "The control holds as many files as its template allows (`maxFiles`).";
+    /// As many of something as a team may have.
+    TeamFull = CONFLICT "team_full", "The team has as many as it may",
+        "The team reached a ceiling of this server; `detail` says of what. Delete some first, or ask the operator to raise it.";
+    /// The delivery is being sent.
+    DeliveryBeingSent = CONFLICT "delivery_being_sent", "The delivery is being sent",
+        "An attempt is under way. Look at the delivery again in a few seconds.";
+    /// The subscription sends nothing.
+    SubscriptionNotSending = CONFLICT "subscription_not_sending", "The subscription sends nothing",
+        "The subscription is paused or ended, so no attempt can be made. Resume it, or subscribe anew.";
+    /// The body is too large.
+    BodyTooLarge = PAYLOAD_TOO_LARGE "body_too_large", "The body is too large",
+        "`detail` says how many bytes are taken. Send less at once.";
+    /// The file is too large.
+    FileTooLarge = PAYLOAD_TOO_LARGE "file_too_large", "The file is too large",
+        "`detail` says how many bytes a file may have. Send a smaller one, or ask the operator to raise the limit.";
+    /// The query is too long.
+    QueryTooLong = URI_TOO_LONG "query_too_long", "The query is too long",
+        "`detail` says how many bytes are taken. Operations that take a JSON body take the same names there.";
+    /// Not JSON, or not multipart.
+    MediaTypeUnsupported = UNSUPPORTED_MEDIA_TYPE "media_type_unsupported", "The body has the wrong media type",
+        "Send JSON with `Content-Type: application/json`; files as `multipart/form-data`. Templates are taken as JSON.";
+    /// The range is not in the file.
+    RangeNotSatisfiable = RANGE_NOT_SATISFIABLE "range_not_satisfiable", "The range is not in the file",
+        "The header `Content-Range` gives the size of the file. Ask for bytes that are in it.";
+    /// Controls are not as they must be.
+    ControlsUnsatisfied = UNPROCESSABLE_ENTITY "controls_unsatisfied", "The task can't be completed yet",
+        "`errors[]` has every control that keeps the task from being completed: its key (`field`), its `taskContentID` and `name`, a `code` and what it must be. Set them, then complete the task.";
+    /// The control does not take the value.
+    ValueRefused = UNPROCESSABLE_ENTITY "value_refused", "The control does not take this value",
+        "`detail` says what the control takes.";
+    /// Not a File Upload.
+    NotAnUpload = UNPROCESSABLE_ENTITY "not_an_upload", "The control takes no files",
+        "Only a `FileUpload` control takes files. `GET /api/template/task-content?contentType=FileUpload` lists those of a task.";
+    /// A mistake of ours.
+    Internal = INTERNAL_SERVER_ERROR "internal", "The server made a mistake",
+        "Something failed that should not. Tell the operator the answer's `x-request-id`; the log has the rest under it.";
+    /// The database is not there at the moment.
+    Unavailable = SERVICE_UNAVAILABLE "unavailable", "The server can't answer at the moment",
+        "Nothing was changed. Send the request again after the seconds in `Retry-After`.";
+    /// Too many at once.
+    Overloaded = SERVICE_UNAVAILABLE "overloaded", "Too many uploads at once",
+        "As many files are being uploaded as the server takes at once. Send the request again after the seconds in `Retry-After`.";
+    /// It took too long.
+    TimedOut = SERVICE_UNAVAILABLE "timed_out", "The answer took too long",
+        "The server gave up on the request, which may or may not have been carried out. Look before you send it again.";
+    /// The server is not ready.
+    NotReady = SERVICE_UNAVAILABLE "not_ready", "The server is not ready",
+        "Answered by `/health/ready` alone, while the server starts, stops or has lost its database; `detail` says which.";
+    /// The disk is full.
+    StorageFull = INSUFFICIENT_STORAGE "storage_full", "The server's disk is full",
+        "Nothing was changed, and reading goes on. The operator must make room; service returns by itself then.";
+}
+
+impl Code {
+    /// The code with this word.
+    pub fn read(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.word() == word)
+    }
+
+    /// `docs/errors.md`, whole.
+    pub fn catalogue() -> String {
+        use std::fmt::Write;
+        let mut text = String::from(CATALOGUE_HEAD);
+        for code in Self::ALL {
+            let (word, status) = (code.word(), code.status().as_u16());
+            let (title, remedy) = (code.title(), code.remedy());
+            write!(
+                text,
+                "\n## `{word}`\n\nStatus {status}. {title}.\n\n{remedy}\n"
+            )
+            .expect("writing to a string");
+        }
+        text
+    }
+}
+
+const CATALOGUE_HEAD: &str = "# Errors
+
+Every error answer of the API is `application/problem+json` (RFC 9457):
+
+```json
+{
+  \"type\": \"/problems/invalid_request\",
+  \"title\": \"The request is not right\",
+  \"status\": 400,
+  \"detail\": \"templateKey must be given\",
+  \"code\": \"invalid_request\",
+  \"errors\": [{\"field\": \"templateKey\", \"message\": \"must be given\"}]
+}
+```
+
+`code` is what scripts should look at: it never changes its meaning. `detail` is for people and may be
+reworded. `type` leads to the text below, on the server itself. `errors[]`, `fits[]`, `rule`, `setting` and
+`waitsFor` are there where the text names them. The header `x-request-id` is in every answer and finds the
+request in the server's log.
+
+This page is generated from the table of codes (`crates/api/src/code.rs`); a test compares the two, and
+`CHECKFLOW_UPDATE=1 cargo test -p api` writes it anew.
+";
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn words_are_unique_snake_case_and_found_by_their_text() {
+        let mut seen = HashSet::new();
+        for code in Code::ALL {
+            let word = code.word();
+            assert!(seen.insert(word), "{word} is there twice");
+            assert!(
+                word.chars().all(|c| c.is_ascii_lowercase() || c == '_'),
+                "{word}"
+            );
+            assert_eq!(Code::read(word), Some(*code));
+        }
+        assert_eq!(Code::read("nope"), None);
+    }
+
+    #[test]
+    fn every_code_is_an_error_with_a_title_and_a_remedy() {
+        for code in Code::ALL {
+            let status = code.status();
+            assert!(
+                status.is_client_error() || status.is_server_error(),
+                "{code:?}"
+            );
+            assert!(
+                !code.title().is_empty() && !code.title().ends_with('.'),
+                "{code:?}"
+            );
+            assert!(code.remedy().ends_with('.'), "{code:?}");
+        }
+    }
+
+    #[test]
+    fn the_document_of_errors_is_the_table() {
+        crate::committed::check("../../docs/errors.md", &Code::catalogue());
+    }
+}

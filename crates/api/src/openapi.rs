@@ -1,0 +1,287 @@
+//! The OpenAPI 3.1 document: made from the table of operations, with what they all share added once.
+
+use std::collections::BTreeMap;
+
+use domain::EventType;
+use serde_json::{Map, Value, json};
+use utoipa::openapi::path::HttpMethod;
+
+use crate::{
+    Code,
+    problem::PROBLEM_JSON,
+    routes::{Operation, table},
+};
+
+/// What can go wrong with every operation.
+const COMMON: [Code; 10] = [
+    Code::InvalidRequest,
+    Code::MalformedQuery,
+    Code::VersionUnknown,
+    Code::KeyMissing,
+    Code::KeyUnknown,
+    Code::KeyRevoked,
+    Code::QueryTooLong,
+    Code::Internal,
+    Code::Unavailable,
+    Code::TimedOut,
+];
+
+/// What can go wrong with every operation that takes a JSON body, if only instead of a query.
+const JSON: [Code; 4] = [
+    Code::MalformedJson,
+    Code::BodyTooLarge,
+    Code::MediaTypeUnsupported,
+    Code::RequestTimeout,
+];
+
+const DESCRIPTION: &str = "Checklists whose webhooks can be trusted, through the HTTP API of CheckFlow.\n\n\
+    Send the team's key in `X-API-KEY` (or as `Authorization: Bearer`). Names of parameters and \
+    members are found without regard to case, and may stand in the query or in a JSON body. Every \
+    error answer is `application/problem+json` with a `code` that stays.\n\n\
+    To subscribe by hand: press *Authorize* and paste a key, look a `templateKey` up with \
+    `template/templates`, and run `web-hook/subscribe`.";
+
+/// The document, as it is served at `/swagger/v2/swagger.json`.
+pub fn openapi() -> Value {
+    let operations = table();
+    let mut schemas = Map::new();
+    let mut paths: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
+    for operation in operations {
+        for (name, schema) in &operation.schemas {
+            schemas.insert(name.clone(), json!(schema));
+        }
+        let method = json!(operation.method)
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+        paths
+            .entry(operation.path.clone())
+            .or_default()
+            .insert(method, described(&operation));
+    }
+    schemas.insert("Problem".to_owned(), problem_schema());
+    schemas.sort_keys();
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "CheckFlow",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": DESCRIPTION,
+            "license": {"name": "Apache-2.0 OR MIT"},
+        },
+        "servers": [{"url": "/"}],
+        "security": [{"key": []}, {"bearer": []}],
+        "tags": tags(),
+        "paths": paths,
+        "webhooks": webhooks(),
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                "key": {"type": "apiKey", "in": "header", "name": "X-API-KEY", "description": "The team's API key (`ck_…`)."},
+                "bearer": {"type": "http", "scheme": "bearer", "description": "The same key."},
+            },
+            "responses": common_responses(),
+            "parameters": {"version": version_parameter(), "requestId": request_id_parameter()},
+            "headers": {"requestId": {"description": "Names the request, here and in the server's log.", "schema": {"type": "string"}}},
+        },
+    })
+}
+
+fn described(operation: &Operation) -> Value {
+    let mut described = json!(operation.described);
+    described["tags"] = json!([operation.tag]);
+    let parameters = described["parameters"].take();
+    let mut parameters = parameters.as_array().cloned().unwrap_or_default();
+    parameters.push(json!({"$ref": "#/components/parameters/version"}));
+    parameters.push(json!({"$ref": "#/components/parameters/requestId"}));
+    described["parameters"] = Value::Array(parameters);
+
+    let changes = operation.method != HttpMethod::Get;
+    let json = if changes && !operation.streams {
+        &JSON[..]
+    } else {
+        &[]
+    };
+    let full = changes.then_some(&Code::StorageFull);
+    let codes = by_status(COMMON.iter().chain(json).chain(operation.codes).chain(full));
+    let common = by_status(COMMON.iter());
+    if let Some(responses) = described["responses"].as_object_mut() {
+        for response in responses.values_mut() {
+            response["headers"]["x-request-id"] = json!({"$ref": "#/components/headers/requestId"});
+        }
+        for (status, codes) in codes {
+            let shared = common.get(&status) == Some(&codes);
+            let response = if shared {
+                json!({"$ref": format!("#/components/responses/Problem{status}")})
+            } else {
+                problem_response(&codes)
+            };
+            responses.insert(status.to_string(), response);
+        }
+    }
+    described
+}
+
+fn by_status<'a>(codes: impl Iterator<Item = &'a Code>) -> BTreeMap<u16, Vec<Code>> {
+    let mut found: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
+    for code in codes {
+        found.entry(code.status().as_u16()).or_default().push(*code);
+    }
+    found
+}
+
+/// The error answers that many operations share, word for word.
+fn common_responses() -> Value {
+    let responses = by_status(COMMON.iter());
+    let named = responses
+        .iter()
+        .map(|(status, codes)| (format!("Problem{status}"), problem_response(codes)));
+    Value::Object(named.collect())
+}
+
+fn problem_response(codes: &[Code]) -> Value {
+    let lines: Vec<String> = codes
+        .iter()
+        .map(|code| format!("`{}`: {}.", code.word(), code.title()))
+        .collect();
+    json!({
+        "description": lines.join("\n\n"),
+        "headers": {"x-request-id": {"$ref": "#/components/headers/requestId"}},
+        "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    })
+}
+
+fn problem_schema() -> Value {
+    let words: Vec<&str> = Code::ALL.iter().map(|code| code.word()).collect();
+    let error = json!({
+        "type": "object",
+        "required": ["field", "message"],
+        "properties": {
+            "field": {"type": "string", "description": "The parameter, the path in the document, or the key of the control."},
+            "message": {"type": "string", "description": "What is wrong with it, and what to do."},
+            "code": {"type": "string", "description": "Of a control: required, pattern, email, website, min_files, max_files or value."},
+            "name": {"type": "string", "description": "Of a control: its label."},
+            "taskContentID": {"type": "integer", "format": "int64", "description": "Of a control: its number in the checklist."},
+        },
+    });
+    let fit = json!({
+        "type": "object",
+        "required": ["key", "name"],
+        "properties": {"key": {"type": "string", "format": "uuid"}, "name": {"type": "string"}},
+    });
+    json!({
+        "type": "object",
+        "description": "Why the request was not done (RFC 9457).",
+        "required": ["type", "title", "status", "detail", "code"],
+        "properties": {
+            "type": {"type": "string", "format": "uri-reference", "description": "Leads to what the code means."},
+            "title": {"type": "string", "description": "The kind of problem, always the same for a code."},
+            "status": {"type": "integer", "description": "The status of the answer."},
+            "detail": {"type": "string", "description": "What happened this time, and what to do."},
+            "code": {"type": "string", "enum": words, "description": "The kind of problem, for scripts. It stays."},
+            "errors": {"type": "array", "items": error, "description": "What is wrong, part by part."},
+            "fits": {"type": "array", "items": fit, "description": "With `scope_invalid`: up to ten keys that would do."},
+            "rule": {"type": "string", "description": "With `target_refused`: the rule that refuses."},
+            "setting": {"type": "string", "description": "With `target_refused`: the setting that would allow it."},
+            "waitsFor": {"type": "string", "format": "uuid", "description": "With `task_halted`: the key of the task that halts."},
+        },
+    })
+}
+
+fn version_parameter() -> Value {
+    json!({
+        "name": "X-API-VERSION",
+        "in": "header",
+        "required": false,
+        "description": "`1.0` or `2.0`, which mean the same here. May be left out.",
+        "schema": {"type": "string", "enum": ["1.0", "2.0"]},
+    })
+}
+
+fn request_id_parameter() -> Value {
+    json!({
+        "name": "x-request-id",
+        "in": "header",
+        "required": false,
+        "description": "A name for the request, of up to 128 letters, digits, `-`, `_` and `.`; made when there is none.",
+        "schema": {"type": "string", "maxLength": 128},
+    })
+}
+
+fn tags() -> Value {
+    json!([
+        {"name": "Authentication", "description": "Whose key it is."},
+        {"name": "Templates", "description": "The blueprints, and the keys in them."},
+        {"name": "Checklists", "description": "What has been made from templates."},
+        {"name": "Tasks", "description": "Completing tasks and filling in their controls."},
+        {"name": "Files", "description": "Uploading, listing and downloading files."},
+        {"name": "Webhooks", "description": "Who is told of what, and how that went."},
+    ])
+}
+
+/// The three events, as their receivers get them.
+fn webhooks() -> Value {
+    let webhook = |kind: EventType, row: &str, summary: &str| {
+        let body = json!({
+            "type": "object",
+            "required": ["type", "timestamp", "data"],
+            "properties": {
+                "type": {"const": kind.word()},
+                "timestamp": {"type": "string", "format": "date-time", "description": "When it happened."},
+                "data": {"$ref": format!("#/components/schemas/{row}")},
+            },
+        });
+        json!({"post": {
+            "tags": ["Webhooks"],
+            "summary": summary,
+            "description": "Signed as Standard Webhooks says. Sent at least once: `webhook-id` is the same on every retry.",
+            "operationId": kind.word(),
+            "security": [],
+            "parameters": webhook_headers(),
+            "requestBody": {"required": true, "content": {"application/json": {"schema": body}}},
+            "responses": {
+                "2XX": {"description": "Taken. Any other status is tried again."},
+                "410": {"description": "Not wanted any more: ends the subscription."},
+            },
+        }})
+    };
+    let mut webhooks = Map::new();
+    for kind in EventType::ALL {
+        let (row, summary) = match kind {
+            EventType::NewChecklist => ("ChecklistRow", "A checklist was made"),
+            EventType::TaskCompleted => ("TaskHit", "A task was completed"),
+            EventType::FileUploaded => ("FileRow", "A file was uploaded"),
+        };
+        webhooks.insert(kind.word().to_owned(), webhook(kind, row, summary));
+    }
+    Value::Object(webhooks)
+}
+
+fn webhook_headers() -> Value {
+    let header = |name: &str, description: &str| json!({"name": name, "in": "header", "required": true, "description": description, "schema": {"type": "string"}});
+    json!([
+        header(
+            "webhook-id",
+            "The event; the same on every retry and for every subscription."
+        ),
+        header(
+            "webhook-timestamp",
+            "When the attempt began, in seconds since 1970."
+        ),
+        header(
+            "webhook-signature",
+            "`v1,` and the HMAC-SHA256 of id, timestamp and body, in base64."
+        ),
+        header("checkflow-event", "The type of the event."),
+        header("checkflow-subscription", "The subscription."),
+        header("checkflow-delivery", "The delivery."),
+        header("checkflow-attempt", "Which attempt this is, from 1."),
+        header(
+            "checkflow-sequence",
+            "The delivery's number among those of its subscription."
+        ),
+    ])
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,39 @@
+//! The operations, a file for each group: parse, call a use case, render.
+
+mod authentication;
+mod checklists;
+mod deliveries;
+mod download;
+mod fields;
+mod subscriptions;
+mod tasks;
+mod template_document;
+mod templates;
+mod upload;
+
+pub(crate) use authentication::*;
+pub(crate) use checklists::*;
+pub(crate) use deliveries::*;
+pub(crate) use download::*;
+pub(crate) use fields::*;
+pub(crate) use subscriptions::*;
+pub(crate) use tasks::*;
+pub(crate) use template_document::*;
+pub(crate) use templates::*;
+pub(crate) use upload::*;
+
+use axum::Json;
+
+use crate::problem::Problem;
+
+/// What an operation answers.
+pub(crate) type Answer<T> = Result<Json<T>, Problem>;
+
+/// The rows of a list, or the 404 that CheckFlow has for an empty one.
+fn rows<T>(rows: Vec<T>, what: &str) -> Answer<Vec<T>> {
+    if rows.is_empty() {
+        Err(Problem::nothing_found(what))
+    } else {
+        Ok(Json(rows))
+    }
+}

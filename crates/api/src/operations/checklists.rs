@@ -1,0 +1,179 @@
+//! Checklists: making them, finding them, and the lists across them.
+
+use app::{CreateChecklist, FindChecklists, ListChecklists, ListFiles, ListTasks};
+use axum::{Json, extract::State};
+use domain::{ChecklistFilter, ChecklistRow, FileRow, TaskHit, TemplateKey};
+
+use super::{Answer, rows};
+use crate::{
+    Api,
+    ask::Ask,
+    input::{Input, Needed},
+};
+
+/// Make a checklist
+///
+/// From the newest edition of a template. Tells the subscribers to `new_checklist`. Parameters may
+/// stand in the query, as with CheckFlow, or in a JSON body.
+#[utoipa::path(
+    post,
+    path = "/api/checklist",
+    tag = "Checklists",
+    params(
+        ("templateKey" = String, Query, format = Uuid, description = "The template."),
+        ("checklistName" = String, Query, description = "What people will call it.", example = "Invoice 4711"),
+    ),
+    responses((status = 200, description = "The checklist.", body = ChecklistRow))
+)]
+pub(crate) async fn create_checklist(State(api): State<Api>, mut ask: Ask) -> Answer<ChecklistRow> {
+    let template = ask.input.need("templateKey", Input::key);
+    let name = ask.input.need("checklistName", Input::filled);
+    let (template, name) = ask.input.all((template, name))?;
+    Ok(Json(
+        api.app
+            .change(&ask.caller, CreateChecklist { template, name })
+            .await?,
+    ))
+}
+
+/// Find checklists, or make one
+///
+/// The checklists of a template, newest first. With `createIfNotExists` one named `checklistName`
+/// is made when none is found, which tells the subscribers to `new_checklist`.
+#[utoipa::path(
+    get,
+    path = "/api/checklist/find",
+    tag = "Checklists",
+    params(
+        ("templateKey" = String, Query, format = Uuid, description = "The template."),
+        ("checklistName" = Option<String>, Query, description = "All or part of the name; the whole \
+            name of a checklist that is made."),
+        ("tag" = Option<String>, Query, description = "All or part of the name of a tag."),
+        ("status" = Option<String>, Query, description = "`ALL` (the default), `SCHEDULED`, \
+            `INPROGRESS`, `RECENTLYCOMPLETE` (within seven days) or `COMPLETE`."),
+        ("createIfNotExists" = Option<bool>, Query, description = "Make one when none is found."),
+        ("pageSize" = Option<u32>, Query, description = "Rows on a page, 1 to 10, 3 by default.", minimum = 1, maximum = 10),
+        ("pageNumber" = Option<u32>, Query, description = "Which page, from 1.", minimum = 1),
+    ),
+    responses((status = 200, description = "The checklists.", body = Vec<ChecklistRow>))
+)]
+pub(crate) async fn find_checklists(
+    State(api): State<Api>,
+    mut ask: Ask,
+) -> Answer<Vec<ChecklistRow>> {
+    let (template, wanted) = checklists(&mut ask.input);
+    let create = ask.input.flag("createIfNotExists").unwrap_or(false);
+    let template = ask.input.all(template)?;
+    let wanted = ListChecklists {
+        template,
+        key: None,
+        ..wanted
+    };
+    let found = if create {
+        api.app.change(&ask.caller, FindChecklists(wanted)).await?
+    } else {
+        api.app.query(&ask.caller, wanted).await?
+    };
+    rows(found, "checklists")
+}
+
+/// List checklists with all that is in them
+///
+/// The checklists of a template, newest first, with tasks and what their controls hold. A row is
+/// the `data` of `new_checklist`.
+#[utoipa::path(
+    get,
+    path = "/api/checklist/details",
+    tag = "Checklists",
+    params(
+        ("templateKey" = String, Query, format = Uuid, description = "The template."),
+        ("checklistKey" = Option<String>, Query, format = Uuid, description = "The one with this key."),
+        ("checklistName" = Option<String>, Query, description = "All or part of the name."),
+        ("tag" = Option<String>, Query, description = "All or part of the name of a tag."),
+        ("status" = Option<String>, Query, description = "As for `checklist/find`."),
+        ("pageSize" = Option<u32>, Query, description = "Rows on a page, 1 to 10, 3 by default.", minimum = 1, maximum = 10),
+        ("pageNumber" = Option<u32>, Query, description = "Which page, from 1.", minimum = 1),
+    ),
+    responses((status = 200, description = "The checklists.", body = Vec<ChecklistRow>))
+)]
+pub(crate) async fn checklist_details(
+    State(api): State<Api>,
+    mut ask: Ask,
+) -> Answer<Vec<ChecklistRow>> {
+    let (template, wanted) = checklists(&mut ask.input);
+    let key = ask.input.key("checklistKey");
+    let template = ask.input.all(template)?;
+    let wanted = ListChecklists {
+        template,
+        key,
+        ..wanted
+    };
+    rows(api.app.query(&ask.caller, wanted).await?, "checklists")
+}
+
+/// What both lists of checklists take; the template is put in when it is known to be there.
+fn checklists(input: &mut Input) -> (Needed<TemplateKey>, ListChecklists) {
+    let template = input.need("templateKey", Input::key);
+    let wanted = ListChecklists {
+        template: TemplateKey::ZERO,
+        key: None,
+        name: input.filled("checklistName"),
+        tag: input.filled("tag"),
+        status: input.word::<ChecklistFilter>("status").unwrap_or_default(),
+        page: input.page(),
+    };
+    (template, wanted)
+}
+
+/// List tasks across checklists
+///
+/// In whichever checklist of the team, headings left out. A row is the `data` of `task_completed`.
+#[utoipa::path(
+    get,
+    path = "/api/checklist/tasks",
+    tag = "Checklists",
+    params(
+        ("taskKey" = Option<String>, Query, format = Uuid, description = "The task; every task when left out."),
+        ("status" = Option<String>, Query, description = "`ALL` (the default), `Complete`, `Incomplete` or `NotApplicable`."),
+        ("pageSize" = Option<u32>, Query, description = "Rows on a page, 1 to 10, 3 by default.", minimum = 1, maximum = 10),
+        ("pageNumber" = Option<u32>, Query, description = "Which page, from 1.", minimum = 1),
+    ),
+    responses((status = 200, description = "The tasks.", body = Vec<TaskHit>))
+)]
+pub(crate) async fn list_tasks(State(api): State<Api>, mut ask: Ask) -> Answer<Vec<TaskHit>> {
+    let input = &mut ask.input;
+    let wanted = ListTasks {
+        task: input.key("taskKey"),
+        status: input.word_or_all("status"),
+        page: input.page(),
+    };
+    input.done()?;
+    rows(api.app.query(&ask.caller, wanted).await?, "tasks")
+}
+
+/// List uploaded files
+///
+/// The files in one control, in whichever checklist, newest first. A row is the `data` of
+/// `file_uploaded`.
+#[utoipa::path(
+    get,
+    path = "/api/checklist/uploaded-files",
+    tag = "Files",
+    params(
+        ("taskContentKey" = String, Query, format = Uuid, description = "The File Upload control."),
+        ("pageSize" = Option<u32>, Query, description = "Rows on a page, 1 to 10, 3 by default.", minimum = 1, maximum = 10),
+        ("pageNumber" = Option<u32>, Query, description = "Which page, from 1.", minimum = 1),
+    ),
+    responses((status = 200, description = "The files.", body = Vec<FileRow>))
+)]
+pub(crate) async fn list_files(State(api): State<Api>, mut ask: Ask) -> Answer<Vec<FileRow>> {
+    let control = ask.input.need("taskContentKey", Input::key);
+    let page = ask.input.page();
+    let control = ask.input.all(control)?;
+    rows(
+        api.app
+            .query(&ask.caller, ListFiles { control, page })
+            .await?,
+        "files",
+    )
+}

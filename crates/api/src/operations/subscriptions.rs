@@ -1,0 +1,146 @@
+//! Subscriptions: making one, listing them, ending one.
+
+use app::{GetSubscription, ListSubscriptions, ScopeKeys, Subscribe, SubscribeAnswer, Unsubscribe};
+use axum::{Json, extract::State};
+use domain::{EventType, SubscriptionRow};
+
+use super::{Answer, rows};
+use crate::{Api, ask::Ask, input::Input};
+
+/// List subscriptions
+///
+/// Those of the team that have not ended.
+#[utoipa::path(
+    get,
+    path = "/api/web-hook/subscriptions",
+    tag = "Webhooks",
+    params(
+        ("source" = Option<String>, Query, description = "With this label; `ALL` (the default) for any."),
+        ("eventType" = Option<String>, Query, description = "To these events: `ALL` (the default), \
+            `new_checklist`, `task_completed` or `file_uploaded`."),
+    ),
+    responses((status = 200, description = "The subscriptions.", body = Vec<SubscriptionRow>))
+)]
+pub(crate) async fn list_subscriptions(
+    State(api): State<Api>,
+    mut ask: Ask,
+) -> Answer<Vec<SubscriptionRow>> {
+    let source = ask
+        .input
+        .filled("source")
+        .map(|source| source.trim().to_owned());
+    let wanted = ListSubscriptions {
+        source: source.filter(|source| !source.eq_ignore_ascii_case("ALL")),
+        event_type: ask.input.word_or_all("eventType"),
+    };
+    ask.input.done()?;
+    rows(api.app.query(&ask.caller, wanted).await?, "subscriptions")
+}
+
+/// Subscribe to events
+///
+/// `new_checklist` needs `templateKey`; `file_uploaded` needs `taskContentKey`; `task_completed`
+/// needs `taskKey`, or `templateKey` for every task of a template, or `scope=team` for every task
+/// of the team. The all-zero GUID is the same as no key. Asking twice for the same gives the same
+/// subscription back, with `isNew: false` and no secret. The `secret` signs the webhooks and is
+/// shown in this answer alone. Parameters stand in the query, as with CheckFlow, or by the same
+/// names in a JSON body.
+#[utoipa::path(
+    post,
+    path = "/api/web-hook/subscribe",
+    tag = "Webhooks",
+    params(
+        ("source" = String, Query, description = "A label, such as `zapier`, other than `ALL`.", example = "custom"),
+        ("eventType" = String, Query, description = "`new_checklist`, `task_completed` or \
+            `file_uploaded`.", example = "task_completed"),
+        ("targetUrl" = String, Query, description = "Where webhooks are sent.", example = "https://example.com/hooks"),
+        ("templateKey" = Option<String>, Query, format = Uuid, description = "The template."),
+        ("taskKey" = Option<String>, Query, format = Uuid, description = "The task."),
+        ("taskContentKey" = Option<String>, Query, format = Uuid, description = "The File Upload control."),
+        ("scope" = Option<String>, Query, description = "`team` for every task of the team."),
+    ),
+    responses((status = 200, description = "The subscription.", body = SubscribeAnswer))
+)]
+pub(crate) async fn subscribe(State(api): State<Api>, mut ask: Ask) -> Answer<SubscribeAnswer> {
+    let input = &mut ask.input;
+    let source = input.need("source", source);
+    let event_type = input.need("eventType", Input::word::<EventType>);
+    let target_url = input.need("targetUrl", Input::filled);
+    let keys = ScopeKeys {
+        template: input.key("templateKey"),
+        task: input.key("taskKey"),
+        control: input.key("taskContentKey"),
+        team: team(input),
+    };
+    let (source, event_type, target_url) = input.all((source, event_type, target_url))?;
+    let target_url = target_url.trim().to_owned();
+    let subscribe = Subscribe {
+        source,
+        event_type,
+        target_url,
+        keys,
+    };
+    Ok(Json(api.app.subscribe(&ask.caller, subscribe).await?))
+}
+
+fn source(input: &mut Input, name: &str) -> Option<String> {
+    let source = input.filled(name)?;
+    if source.trim().eq_ignore_ascii_case("ALL") {
+        input.wrong(
+            name,
+            "can't be ALL, which means any label where subscriptions are listed",
+        );
+    }
+    Some(source)
+}
+
+/// Whether the whole team is meant, which must be said in so many words.
+fn team(input: &mut Input) -> bool {
+    let Some(scope) = input.filled("scope") else {
+        return false;
+    };
+    let team = scope.trim().eq_ignore_ascii_case("team");
+    if !team {
+        input.wrong(
+            "scope",
+            "must be team, or be left out; a template, task or control is said by its key",
+        );
+    }
+    team
+}
+
+/// Get a subscription
+///
+/// With its state, whether it has ended or not.
+#[utoipa::path(
+    get,
+    path = "/api/web-hook/subscription",
+    tag = "Webhooks",
+    params(("subscriptionId" = String, Query, format = Uuid, description = "The subscription's `id`.")),
+    responses((status = 200, description = "The subscription.", body = SubscriptionRow))
+)]
+pub(crate) async fn get_subscription(
+    State(api): State<Api>,
+    mut ask: Ask,
+) -> Answer<SubscriptionRow> {
+    let id = ask.input.need("subscriptionId", Input::key);
+    let id = ask.input.all(id)?;
+    Ok(Json(api.app.query(&ask.caller, GetSubscription(id)).await?))
+}
+
+/// End a subscription
+///
+/// What waits for it is cancelled. Ending one that has ended changes nothing. Answers the
+/// subscription as it is now.
+#[utoipa::path(
+    delete,
+    path = "/api/web-hook/unsubscribe",
+    tag = "Webhooks",
+    params(("subscriptionId" = String, Query, format = Uuid, description = "The subscription's `id`.")),
+    responses((status = 200, description = "The subscription, ended.", body = SubscriptionRow))
+)]
+pub(crate) async fn unsubscribe(State(api): State<Api>, mut ask: Ask) -> Answer<SubscriptionRow> {
+    let id = ask.input.need("subscriptionId", Input::key);
+    let id = ask.input.all(id)?;
+    Ok(Json(api.app.change(&ask.caller, Unsubscribe(id)).await?))
+}

@@ -1,0 +1,222 @@
+//! The public face of each error of the use cases.
+
+use std::time::Duration;
+
+use app::{AppError, FileStoreError, Missing, StoreError};
+use domain::{ControlFailure, FieldError, Refusal, TargetRefusal};
+use http::{HeaderValue, header};
+use serde_json::json;
+
+use super::Problem;
+use crate::Code;
+
+/// How long a caller is asked to wait when the database is not there.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+impl From<AppError> for Problem {
+    fn from(error: AppError) -> Self {
+        // No `_` arm: a new error does not compile until it has a public face.
+        let problem = match &error {
+            AppError::KeyUnknown => said(Code::KeyUnknown, &error),
+            AppError::KeyRevoked(_) => said(Code::KeyRevoked, &error),
+            AppError::Missing(missing) => said(missing_code(missing), &error),
+            AppError::Refused(refusal) => refused(refusal),
+            AppError::Value { .. } => said(Code::ValueRefused, &error),
+            AppError::Invalid(errors) => Self::invalid(errors),
+            AppError::Scope {
+                field,
+                message,
+                fits,
+            } => {
+                let errors = [FieldError::new(*field, message.clone())];
+                said(Code::ScopeInvalid, &error)
+                    .with("errors", errors)
+                    .with("fits", fits)
+            }
+            AppError::Target(refusal) => target(refusal),
+            AppError::Full { .. } => said(Code::TeamFull, &error),
+            AppError::BeingSent => said(Code::DeliveryBeingSent, &error),
+            AppError::SubscriptionNotSending(_) => said(Code::SubscriptionNotSending, &error),
+            AppError::FileTooLarge { .. } => said(Code::FileTooLarge, &error),
+            AppError::UploadInterrupted => said(Code::UploadInterrupted, &error),
+            AppError::RangeNotThere { size } => {
+                let whole = HeaderValue::try_from(format!("bytes */{size}"));
+                let whole = whole.unwrap_or(HeaderValue::from_static("bytes */*"));
+                said(Code::RangeNotSatisfiable, &error).header(header::CONTENT_RANGE, whole)
+            }
+            AppError::Storage { source, .. } => stored(source),
+            AppError::Files { source, .. } => Self::new(file_code(source)),
+        };
+        problem.for_known_caller().caused_by(error)
+    }
+}
+
+fn said(code: Code, error: &AppError) -> Problem {
+    Problem::new(code).detail(error.to_string())
+}
+
+const fn missing_code(missing: &Missing) -> Code {
+    match missing {
+        Missing::Template(_) => Code::TemplateMissing,
+        Missing::TaskKey(_) | Missing::Task(_) | Missing::TaskOf(..) => Code::TaskMissing,
+        Missing::Control(_) | Missing::Field(_) => Code::ControlMissing,
+        Missing::Checklist(_) => Code::ChecklistMissing,
+        Missing::File(_) => Code::FileMissing,
+        Missing::Subscription(_) => Code::SubscriptionMissing,
+        Missing::Delivery(_) => Code::DeliveryMissing,
+    }
+}
+
+fn refused(refusal: &Refusal) -> Problem {
+    let problem = match refusal {
+        Refusal::ChecklistArchived => Problem::new(Code::ChecklistArchived),
+        Refusal::TaskIsHeading(_) => Problem::new(Code::TaskIsHeading),
+        Refusal::TaskHalted { key, .. } => Problem::new(Code::TaskHalted).with("waitsFor", key),
+        Refusal::TaskDone(_) => Problem::new(Code::TaskDone),
+        Refusal::ControlsUnsatisfied(failures) => {
+            let errors: Vec<_> = failures.iter().map(failure).collect();
+            Problem::new(Code::ControlsUnsatisfied).with("errors", errors)
+        }
+        Refusal::FilesFull { .. } => Problem::new(Code::FilesFull),
+        Refusal::NotAnUpload(_) => Problem::new(Code::NotAnUpload),
+    };
+    problem.detail(refusal.to_string())
+}
+
+fn failure(failure: &ControlFailure) -> serde_json::Value {
+    json!({
+        "field": failure.key,
+        "taskContentID": failure.field,
+        "name": failure.name,
+        "code": failure.reason.code(),
+        "message": failure.reason.to_string(),
+    })
+}
+
+fn target(refusal: &TargetRefusal) -> Problem {
+    let errors = [FieldError::new("targetUrl", refusal.to_string())];
+    let problem = Problem::new(Code::TargetRefused)
+        .detail(refusal.to_string())
+        .with("errors", errors)
+        .with("rule", refusal.rule());
+    match refusal.setting() {
+        Some(setting) => problem.with("setting", setting),
+        None => problem,
+    }
+}
+
+fn stored(error: &StoreError) -> Problem {
+    match error {
+        StoreError::Full(_) => Problem::new(Code::StorageFull),
+        StoreError::Unavailable(_) => Problem::new(Code::Unavailable).retry_after(RETRY_AFTER),
+        StoreError::Corrupt { .. } | StoreError::Failed(_) | StoreError::Panicked => {
+            Problem::new(Code::Internal)
+        }
+    }
+}
+
+const fn file_code(error: &FileStoreError) -> Code {
+    match error {
+        FileStoreError::Full(_) => Code::StorageFull,
+        FileStoreError::TooLarge { .. }
+        | FileStoreError::Interrupted(_)
+        | FileStoreError::NotThere
+        | FileStoreError::OutOfRange
+        | FileStoreError::Failed(_) => Code::Internal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::Unsatisfied;
+
+    use super::*;
+
+    fn code(error: impl Into<AppError>) -> Code {
+        Problem::from(error.into()).code()
+    }
+
+    #[test]
+    fn a_failure_of_the_database_says_whether_to_come_back() {
+        for (error, expected) in [
+            (StoreError::Unavailable(None), Code::Unavailable),
+            (StoreError::Full(None), Code::StorageFull),
+            (StoreError::Failed("SECRET".into()), Code::Internal),
+            (StoreError::Panicked, Code::Internal),
+        ] {
+            let shown = format!("{error:?}");
+            assert_eq!(code(error), expected, "{shown}");
+        }
+        let corrupt = StoreError::Corrupt {
+            table: "t",
+            column: "c",
+            row: String::new(),
+        };
+        assert_eq!(code(corrupt), Code::Internal);
+    }
+
+    #[test]
+    fn a_full_disk_is_the_same_for_files_as_for_rows() {
+        let failed = |source| AppError::Files {
+            doing: "storing a file",
+            source,
+        };
+        assert_eq!(
+            code(failed(FileStoreError::Full("disk".into()))),
+            Code::StorageFull
+        );
+        assert_eq!(code(failed(FileStoreError::NotThere)), Code::Internal);
+    }
+
+    #[test]
+    fn each_rule_of_checklists_has_a_code_of_its_own() {
+        let key = domain::TaskKey::ZERO;
+        let halted = Refusal::TaskHalted {
+            waits_for: "A".to_owned(),
+            key,
+            and_before: true,
+        };
+        let failure = ControlFailure {
+            key: domain::ControlKey::ZERO,
+            field: domain::FieldId::new(1),
+            name: "A".to_owned(),
+            reason: Unsatisfied::Required,
+        };
+        for (refusal, expected) in [
+            (Refusal::ChecklistArchived, Code::ChecklistArchived),
+            (Refusal::TaskIsHeading("A".to_owned()), Code::TaskIsHeading),
+            (halted, Code::TaskHalted),
+            (
+                Refusal::TaskDone(domain::TaskStatus::Complete),
+                Code::TaskDone,
+            ),
+            (
+                Refusal::ControlsUnsatisfied(vec![failure]),
+                Code::ControlsUnsatisfied,
+            ),
+            (
+                Refusal::FilesFull {
+                    name: "A".to_owned(),
+                    max: 1,
+                },
+                Code::FilesFull,
+            ),
+            (Refusal::NotAnUpload("A".to_owned()), Code::NotAnUpload),
+        ] {
+            assert_eq!(code(refusal), expected);
+        }
+        assert_eq!(code(AppError::BeingSent), Code::DeliveryBeingSent);
+        let paused = domain::SubscriptionState::Paused;
+        assert_eq!(
+            code(AppError::SubscriptionNotSending(paused)),
+            Code::SubscriptionNotSending
+        );
+        assert_eq!(
+            code(AppError::Full {
+                what: "templates",
+                max: 1
+            }),
+            Code::TeamFull
+        );
+    }
+}

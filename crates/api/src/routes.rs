@@ -1,0 +1,206 @@
+//! The one table of operations. The router and the OpenAPI document are both made from it, so that
+//! neither can have what the other lacks.
+
+use axum::{
+    Router,
+    middleware::from_fn_with_state,
+    routing::{MethodFilter, MethodRouter, on},
+};
+use utoipa::{
+    Path,
+    openapi::{
+        RefOr,
+        path::{HttpMethod, Operation as Described},
+        schema::Schema,
+    },
+};
+
+use crate::{Api, Code, edge, operations};
+
+/// A schema with its name.
+pub(crate) type NamedSchema = (String, RefOr<Schema>);
+
+/// One operation.
+pub(crate) struct Operation {
+    /// Its method.
+    pub(crate) method: HttpMethod,
+    /// Its path.
+    pub(crate) path: String,
+    /// The group that it is in.
+    pub(crate) tag: &'static str,
+    /// What the document says of it.
+    pub(crate) described: Described,
+    /// The schemas that it speaks of.
+    pub(crate) schemas: Vec<NamedSchema>,
+    /// What can go wrong with it, beside what can go wrong with each.
+    pub(crate) codes: &'static [Code],
+    /// Whether a body flows for as long as it takes, so that only its standing still is timed.
+    pub(crate) streams: bool,
+    route: MethodRouter<Api>,
+}
+
+macro_rules! operation {
+    ($handler:ident, $path:ident, [$($code:ident),*]) => {
+        operation!($handler, $path, [$($code),*], streams: false)
+    };
+    ($handler:ident, $path:ident, [$($code:ident),*], streams: $streams:literal) => {{
+        let method = method_of::<operations::$path>();
+        let mut schemas = Vec::new();
+        <operations::$path as utoipa::__dev::SchemaReferences>::schemas(&mut schemas);
+        Operation {
+            route: on(filter(&method), operations::$handler),
+            method,
+            path: operations::$path::path(),
+            tag: <operations::$path as utoipa::__dev::Tags>::tags().into_iter().next().unwrap_or_default(),
+            described: operations::$path::operation(),
+            schemas,
+            codes: &[$(Code::$code),*],
+            streams: $streams,
+        }
+    }};
+}
+
+/// Every operation under `/api`.
+pub(crate) fn table() -> Vec<Operation> {
+    let mut table = of_templates();
+    table.extend(of_checklists());
+    table.extend(of_webhooks());
+    table
+}
+
+fn of_templates() -> Vec<Operation> {
+    vec![
+        operation!(validate, __path_validate, []),
+        operation!(
+            put_template,
+            __path_put_template,
+            [TemplateMissing, TeamFull]
+        ),
+        operation!(get_template, __path_get_template, [TemplateMissing]),
+        operation!(list_templates, __path_list_templates, [NothingFound]),
+        operation!(
+            list_template_tasks,
+            __path_list_template_tasks,
+            [TemplateMissing, NothingFound]
+        ),
+        operation!(
+            list_template_controls,
+            __path_list_template_controls,
+            [TaskMissing, NothingFound]
+        ),
+    ]
+}
+
+fn of_checklists() -> Vec<Operation> {
+    vec![
+        operation!(create_checklist, __path_create_checklist, [TemplateMissing]),
+        operation!(
+            find_checklists,
+            __path_find_checklists,
+            [TemplateMissing, NothingFound]
+        ),
+        operation!(
+            checklist_details,
+            __path_checklist_details,
+            [TemplateMissing, NothingFound]
+        ),
+        operation!(list_tasks, __path_list_tasks, [NothingFound]),
+        operation!(list_files, __path_list_files, [NothingFound]),
+        operation!(
+            download,
+            __path_download,
+            [FileMissing, RangeNotSatisfiable]
+        ),
+        operation!(
+            task_details,
+            __path_task_details,
+            [ChecklistMissing, TaskMissing]
+        ),
+        operation!(
+            set_status,
+            __path_set_status,
+            [
+                TaskMissing,
+                TaskHalted,
+                TaskIsHeading,
+                ChecklistArchived,
+                ControlsUnsatisfied
+            ]
+        ),
+        operation!(
+            set_field,
+            __path_set_field,
+            [
+                ControlMissing,
+                TaskHalted,
+                TaskDone,
+                ChecklistArchived,
+                ValueRefused
+            ]
+        ),
+        operation!(upload, __path_upload, [MalformedMultipart, UploadInterrupted, ControlMissing, TaskHalted, TaskDone, ChecklistArchived, FilesFull, NotAnUpload, FileTooLarge, RequestTimeout, MediaTypeUnsupported, Overloaded], streams: true),
+    ]
+}
+
+fn of_webhooks() -> Vec<Operation> {
+    vec![
+        operation!(
+            list_subscriptions,
+            __path_list_subscriptions,
+            [NothingFound]
+        ),
+        operation!(
+            subscribe,
+            __path_subscribe,
+            [ScopeInvalid, TargetRefused, TeamFull]
+        ),
+        operation!(
+            get_subscription,
+            __path_get_subscription,
+            [SubscriptionMissing]
+        ),
+        operation!(unsubscribe, __path_unsubscribe, [SubscriptionMissing]),
+        operation!(list_deliveries, __path_list_deliveries, []),
+        operation!(get_delivery, __path_get_delivery, [DeliveryMissing]),
+        operation!(
+            redeliver,
+            __path_redeliver,
+            [DeliveryMissing, DeliveryBeingSent, SubscriptionNotSending]
+        ),
+    ]
+}
+
+/// The router of the operations.
+pub(crate) fn router(api: &Api) -> Router<Api> {
+    let mut router = Router::new();
+    for operation in table() {
+        let mut route = operation.route;
+        if !operation.streams {
+            route = route.route_layer(from_fn_with_state(api.clone(), edge::timed));
+        }
+        let route = route.route_layer(from_fn_with_state(api.clone(), edge::proof));
+        router = router.route(&operation.path, route);
+    }
+    router
+}
+
+/// The method that an operation is described with.
+fn method_of<P: Path>() -> HttpMethod {
+    P::methods()
+        .into_iter()
+        .next()
+        .expect("the attribute of every handler begins with its method")
+}
+
+fn filter(method: &HttpMethod) -> MethodFilter {
+    match method {
+        HttpMethod::Get => MethodFilter::GET,
+        HttpMethod::Post => MethodFilter::POST,
+        HttpMethod::Put => MethodFilter::PUT,
+        HttpMethod::Delete => MethodFilter::DELETE,
+        HttpMethod::Options => MethodFilter::OPTIONS,
+        HttpMethod::Head => MethodFilter::HEAD,
+        HttpMethod::Patch => MethodFilter::PATCH,
+        HttpMethod::Trace => MethodFilter::TRACE,
+    }
+}

@@ -1,0 +1,68 @@
+//! What the binary decides about this door.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use domain::Source;
+
+/// Why the server can't take requests at the moment.
+pub type NotReady = String;
+
+/// Asked by `/health/ready`; must answer at once, without waiting for anything.
+pub type ReadyProbe = Arc<dyn Fn() -> Result<(), NotReady> + Send + Sync>;
+
+/// Numbers that bound what one request may cost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiLimits {
+    /// Largest JSON body, in bytes.
+    pub json_bytes_max: usize,
+    /// Longest query, in bytes.
+    pub query_bytes_max: usize,
+    /// Most uploads at the same time.
+    pub uploads_max: usize,
+    /// How long an answer may take, its body and that of an upload not counted.
+    pub request_timeout: Duration,
+    /// How long a body may stop coming before its request is given up.
+    pub body_idle_timeout: Duration,
+}
+
+impl Default for ApiLimits {
+    fn default() -> Self {
+        Self {
+            json_bytes_max: 1024 * 1024,
+            query_bytes_max: 8 * 1024,
+            uploads_max: 64,
+            request_timeout: Duration::from_secs(30),
+            body_idle_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// What the binary decides about this door.
+#[derive(Clone)]
+pub struct ApiSettings {
+    /// Where request identifiers come from.
+    pub source: Source,
+    /// Whether the server can take requests.
+    pub ready: ReadyProbe,
+    /// Numbers.
+    pub limits: ApiLimits,
+}
+
+impl ApiSettings {
+    /// The usual limits, and always ready.
+    pub fn new(source: Source) -> Self {
+        Self {
+            source,
+            ready: Arc::new(|| Ok(())),
+            limits: ApiLimits::default(),
+        }
+    }
+}
+
+impl fmt::Debug for ApiSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiSettings")
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,304 @@
+use serde_json::json;
+
+use crate::harness::{Ask, NOBODY, Server, errors, text};
+
+/// The same request with a key that nobody has.
+fn wrong_key(ask: Ask<'_>) -> Ask<'_> {
+    ask.header("x-api-key", "ck_wrong")
+}
+
+#[tokio::test]
+async fn a_missing_a_wrong_and_a_revoked_key_are_told_apart() {
+    let server = Server::start().await;
+    let target = "/api/authentication/validate";
+    let without = server.get(target).header("x-api-key", "").answer().await;
+    insta::assert_snapshot!("key_missing", without.shown());
+    let wrong = server
+        .get(target)
+        .header("x-api-key", "ck_wrong")
+        .answer()
+        .await;
+    insta::assert_snapshot!("key_unknown", wrong.shown());
+    let keys = app::list_keys(&server.store, server.team).await.unwrap();
+    app::revoke_key(&server.store, &server.source, server.team, keys[0].id)
+        .await
+        .unwrap();
+    assert_eq!(
+        server.get(target).refusal().await,
+        (401, "key_revoked".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn whoever_has_no_key_hears_of_that_and_of_nothing_else() {
+    let server = Server::start().await;
+    let unknown = (401, "key_unknown".to_owned());
+    assert_eq!(
+        wrong_key(server.get("/api/template?templateKey=7"))
+            .refusal()
+            .await,
+        unknown
+    );
+    assert_eq!(
+        wrong_key(server.get("/api/template?a=%FF")).refusal().await,
+        unknown
+    );
+    assert_eq!(
+        wrong_key(
+            server
+                .post("/api/checklist")
+                .body("{")
+                .header("content-type", "application/json")
+        )
+        .refusal()
+        .await,
+        unknown
+    );
+    assert_eq!(
+        wrong_key(
+            server
+                .post("/api/checklist")
+                .body("a=b")
+                .header("content-type", "text/plain")
+        )
+        .refusal()
+        .await,
+        unknown
+    );
+    assert_eq!(
+        wrong_key(server.upload(&json!(1), "a", b"x"))
+            .refusal()
+            .await,
+        unknown
+    );
+    assert_eq!(
+        wrong_key(server.post("/api/task/upload-file?taskContentID=1"))
+            .refusal()
+            .await,
+        unknown
+    );
+    assert_eq!(
+        wrong_key(server.get("/api/template").header("x-api-version", "9"))
+            .refusal()
+            .await,
+        unknown
+    );
+    let without = server
+        .get("/api/template?templateKey=7")
+        .header("x-api-key", "");
+    assert_eq!(without.refusal().await, (401, "key_missing".to_owned()));
+}
+
+#[tokio::test]
+async fn a_bad_guid_is_named_with_where_good_ones_come_from() {
+    let server = Server::start().await;
+    insta::assert_snapshot!(
+        "bad_guid",
+        server
+            .get("/api/template?templateKey=4711")
+            .answer()
+            .await
+            .shown()
+    );
+    for target in [
+        "/api/template/tasks?templateKey=x",
+        "/api/template/task-content?taskKey=x",
+        "/api/checklist/find?templateKey=x",
+        "/api/checklist/details?templateKey=x",
+        "/api/checklist/tasks?taskKey=x",
+        "/api/checklist/uploaded-files?taskContentKey=x",
+        "/api/checklist/file?fileKey=x",
+        "/api/task/details?checklistId=1&taskKey=x",
+        "/api/web-hook/subscription?subscriptionId=x",
+        "/api/web-hook/delivery?deliveryId=x",
+        "/api/web-hook/deliveries?cursor=x",
+    ] {
+        let problem = server.get(target).answer().await.problem();
+        assert_eq!(problem["code"], "invalid_request", "{target}");
+        assert!(
+            errors(&problem)[0].contains("\"x\" is not a GUID"),
+            "{target}: {problem}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn every_operation_names_what_is_missing() {
+    let server = Server::start().await;
+    for (method, target, missing) in [
+        ("GET", "/api/template", &["templateKey"][..]),
+        ("GET", "/api/template/tasks", &["templateKey"]),
+        ("GET", "/api/template/task-content", &["taskKey"]),
+        ("POST", "/api/checklist", &["templateKey", "checklistName"]),
+        ("GET", "/api/checklist/find", &["templateKey"]),
+        ("GET", "/api/checklist/details", &["templateKey"]),
+        ("GET", "/api/checklist/uploaded-files", &["taskContentKey"]),
+        ("GET", "/api/checklist/file", &["fileKey"]),
+        ("GET", "/api/task/details", &["checklistId", "taskKey"]),
+        (
+            "PUT",
+            "/api/task/status",
+            &["taskId", "status", "modifiedByUserID"],
+        ),
+        (
+            "PUT",
+            "/api/task/update-task-content",
+            &["taskContentID", "value"],
+        ),
+        ("POST", "/api/task/upload-file", &["taskContentID"]),
+        (
+            "POST",
+            "/api/web-hook/subscribe",
+            &["source", "eventType", "targetUrl"],
+        ),
+        ("GET", "/api/web-hook/subscription", &["subscriptionId"]),
+        ("DELETE", "/api/web-hook/unsubscribe", &["subscriptionId"]),
+        ("GET", "/api/web-hook/delivery", &["deliveryId"]),
+        ("POST", "/api/web-hook/redeliver", &["deliveryId"]),
+    ] {
+        let problem = server.ask(method, target).answer().await.problem();
+        let named: Vec<&str> = problem["errors"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|error| text(&error["field"]))
+            .collect();
+        assert_eq!(named, missing, "{method} {target}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_nothing_has_is_a_404_with_a_code_of_its_own() {
+    let server = Server::start().await;
+    for (method, target, code) in [
+        ("GET", "/api/template?templateKey=", "template_missing"),
+        (
+            "GET",
+            "/api/template/tasks?templateKey=",
+            "template_missing",
+        ),
+        ("GET", "/api/template/task-content?taskKey=", "task_missing"),
+        (
+            "POST",
+            "/api/checklist?checklistName=x&templateKey=",
+            "template_missing",
+        ),
+        (
+            "GET",
+            "/api/checklist/find?createIfNotExists=true&checklistName=x&templateKey=",
+            "template_missing",
+        ),
+        ("GET", "/api/checklist/file?fileKey=", "file_missing"),
+        (
+            "GET",
+            "/api/web-hook/subscription?subscriptionId=",
+            "subscription_missing",
+        ),
+        (
+            "DELETE",
+            "/api/web-hook/unsubscribe?subscriptionId=",
+            "subscription_missing",
+        ),
+        (
+            "GET",
+            "/api/web-hook/delivery?deliveryId=",
+            "delivery_missing",
+        ),
+    ] {
+        let refused = server
+            .ask(method, &format!("{target}{NOBODY}"))
+            .refusal()
+            .await;
+        assert_eq!(refused, (404, code.to_owned()), "{method} {target}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_must_be_json_of_a_bounded_size() {
+    let server = Server::start().await;
+    let put = |kind: &str, body: String| {
+        server
+            .ask("PUT", "/api/task/status")
+            .header("content-type", kind)
+            .body(body)
+    };
+    let json = "application/json";
+    insta::assert_snapshot!(
+        "malformed_json",
+        put(json, "{\n \"taskId\": 1,,\n}".to_owned())
+            .answer()
+            .await
+            .shown()
+    );
+    assert_eq!(
+        put(json, "[1]".to_owned()).refusal().await,
+        (400, "invalid_request".to_owned())
+    );
+    assert_eq!(
+        put("text/plain", "{}".to_owned()).refusal().await,
+        (415, "media_type_unsupported".to_owned())
+    );
+    let form = put("application/x-www-form-urlencoded", "taskId=1".to_owned());
+    assert_eq!(
+        form.refusal().await,
+        (415, "media_type_unsupported".to_owned())
+    );
+    let large = put(json, format!("{{\"taskId\":\"{}\"}}", "x".repeat(100_000)));
+    assert_eq!(large.refusal().await, (413, "body_too_large".to_owned()));
+    let deep = put(json, format!("{{\"a\":{}", "[".repeat(50_000)));
+    assert_eq!(deep.refusal().await, (400, "malformed_json".to_owned()));
+    let twice = put(
+        json,
+        r#"{"taskId":1,"taskID":2,"status":"Complete","modifiedByUserID":0}"#.to_owned(),
+    );
+    let problem = twice.answer().await.problem();
+    assert_eq!(
+        errors(&problem),
+        ["taskID is given twice with different values; give it once"]
+    );
+}
+
+#[tokio::test]
+async fn a_query_must_be_utf8_of_a_bounded_length() {
+    let server = Server::start().await;
+    assert_eq!(
+        server.get("/api/template?templateKey=%FF").refusal().await,
+        (400, "malformed_query".to_owned())
+    );
+    assert_eq!(
+        server.get("/api/template?templateKey=%zz").refusal().await,
+        (400, "malformed_query".to_owned())
+    );
+    let long = format!("/api/template?a={}", "x".repeat(2_000));
+    assert_eq!(
+        server.get(&long).refusal().await,
+        (414, "query_too_long".to_owned())
+    );
+    let twice = format!("/api/template?templateKey={NOBODY}&TemplateKey=7");
+    assert_eq!(
+        server.get(&twice).refusal().await,
+        (400, "invalid_request".to_owned())
+    );
+    let same = format!("/api/template?templateKey={NOBODY}&TemplateKey={NOBODY}&colour=red");
+    assert_eq!(
+        server.get(&same).refusal().await,
+        (404, "template_missing".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn versions_are_one_two_or_none() {
+    let server = Server::start().await;
+    for version in ["", "1.0", "2.0"] {
+        server
+            .get("/api/authentication/validate")
+            .header("x-api-version", version)
+            .answer()
+            .await
+            .ok();
+    }
+    let other = server
+        .get("/api/authentication/validate")
+        .header("x-api-version", "3.0");
+    assert_eq!(other.refusal().await, (400, "version_unknown".to_owned()));
+}

@@ -1,0 +1,13 @@
+//! The router in process, on a real SQLite store: whole answers, as a client sees them.
+
+#![expect(clippy::unwrap_used, reason = "panicking is how a test fails")]
+
+mod bad_input;
+mod checklists;
+mod edges;
+mod files;
+mod harness;
+mod lists;
+mod tasks;
+mod templates;
+mod webhooks;
