@@ -1,0 +1,214 @@
+//! The command line: what can be said, and the help that says so.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+
+const AFTER_HELP: &str = "\
+Examples:
+  checkflow demo                                   see it work, on an empty store of its own
+  checkflow team create --name Finance             the first team of a new data folder
+  checkflow key create --team 1 --name scripts     a key for it, shown once
+  checkflow serve --public-url https://checks.example.com
+  checkflow config > checkflow.toml                every setting with its default
+
+Exit status: 0 done, 1 failed (one line on standard error says why), 2 wrong command line.";
+
+/// Self-hosted checklists whose webhooks can be trusted.
+#[derive(Debug, Parser)]
+#[command(name = "checkflow", version, about, after_help = AFTER_HELP, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the server
+    Serve(ServeArgs),
+    /// See it work: a server, a receiver and two checklists, all events verified before your eyes
+    Demo(DemoArgs),
+    /// Make teams, beside a running server or without one
+    Team(TeamArgs),
+    /// Make, list and revoke API keys, beside a running server or without one
+    Key(KeyArgs),
+    /// Print the `OpenAPI` document
+    Openapi,
+    /// Print the default configuration file, with every key explained
+    Config,
+}
+
+/// Where the data is; the same for the server and for the tools beside it.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct StoreArgs {
+    /// Folder of the database, the files and the key that secrets are encrypted with; made when
+    /// missing [default: ./checkflow-data]
+    #[arg(long, value_name = "DIR", env = "CHECKFLOW_DATA")]
+    pub(crate) data: Option<PathBuf>,
+    /// Another database than the one in the data folder; not in this version
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "CHECKFLOW_DATABASE",
+        hide_env_values = true
+    )]
+    pub(crate) database: Option<String>,
+    /// Configuration file (TOML); `checkflow config` prints one
+    #[arg(long, value_name = "FILE", env = "CHECKFLOW_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+const SERVE_HELP: &str = "\
+Settings are taken from, the later winning: defaults, the configuration file, variables
+CHECKFLOW_<SECTION>__<KEY> (such as CHECKFLOW_WEBHOOK__TIMEOUT=20s), the options above.
+
+Prints `listening on http://ADDRESS:PORT` on standard output once it can answer, and its log on
+standard error. SIGTERM or SIGINT stops it: nothing new is taken and what runs is finished, within
+ten seconds. A second signal ends it at once.
+
+Examples:
+  checkflow serve --data /var/lib/checkflow --listen 0.0.0.0:8080 \\
+      --public-url https://checks.example.com
+  checkflow serve --allow-target hooks.internal --allow-target 10.20.0.0/16";
+
+#[derive(Clone, Debug, Default, Args)]
+#[command(after_help = SERVE_HELP)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR:PORT", env = "CHECKFLOW_LISTEN")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// A private host or CIDR that webhooks may be sent to; repeatable, in place of those of the
+    /// configuration
+    #[arg(
+        long = "allow-target",
+        value_name = "HOST-or-CIDR",
+        env = "CHECKFLOW_ALLOW_TARGETS",
+        value_delimiter = ','
+    )]
+    pub(crate) allow_targets: Vec<String>,
+    /// Where people reach this server; links in answers and webhooks begin with it [default: made
+    /// from the address it listens on]
+    #[arg(long, value_name = "URL", env = "CHECKFLOW_PUBLIC_URL")]
+    pub(crate) public_url: Option<String>,
+}
+
+const DEMO_HELP: &str = "\
+Everything is made new in a folder of its own, which is removed at the end.
+
+Exit status with --exit: 0 when each event that the API said would come was received and its
+signature verified, 1 otherwise.";
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = DEMO_HELP)]
+pub(crate) struct DemoArgs {
+    /// End after the summary instead of staying up
+    #[arg(long)]
+    pub(crate) exit: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct TeamArgs {
+    #[command(subcommand)]
+    pub(crate) command: TeamCommand,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum TeamCommand {
+    /// Make a team with nothing in it
+    #[command(after_help = "Example:\n  checkflow team create --name Finance --json")]
+    Create {
+        /// What people will call it
+        #[arg(long)]
+        name: String,
+        /// Print {"teamId", "teamName"}
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct KeyArgs {
+    #[command(subcommand)]
+    pub(crate) command: KeyCommand,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Make an API key; it is shown this once and works at once
+    #[command(after_help = "Example:\n  checkflow key create --team 1 --name scripts --json")]
+    Create {
+        /// The team that the key opens
+        #[arg(long, value_name = "ID")]
+        team: i64,
+        /// What people will call it
+        #[arg(long)]
+        name: String,
+        /// Print {"key", "prefix", "keyId", "name", "teamId", "createdDateTime"}
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+    /// List the keys of a team, revoked ones included, by the beginning of each
+    #[command(after_help = "Example:\n  checkflow key list --team 1")]
+    List {
+        /// The team whose keys are meant
+        #[arg(long, value_name = "ID")]
+        team: i64,
+        /// Print an array of {"keyId", "name", "prefix", "teamId", "createdDateTime",
+        /// "revokedDateTime"}
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+    /// End a key; it opens nothing from then on
+    #[command(
+        after_help = "Example:\n  checkflow key revoke --team 1 0192f3a4-5b6c-7d8e-9f01-23456789abcd"
+    )]
+    Revoke {
+        /// The team whose key it is
+        #[arg(long, value_name = "ID")]
+        team: i64,
+        /// The key's identifier, as `checkflow key list` shows it
+        #[arg(value_name = "KEY-ID")]
+        key: String,
+        /// Print {"keyId", "revokedNow"}
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_does_not_contradict_itself() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn an_allowed_target_may_be_given_often_or_with_commas() {
+        let said = [
+            "checkflow",
+            "serve",
+            "--allow-target",
+            "a.internal,b.internal",
+            "--allow-target",
+            "::1",
+        ];
+        let Command::Serve(args) = Cli::parse_from(said).command else {
+            panic!("not serve")
+        };
+        assert_eq!(args.allow_targets, ["a.internal", "b.internal", "::1"]);
+    }
+}

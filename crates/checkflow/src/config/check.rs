@@ -1,0 +1,87 @@
+//! Whether the values make sense, and what to write where they do not.
+
+use std::time::Duration;
+
+use anyhow::{anyhow, bail};
+use delivery::{BadSetting, DeliverySettings};
+use domain::{ALLOW_TARGETS_SETTING, AddressPolicy, PublicUrl, RetrySchedule};
+use store::MasterKey;
+use tracing_subscriber::EnvFilter;
+
+use super::{
+    Origin, Settings, bounds,
+    sections::{Config, Delivery},
+};
+
+/// Takes `config` as settings, or tells of the first value that can't be taken.
+pub(super) fn check(config: Config, origin: &Origin) -> anyhow::Result<Settings> {
+    if !config.database.is_empty() {
+        bail!(
+            "{}database: this version keeps everything in SQLite in the data folder; leave \
+             --database and CHECKFLOW_DATABASE out",
+            origin.of("database")
+        );
+    }
+    bounds::check(&config, origin)?;
+    let public_url = public_url(&config.public_url, origin)?;
+    let policy = AddressPolicy::new(&config.webhook.allow_targets).map_err(|error| {
+        anyhow!(
+            "{}{ALLOW_TARGETS_SETTING}: {error}",
+            origin.of(ALLOW_TARGETS_SETTING)
+        )
+    })?;
+    EnvFilter::try_new(&config.log.filter).map_err(|error| {
+        anyhow!(
+            "{}log.filter: {error}; write a level such as \"info\", or \"info,delivery=debug\"",
+            origin.of("log.filter")
+        )
+    })?;
+    Ok(Settings {
+        delivery: delivery(&config.delivery, origin)?,
+        data: config.data,
+        listen: config.listen,
+        public_url,
+        policy,
+        api: config.api.limits(),
+        limits: config.limits.limits(),
+        http: config.http,
+        master_key: master_key(&config.store.master_key, origin)?,
+        store: config.store.limits(),
+        log: config.log,
+    })
+}
+
+fn public_url(text: &str, origin: &Origin) -> anyhow::Result<Option<PublicUrl>> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let url = PublicUrl::new(text);
+    url.map(Some)
+        .map_err(|error| anyhow!("{}public_url {error}", origin.of("public_url")))
+}
+
+fn master_key(text: &str, origin: &Origin) -> anyhow::Result<Option<MasterKey>> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let key = MasterKey::from_text(text);
+    key.map(Some)
+        .map_err(|error| anyhow!("{}store.master_key: {error}", origin.of("store.master_key")))
+}
+
+fn delivery(section: &Delivery, origin: &Origin) -> anyhow::Result<DeliverySettings> {
+    let steps: Vec<Duration> = section.schedule.iter().map(|step| step.0).collect();
+    let schedule = RetrySchedule::new(&steps);
+    let schedule = schedule.map_err(|error| {
+        anyhow!(
+            "{}delivery.schedule: {error}",
+            origin.of("delivery.schedule")
+        )
+    })?;
+    let settings = section.settings(schedule);
+    settings.check().map_err(|error| {
+        let (BadSetting::Duration { name, .. } | BadSetting::Count { name, .. }) = &error;
+        anyhow!("{}{error}", origin.of(&format!("delivery.{name}")))
+    })?;
+    Ok(settings)
+}

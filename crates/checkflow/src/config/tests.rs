@@ -1,0 +1,185 @@
+use std::io::Write as _;
+
+use figment::providers::Serialized;
+
+use super::*;
+
+/// The default file with every key that stands in a comment made real.
+fn uncommented() -> String {
+    let real = |line: &str| match line.strip_prefix('#') {
+        // Prose begins with a blank after the mark, a key does not.
+        Some(rest) if !rest.is_empty() && !rest.starts_with(' ') => rest.to_owned(),
+        Some(_) => String::new(),
+        None => line.to_owned(),
+    };
+    DEFAULT_FILE
+        .lines()
+        .map(real)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// Every `section.key` that a configuration can hold.
+fn keys(figment: &Figment) -> Vec<String> {
+    let value: serde_json::Value = figment.extract().unwrap();
+    let mut keys = Vec::new();
+    for (name, value) in value.as_object().unwrap() {
+        match value.as_object() {
+            Some(section) => keys.extend(section.keys().map(|key| format!("{name}.{key}"))),
+            None => keys.push(name.clone()),
+        }
+    }
+    keys.sort();
+    keys
+}
+
+fn load_text(text: &str) -> Result<Settings, String> {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    let store = StoreArgs {
+        config: Some(file.path().to_owned()),
+        ..StoreArgs::default()
+    };
+    let shown = file.path().display().to_string();
+    load(&ServeArgs {
+        store,
+        ..ServeArgs::default()
+    })
+    .map_err(|error| error.to_string().replace(&shown, "FILE"))
+}
+
+#[test]
+fn the_default_file_lists_every_key_with_its_default() {
+    let shown = Figment::from(Toml::string(&uncommented()));
+    let real = Figment::from(Serialized::defaults(Config::default()));
+    assert_eq!(keys(&shown), keys(&real));
+    assert_eq!(shown.extract::<Config>().unwrap(), Config::default());
+}
+
+#[test]
+fn as_it_stands_the_default_file_sets_nothing_and_is_taken() {
+    let config: Config = Figment::from(Toml::string(DEFAULT_FILE)).extract().unwrap();
+    assert_eq!(config, Config::default());
+    load_text(DEFAULT_FILE).unwrap();
+}
+
+#[test]
+fn what_is_wrong_in_a_file_is_named_by_file_and_key() {
+    for (text, expected) in [
+        (
+            "[delivery]\nrequest_timeot = \"5s\"",
+            "FILE: delivery.request_timeot: there is no such key",
+        ),
+        ("nonsense = 1", "FILE: nonsense: there is no such key"),
+        (
+            "[delivery]\nrequest_timeout = \"5 minutes\"",
+            "FILE: delivery.request_timeout: \"5 minutes\" is no length",
+        ),
+        (
+            "[delivery]\nrequest_timeout = 5",
+            "FILE: delivery.request_timeout: ",
+        ),
+        (
+            "[delivery]\nrequest_timeout = \"31s\"",
+            "FILE: delivery.request_timeout is 31s: write 1s to 30s",
+        ),
+        (
+            "[delivery]\nschedule = []",
+            "FILE: delivery.schedule: a retry schedule needs at least one step",
+        ),
+        (
+            "[delivery]\nschedule = [\"1s\"]",
+            "FILE: delivery.schedule: the first step",
+        ),
+        (
+            "[webhook]\nallow_targets = [\"http://x/\"]",
+            "FILE: webhook.allow_targets: ",
+        ),
+        (
+            "public_url = \"checks.example.com\"",
+            "FILE: public_url must be an absolute http or https address",
+        ),
+        ("listen = \"localhost\"", "FILE: listen: "),
+        (
+            "database = \"postgres://db/x\"",
+            "FILE: database: this version keeps everything in SQLite",
+        ),
+        (
+            "[http]\nconnections_max = 0",
+            "FILE: http.connections_max is 0: write 1 to 65536",
+        ),
+        (
+            "[api]\nrequest_timeout = \"0s\"",
+            "FILE: api.request_timeout is 0s: write 1s to 10min",
+        ),
+        ("[log]\nfilter = \"a=b=c\"", "FILE: log.filter: "),
+        ("[log]\nformat = \"xml\"", "FILE: log.format: "),
+        ("[http", "FILE: "),
+    ] {
+        let error = load_text(text).unwrap_err();
+        assert!(error.starts_with(expected), "{text:?}: {error}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let store = StoreArgs {
+        config: Some("/nowhere/checkflow.toml".into()),
+        ..StoreArgs::default()
+    };
+    let error = load(&ServeArgs {
+        store,
+        ..ServeArgs::default()
+    })
+    .unwrap_err();
+    assert!(
+        format!("{error:#}")
+            .starts_with("the configuration file /nowhere/checkflow.toml can't be read: ")
+    );
+}
+
+#[test]
+fn the_command_line_wins_over_the_file() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    let text =
+        "data = \"a\"\nlisten = \"127.0.0.1:1\"\n[webhook]\nallow_targets = [\"a.internal\"]";
+    file.write_all(text.as_bytes()).unwrap();
+    let store = StoreArgs {
+        config: Some(file.path().to_owned()),
+        data: Some("b".into()),
+        database: None,
+    };
+    let settings = load(&ServeArgs {
+        store,
+        listen: Some(([127, 0, 0, 1], 2).into()),
+        allow_targets: vec!["b.internal".to_owned()],
+        public_url: Some("http://c".to_owned()),
+    })
+    .unwrap();
+    assert_eq!(settings.data, PathBuf::from("b"));
+    assert_eq!(settings.listen.port(), 2);
+    assert_eq!(settings.policy.entries(), ["b.internal"]);
+    assert_eq!(settings.public_url.unwrap().to_string(), "http://c");
+}
+
+#[test]
+fn what_is_wrong_on_the_command_line_is_named_by_its_option() {
+    let args = ServeArgs {
+        public_url: Some("nonsense".to_owned()),
+        ..ServeArgs::default()
+    };
+    let error = load(&args).unwrap_err().to_string();
+    assert!(
+        error.starts_with("--public-url or CHECKFLOW_PUBLIC_URL: public_url must be"),
+        "{error}"
+    );
+    let args = ServeArgs {
+        allow_targets: vec!["*.x".to_owned()],
+        ..ServeArgs::default()
+    };
+    let error = load(&args).unwrap_err().to_string();
+    assert!(
+        error.starts_with("--allow-target or CHECKFLOW_ALLOW_TARGETS: "),
+        "{error}"
+    );
+}

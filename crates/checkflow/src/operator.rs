@@ -1,0 +1,136 @@
+//! What the operator does beside the server: teams and keys.
+//!
+//! Each command opens the database of the data folder for itself, beside a running server or
+//! without one, does one thing, and closes it. A key works, or ceases to work, with the answer.
+
+use std::{io::Write as _, process::ExitCode};
+
+use anyhow::{Context as _, anyhow};
+use domain::{ApiKey, ApiKeyId, Source, TeamId};
+use serde_json::{Value, json};
+use store::{Revoked, Store};
+
+use crate::{
+    cli::{KeyArgs, KeyCommand, StoreArgs, TeamArgs, TeamCommand},
+    config, os, serve,
+};
+
+/// `checkflow team …`
+pub(crate) fn team(args: &TeamArgs) -> anyhow::Result<ExitCode> {
+    let TeamCommand::Create { name, json, store } = &args.command;
+    with_store(store, async |store, source| {
+        let team = app::create_team(store, source, name).await?;
+        let row = json!({ "teamId": team.id.get(), "teamName": team.name });
+        let text = format!(
+            "team {} made: {}\nnext: checkflow key create --team {} --name NAME",
+            team.id, team.name, team.id
+        );
+        say(*json, &row, &text)
+    })
+}
+
+/// `checkflow key …`
+pub(crate) fn key(args: &KeyArgs) -> anyhow::Result<ExitCode> {
+    match &args.command {
+        KeyCommand::Create {
+            team,
+            name,
+            json,
+            store,
+        } => with_store(store, async |store, source| {
+            let made = app::create_key(store, source, TeamId::new(*team), name).await?;
+            let mut row = listed(&made.key);
+            row["key"] = made.secret.reveal().into();
+            let text = format!(
+                "{}\nkey {} ({}) of team {team}; it is shown this once",
+                made.secret.reveal(),
+                made.key.id,
+                made.key.name
+            );
+            say(*json, &row, &text)
+        }),
+        KeyCommand::List { team, json, store } => with_store(store, async |store, _| {
+            let keys = app::list_keys(store, TeamId::new(*team)).await?;
+            say(*json, &keys.iter().map(listed).collect(), &table(&keys))
+        }),
+        KeyCommand::Revoke {
+            team,
+            key,
+            json,
+            store,
+        } => {
+            let id: ApiKeyId = key.parse().map_err(|_| {
+                anyhow!("{key:?} is no identifier of a key; `checkflow key list --team {team}` shows them")
+            })?;
+            with_store(store, async |store, source| {
+                let revoked = app::revoke_key(store, source, TeamId::new(*team), id).await?;
+                let now = revoked == Revoked::Now;
+                let text = if now {
+                    "revoked"
+                } else {
+                    "had been revoked before"
+                };
+                say(
+                    *json,
+                    &json!({ "keyId": id, "revokedNow": now }),
+                    &format!("key {id} {text}"),
+                )
+            })
+        }
+    }
+}
+
+/// Opens the database as a tool, does `work` and closes it.
+fn with_store(
+    args: &StoreArgs,
+    work: impl AsyncFnOnce(&Store, &Source) -> anyhow::Result<()>,
+) -> anyhow::Result<ExitCode> {
+    let settings = config::load_for_tools(args)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.context("starting")?.block_on(async {
+        let source = os::source();
+        let store = serve::open_beside(&settings, &source)?;
+        let done = work(&store, &source).await;
+        store.stop().await;
+        done.map(|()| ExitCode::SUCCESS)
+    })
+}
+
+fn say(as_json: bool, row: &Value, text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    if as_json {
+        writeln!(out, "{row}")
+    } else {
+        writeln!(out, "{text}")
+    }
+    .context("printing the answer")
+}
+
+fn listed(key: &ApiKey) -> Value {
+    json!({
+        "keyId": key.id,
+        "name": key.name,
+        "prefix": key.prefix,
+        "teamId": key.team,
+        "createdDateTime": key.created_at,
+        "revokedDateTime": key.revoked_at,
+    })
+}
+
+fn table(keys: &[ApiKey]) -> String {
+    if keys.is_empty() {
+        return "no keys; `checkflow key create` makes one".to_owned();
+    }
+    let row = |key: &ApiKey| {
+        let state = key
+            .revoked_at
+            .map_or("active".to_owned(), |at| format!("revoked {at}"));
+        format!(
+            "{}  {}…  made {}  {state}  {}",
+            key.id, key.prefix, key.created_at, key.name
+        )
+    };
+    keys.iter().map(row).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,23 @@
+//! Time and randomness from the machine.
+
+use domain::{Entropy, Source, SystemClock};
+
+/// The random bytes of the operating system.
+struct SystemEntropy;
+
+impl Entropy for SystemEntropy {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that asks the machine for randomness"
+    )]
+    fn fill(&self, bytes: &mut [u8]) {
+        // Without randomness there are no keys and no identifiers. Going on with weak ones would be
+        // worse than ending, and no caller could do anything else.
+        getrandom::fill(bytes).expect("the operating system gives random bytes");
+    }
+}
+
+/// The clock and the randomness of this machine.
+pub(crate) fn source() -> Source {
+    Source::new(SystemClock, SystemEntropy)
+}

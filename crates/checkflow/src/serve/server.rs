@@ -1,0 +1,213 @@
+//! The parts of a server put together, and taken apart again in order.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::{Context as _, anyhow};
+use api::{ApiSettings, NotReady, ReadyProbe};
+use app::{App, Parts};
+use delivery::{Engine, SystemResolver};
+use domain::{PublicUrl, Source};
+use store::Store;
+use tokio::{
+    net::TcpListener,
+    task::JoinHandle,
+    time::{Instant, timeout_at},
+};
+use tracing::{info, warn};
+
+use super::{http::HttpServer, open, pulse, sweep};
+use crate::config::Settings;
+
+/// How long running requests are given to finish, from the beginning of a stop.
+const REQUESTS_WITHIN: Duration = Duration::from_secs(4);
+/// How long attempts under way are given, from the beginning of a stop. The engine takes up to three
+/// seconds more to store what came of them.
+const ATTEMPTS_WITHIN: Duration = Duration::from_secs(6);
+/// After how long a stop is over, whatever still runs. Ten seconds are promised; the rest is for
+/// ending the process.
+const STOP_WITHIN: Duration = Duration::from_millis(9_500);
+
+/// A server that answers and delivers.
+pub(crate) struct Server {
+    address: SocketAddr,
+    public_url: PublicUrl,
+    store: Store,
+    engine: Arc<Engine>,
+    http: HttpServer,
+    /// The sweeper and the pulse.
+    background: [JoinHandle<()>; 2],
+    stopping: Arc<AtomicBool>,
+}
+
+impl Server {
+    /// Opens the data folder, takes the port and begins. It can answer when this returns.
+    pub(crate) async fn start(settings: Settings, source: Source) -> anyhow::Result<Self> {
+        let opened = open::open_for_server(&settings, &source)?;
+        let started = Self::start_on(&settings, &source, &opened).await;
+        if started.is_err() {
+            // Leaves the folder in good order for the next start.
+            opened.store.stop().await;
+        }
+        started
+    }
+
+    async fn start_on(
+        settings: &Settings,
+        source: &Source,
+        opened: &open::Opened,
+    ) -> anyhow::Result<Self> {
+        let listener = listen(settings.listen).await?;
+        let address = listener
+            .local_addr()
+            .context("reading the address that is listened on")?;
+        let public_url = match &settings.public_url {
+            Some(url) => url.clone(),
+            None => public_url(address)?,
+        };
+        let (store, resolver) = (opened.store.clone(), Arc::new(SystemResolver::default()));
+        let engine = Engine::start(
+            store.clone(),
+            source.clone(),
+            &settings.delivery,
+            settings.policy.clone(),
+            resolver.clone(),
+        );
+        let engine = Arc::new(engine?);
+        let app = App::new(Parts {
+            store: store.clone(),
+            files: opened.files.clone(),
+            source: source.clone(),
+            public_url: public_url.clone(),
+            policy: settings.policy.clone(),
+            resolver,
+            limits: settings.limits.clone(),
+        });
+        let stopping = Arc::new(AtomicBool::new(false));
+        let (writing, pulse) = pulse::begin(store.clone());
+        let ready = ready_probe(writing, &engine, &stopping);
+        let door = ApiSettings {
+            source: source.clone(),
+            ready,
+            limits: settings.api.clone(),
+        };
+        let router = api::router(app.clone(), door);
+        let http = HttpServer::start(listener, router, &settings.http);
+        info!(%address, %public_url, data = %settings.data.display(), "started");
+        let background = [sweep::begin(app), pulse];
+        Ok(Self {
+            address,
+            public_url,
+            store,
+            engine,
+            http,
+            background,
+            stopping,
+        })
+    }
+
+    /// The address and port that are listened on.
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What links begin with.
+    pub(crate) const fn public_url(&self) -> &PublicUrl {
+        &self.public_url
+    }
+
+    /// The database, for what the operator does.
+    pub(crate) const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Takes nothing new, lets what runs finish, and closes the database; over within
+    /// [`STOP_WITHIN`]. What could not be finished is found again by the next start.
+    pub(crate) async fn stop(self) {
+        let begun = Instant::now();
+        self.stopping.store(true, Ordering::Release);
+        self.background.iter().for_each(JoinHandle::abort);
+        // First what brings events, then what sends them, then what keeps them.
+        self.http.stop(REQUESTS_WITHIN).await;
+        let left = (begun + ATTEMPTS_WITHIN).saturating_duration_since(Instant::now());
+        // It ends in the store's time too, should the store be what hangs.
+        let _ = timeout_at(begun + STOP_WITHIN, self.engine.stop(left)).await;
+        let closed = timeout_at(begun + STOP_WITHIN, self.store.stop()).await;
+        if closed.is_err() {
+            warn!("the database was not closed in time; the next start puts it in order");
+        }
+    }
+}
+
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => anyhow!(
+            "{address} is taken by another program: end that one, or choose another with --listen \
+             (port 0 takes a free one)"
+        ),
+        std::io::ErrorKind::PermissionDenied => anyhow!(
+            "this user may not listen on {address}: choose a port above 1023 with --listen"
+        ),
+        std::io::ErrorKind::AddrNotAvailable => anyhow!(
+            "this machine has no address {}: choose one that it has, or 0.0.0.0 for all, with --listen",
+            address.ip()
+        ),
+        _ => anyhow::Error::new(error).context(format!("listening on {address}")),
+    })
+}
+
+/// Where this machine reaches a server that listens on `address`.
+fn public_url(address: SocketAddr) -> anyhow::Result<PublicUrl> {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    let url = PublicUrl::new(&format!("http://{}", SocketAddr::new(ip, address.port())));
+    url.context("no URL can be made from the address that is listened on; give --public-url")
+}
+
+/// What `/health/ready` asks.
+fn ready_probe(
+    writing: Arc<AtomicBool>,
+    engine: &Arc<Engine>,
+    stopping: &Arc<AtomicBool>,
+) -> ReadyProbe {
+    let (engine, stopping) = (Arc::clone(engine), Arc::clone(stopping));
+    Arc::new(move || -> Result<(), NotReady> {
+        if stopping.load(Ordering::Acquire) {
+            return Err("the server is stopping".to_owned());
+        }
+        if !engine.stats().is_open {
+            return Err("webhooks are not being sent at the moment; the log says why".to_owned());
+        }
+        if !writing.load(Ordering::Acquire) {
+            return Err("the database takes no writes at the moment; the log says why".to_owned());
+        }
+        Ok(())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_lead_to_this_machine_when_nobody_says_where_it_is_reached() {
+        for (address, expected) in [
+            ("127.0.0.1:8080", "http://127.0.0.1:8080"),
+            ("0.0.0.0:8080", "http://127.0.0.1:8080"),
+            ("[::]:9", "http://[::1]:9"),
+            ("10.1.2.3:80", "http://10.1.2.3"),
+        ] {
+            let url = public_url(address.parse().unwrap()).unwrap();
+            assert_eq!(url.to_string(), expected, "{address}");
+        }
+    }
+}

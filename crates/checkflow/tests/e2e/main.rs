@@ -1,0 +1,15 @@
+//! The real binary, from outside: started, spoken to over HTTP, sent signals, started again.
+//!
+//! Nothing here sleeps. Each wait is for a line, an answer, a webhook or the end of a process, and
+//! has one deadline that only a failing test reaches.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
+mod demo;
+mod life;
+mod refusals;
+mod restart;
+mod support;

@@ -1,0 +1,210 @@
+//! A server in a process of its own, the tools beside it, and a client.
+
+mod client;
+
+use std::{
+    net::SocketAddr,
+    path::Path,
+    process::{ExitStatus, Output, Stdio},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use testkit::PATIENCE;
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncRead, BufReader, Lines},
+    process::{Child, ChildStderr, ChildStdout, Command},
+    time::{Instant, timeout},
+};
+
+pub(crate) use self::client::{Client, form};
+
+/// The first line of a server that can answer, up to its address.
+const LISTENING: &str = "listening on http://";
+
+/// The binary with these arguments, and nothing of the environment of whoever runs the tests.
+pub(crate) fn checkflow(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_checkflow"));
+    command
+        .args(args)
+        .env_clear()
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    command
+}
+
+/// Runs the binary to its end.
+pub(crate) async fn run(args: &[&str]) -> Output {
+    finish(&mut checkflow(args)).await
+}
+
+async fn finish(command: &mut Command) -> Output {
+    let ended = timeout(PATIENCE * 2, command.output()).await;
+    ended
+        .unwrap_or_else(|_| panic!("{command:?} did not end"))
+        .unwrap()
+}
+
+/// Runs a command that answers JSON.
+pub(crate) async fn json(args: &[&str]) -> Value {
+    let output = run(args).await;
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "checkflow {args:?}: {error}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// The one line that these arguments, which must fail, bring to standard error.
+pub(crate) async fn complaint(args: &[&str]) -> String {
+    complaint_of(&mut checkflow(args)).await
+}
+
+/// The one line that a command which must fail says on standard error.
+pub(crate) async fn complaint_of(command: &mut Command) -> String {
+    let output = finish(command).await;
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{command:?}: {error}");
+    assert!(output.stdout.is_empty(), "{command:?}: {:?}", output.stdout);
+    let line = error
+        .strip_suffix('\n')
+        .unwrap_or_else(|| panic!("no whole line: {error:?}"));
+    assert!(!line.contains('\n'), "more than one line: {error}");
+    line.strip_prefix("checkflow: ")
+        .unwrap_or_else(|| panic!("not ours: {line}"))
+        .to_owned()
+}
+
+/// A running `checkflow serve` or `checkflow demo`.
+pub(crate) struct Process {
+    child: Child,
+    pub(crate) out: Lines<BufReader<ChildStdout>>,
+    pub(crate) log: Lines<BufReader<ChildStderr>>,
+}
+
+impl Process {
+    pub(crate) fn start(mut command: Command) -> Self {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap()).lines();
+        let log = BufReader::new(child.stderr.take().unwrap()).lines();
+        Self { child, out, log }
+    }
+
+    pub(crate) fn terminate(&self) {
+        let pid = i32::try_from(self.child.id().unwrap()).unwrap();
+        kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
+    }
+
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        timeout(PATIENCE, self.child.wait())
+            .await
+            .expect("the process ends")
+            .unwrap()
+    }
+
+    /// Asks it to stop and waits until it has; it must say that all went well.
+    pub(crate) async fn stop(mut self) {
+        self.terminate();
+        assert!(self.ended().await.success());
+    }
+
+    /// Kills it as a power cut would.
+    pub(crate) async fn kill(mut self) {
+        timeout(PATIENCE, self.child.kill())
+            .await
+            .expect("the process ends")
+            .unwrap();
+    }
+}
+
+/// Waits for a line with `wanted` in it.
+pub(crate) async fn line_with<R: AsyncRead + Unpin>(
+    lines: &mut Lines<BufReader<R>>,
+    wanted: &str,
+) -> String {
+    let deadline = Instant::now() + PATIENCE;
+    let mut seen = Vec::new();
+    loop {
+        let next = tokio::time::timeout_at(deadline, lines.next_line()).await;
+        let next = next.unwrap_or_else(|_| panic!("no line with {wanted:?} came, only {seen:#?}"));
+        let line = next
+            .unwrap()
+            .unwrap_or_else(|| panic!("it ended without {wanted:?}, only {seen:#?}"));
+        if line.contains(wanted) {
+            return line;
+        }
+        seen.push(line);
+    }
+}
+
+/// A server on a folder, and where it answers.
+pub(crate) struct Server {
+    pub(crate) process: Process,
+    pub(crate) address: SocketAddr,
+}
+
+impl Server {
+    /// Starts it on a free port, with webhooks to this machine allowed, and waits until it answers.
+    pub(crate) async fn start(folder: &Path) -> Self {
+        Self::start_with(folder, &[]).await
+    }
+
+    /// The same, with variables.
+    pub(crate) async fn start_with(folder: &Path, variables: &[(&str, &str)]) -> Self {
+        let data = folder.to_str().unwrap();
+        let args = [
+            "serve",
+            "--data",
+            data,
+            "--listen",
+            "127.0.0.1:0",
+            "--allow-target",
+            "127.0.0.0/8",
+        ];
+        let mut command = checkflow(&args);
+        command.envs(variables.iter().copied());
+        let mut process = Process::start(command);
+        let line = timeout(PATIENCE, process.out.next_line())
+            .await
+            .expect("it starts")
+            .unwrap();
+        let Some(line) = line else {
+            panic!("it ended: {:?}", process.log.next_line().await);
+        };
+        let address = line
+            .strip_prefix(LISTENING)
+            .unwrap_or_else(|| panic!("another line: {line}"));
+        Self {
+            process,
+            address: address.parse().unwrap(),
+        }
+    }
+
+    pub(crate) async fn stop(self) {
+        self.process.stop().await;
+    }
+}
+
+/// A team made at the command line, and a key of it.
+pub(crate) async fn team_and_key(folder: &Path) -> (String, Value) {
+    let data = folder.to_str().unwrap();
+    let team = json(&[
+        "team", "create", "--name", "Finance", "--data", data, "--json",
+    ])
+    .await;
+    assert_eq!(team["teamName"], "Finance");
+    let id = team["teamId"].as_i64().unwrap().to_string();
+    let key = json(&[
+        "key", "create", "--team", &id, "--name", "tests", "--data", data, "--json",
+    ])
+    .await;
+    assert!(
+        key["key"]
+            .as_str()
+            .unwrap()
+            .starts_with(key["prefix"].as_str().unwrap())
+    );
+    (id, key)
+}

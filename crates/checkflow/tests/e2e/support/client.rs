@@ -1,0 +1,205 @@
+//! A client that knows the API's paths and nothing else of the server.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use testkit::PATIENCE;
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    net::TcpStream,
+    time::timeout,
+};
+
+pub(crate) struct Client {
+    address: SocketAddr,
+    key: String,
+}
+
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Value,
+}
+
+impl Client {
+    pub(crate) fn new(address: SocketAddr, key: &Value) -> Self {
+        Self {
+            address,
+            key: key["key"].as_str().unwrap().to_owned(),
+        }
+    }
+
+    /// The same, of a server that has started again elsewhere.
+    pub(crate) fn at(&self, address: SocketAddr) -> Self {
+        Self {
+            address,
+            key: self.key.clone(),
+        }
+    }
+
+    /// Asks, with a JSON body or (null) none, and answers whatever comes.
+    pub(crate) async fn ask(&self, method: &str, path: &str, body: &Value) -> Answer {
+        timeout(PATIENCE, self.exchange(method, path, body))
+            .await
+            .expect("an answer comes")
+    }
+
+    /// Asks for what must be granted.
+    pub(crate) async fn done(&self, method: &str, path: &str, body: &Value) -> Value {
+        let answer = self.ask(method, path, body).await;
+        assert_eq!(answer.status, 200, "{method} {path}: {}", answer.body);
+        answer.body
+    }
+
+    async fn exchange(&self, method: &str, path: &str, body: &Value) -> Answer {
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        let bytes = if body.is_null() {
+            Bytes::new()
+        } else {
+            Bytes::from(body.to_string())
+        };
+        let request = http::Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", self.address.to_string())
+            .header("x-api-key", &self.key)
+            .header("x-api-version", "2.0")
+            .header("content-type", "application/json")
+            .body(Full::new(bytes))
+            .unwrap();
+        let answer = sender.send_request(request).await.unwrap();
+        let status = answer.status().as_u16();
+        let bytes = answer.into_body().collect().await.unwrap().to_bytes();
+        // What is no JSON (a page for people) is as good as nothing here.
+        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        Answer { status, body }
+    }
+
+    /// Asks again and again until the answer has this status.
+    pub(crate) async fn ask_until(&self, path: &str, status: u16) {
+        let asked = timeout(PATIENCE, async {
+            while self.ask("GET", path, &Value::Null).await.status != status {
+                tokio::task::yield_now().await;
+            }
+        });
+        asked
+            .await
+            .unwrap_or_else(|_| panic!("{path} never answered {status}"));
+    }
+
+    /// Makes the template of these tests and answers its document.
+    pub(crate) async fn template(&self) -> Value {
+        let document = json!({ "name": "Invoice review", "tasks": [
+            { "name": "Receive", "controls": [{ "type": "FileUpload", "name": "Scan", "minFiles": 1 }] },
+            { "name": "Pay" },
+        ]});
+        self.done("PUT", "/api/template", &document).await
+    }
+
+    /// Subscribes `target` and answers the subscription, its secret included.
+    pub(crate) async fn subscribe(&self, event: &str, key: &str, target: &str) -> Value {
+        let target: String = url::form_urlencoded::byte_serialize(target.as_bytes()).collect();
+        let path = format!(
+            "/api/web-hook/subscribe?source=test&eventType={event}&targetUrl={target}&{key}"
+        );
+        self.done("POST", &path, &Value::Null).await
+    }
+
+    /// Makes a checklist and answers it.
+    pub(crate) async fn checklist(&self, template: &Value, name: &str) -> Value {
+        let template = template["templateKey"].as_str().unwrap();
+        let path = format!("/api/checklist?templateKey={template}&checklistName={name}");
+        self.done("POST", &path, &Value::Null).await
+    }
+
+    /// Asks for a task to be completed.
+    pub(crate) async fn complete(&self, task: &Value) -> Answer {
+        let body = json!({ "taskId": task["taskId"], "status": "Complete", "modifiedByUserID": 0 });
+        self.ask("PUT", "/api/task/status", &body).await
+    }
+
+    /// Begins an upload whose body is still to come; returns when the server asks for it.
+    pub(crate) async fn begin_upload(&self, field: &Value, length: usize) -> Raw {
+        let mut stream = BufReader::new(TcpStream::connect(self.address).await.unwrap());
+        let head = format!(
+            "POST /api/task/upload-file?taskContentID={field} HTTP/1.1\r\nhost: {}\r\nx-api-key: {}\r\n\
+             content-type: multipart/form-data; boundary={BOUNDARY}\r\ncontent-length: {length}\r\n\
+             expect: 100-continue\r\n\r\n",
+            self.address, self.key
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut raw = Raw { stream };
+        let line = raw.line().await;
+        assert_eq!(line, "HTTP/1.1 100 Continue");
+        assert_eq!(raw.line().await, "");
+        raw
+    }
+
+    /// Uploads a file whole.
+    pub(crate) async fn upload(&self, field: &Value, bytes: &str) -> Answer {
+        let form = form(bytes);
+        let raw = self.begin_upload(field, form.len()).await;
+        raw.finish(&form).await
+    }
+}
+
+const BOUNDARY: &str = "checkflow-test-a81f";
+
+/// A form with one file in it.
+pub(crate) fn form(bytes: &str) -> String {
+    format!(
+        "--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"file\"; filename=\"scan.txt\"\r\n\
+         content-type: text/plain\r\n\r\n{bytes}\r\n--{BOUNDARY}--\r\n"
+    )
+}
+
+/// A request under way.
+pub(crate) struct Raw {
+    stream: BufReader<TcpStream>,
+}
+
+impl Raw {
+    async fn line(&mut self) -> String {
+        let mut line = String::new();
+        timeout(PATIENCE, self.stream.read_line(&mut line))
+            .await
+            .expect("a line comes")
+            .unwrap();
+        line.trim_end().to_owned()
+    }
+
+    /// Sends the body and reads the answer.
+    pub(crate) async fn finish(mut self, body: &str) -> Answer {
+        self.stream.write_all(body.as_bytes()).await.unwrap();
+        let status = self.line().await;
+        let status = status
+            .split(' ')
+            .nth(1)
+            .unwrap_or_else(|| panic!("no status: {status:?}"));
+        let (status, mut length) = (status.parse().unwrap(), 0);
+        loop {
+            let line = self.line().await.to_ascii_lowercase();
+            if line.is_empty() {
+                break;
+            }
+            if let Some(text) = line.strip_prefix("content-length:") {
+                length = text.trim().parse().unwrap();
+            }
+        }
+        let mut body = vec![0; length];
+        timeout(PATIENCE, self.stream.read_exact(&mut body))
+            .await
+            .expect("a body comes")
+            .unwrap();
+        Answer {
+            status,
+            body: serde_json::from_slice(&body).unwrap(),
+        }
+    }
+}
