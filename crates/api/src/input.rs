@@ -7,6 +7,7 @@
 //! are ignored, as clients of CheckFlow send more than is needed.
 
 mod body;
+mod needed;
 mod query;
 
 use std::{collections::BTreeMap, str::FromStr};
@@ -15,6 +16,7 @@ use domain::{FieldError, NotAGuid, Timestamp};
 use serde_json::Value;
 
 pub(crate) use body::unreadable;
+pub(crate) use needed::{AllNeeded, Needed};
 
 use crate::problem::Problem;
 
@@ -29,10 +31,6 @@ pub(crate) struct Input {
     given: BTreeMap<String, Value>,
     errors: Vec<FieldError>,
 }
-
-/// Something that an operation can't do without; [`Input::all`] opens it.
-#[derive(Debug)]
-pub(crate) struct Needed<T>(Option<T>);
 
 impl Input {
     /// The parameters of a query.
@@ -231,39 +229,6 @@ impl Input {
     pub(crate) fn all<N: AllNeeded>(&self, needed: N) -> Result<N::All, Problem> {
         self.done()?;
         needed.open().ok_or_else(|| Problem::invalid(&self.errors))
-    }
-}
-
-/// Several [`Needed`] at once.
-pub(crate) trait AllNeeded {
-    /// What is in them.
-    type All;
-
-    /// What is in them, if all are there.
-    fn open(self) -> Option<Self::All>;
-}
-
-impl<A> AllNeeded for Needed<A> {
-    type All = A;
-
-    fn open(self) -> Option<A> {
-        self.0
-    }
-}
-
-impl<A, B> AllNeeded for (Needed<A>, Needed<B>) {
-    type All = (A, B);
-
-    fn open(self) -> Option<(A, B)> {
-        Some((self.0.0?, self.1.0?))
-    }
-}
-
-impl<A, B, C> AllNeeded for (Needed<A>, Needed<B>, Needed<C>) {
-    type All = (A, B, C);
-
-    fn open(self) -> Option<(A, B, C)> {
-        Some((self.0.0?, self.1.0?, self.2.0?))
     }
 }
 

@@ -61,7 +61,9 @@ impl Default for DeliverySettings {
             settle_queue_max: 1_024,
             connection_max_age: Duration::from_mins(5),
             connection_idle_max: Duration::from_mins(1),
-            idle_per_host_max: 64,
+            // As many as may run to one host when several subscriptions share it. With 64, ten busy
+            // subscriptions opened a connection for every second request.
+            idle_per_host_max: 512,
             scan_interval: Duration::from_secs(1),
             rescue_interval: Duration::from_secs(10),
         }
