@@ -14,18 +14,11 @@ const BY_SYSTEM: &str = "system";
 /// are seconds apart, which a restart of the receiver explains.
 const FAILING_FROM_ATTEMPT: u32 = 3;
 
-/// Whose a subscription is, and how it stood when the delivery was leased.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Owner {
-    team: TeamId,
-    state: SubscriptionState,
-}
-
 /// A change of a subscription's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Standing {
     pub(crate) subscription: SubscriptionId,
-    team: Option<TeamId>,
+    team: TeamId,
     state: SubscriptionState,
     reason: String,
     at: Timestamp,
@@ -40,42 +33,13 @@ pub(crate) struct Tidings<'a> {
     pub(crate) at: Timestamp,
 }
 
-/// The owner of a destination. The seam does not tell it yet; until it does, subscriptions end (410)
-/// without an audit row, and are not shown as failing, because without their state a person's pause
-/// could be overwritten.
-const fn owner(_destination: &Destination) -> Option<Owner> {
-    None
-}
-
 impl Standing {
     /// What an attempt changes; mostly nothing.
     pub(crate) fn after(destination: &Destination, tidings: Tidings<'_>) -> Option<Self> {
-        Self::of(destination.subscription, owner(destination), tidings)
-    }
-
-    fn of(
-        subscription: SubscriptionId,
-        owner: Option<Owner>,
-        tidings: Tidings<'_>,
-    ) -> Option<Self> {
-        let stood = owner.map(|owner| owner.state);
-        let (state, reason) = match (tidings.outcome, stood) {
-            (Outcome::Gone, _) => (SubscriptionState::Gone, "the receiver answered 410 Gone"),
-            (Outcome::Delivered, Some(SubscriptionState::Failing)) => (
-                SubscriptionState::Active,
-                "the receiver takes deliveries again",
-            ),
-            // These two say nothing about the receiver.
-            (Outcome::Delivered | Outcome::Unknown | Outcome::Cancelled, _) => return None,
-            (_, Some(SubscriptionState::Active)) if tidings.attempt >= FAILING_FROM_ATTEMPT => {
-                (SubscriptionState::Failing, tidings.error)
-            }
-            _ => return None,
-        };
-        let team = owner.map(|owner| owner.team);
+        let (state, reason) = change(destination.state, tidings)?;
         Some(Self {
-            subscription,
-            team,
+            subscription: destination.subscription,
+            team: destination.team,
             state,
             reason: reason.to_owned(),
             at: tidings.at,
@@ -101,8 +65,8 @@ impl Standing {
         let changed = tx
             .subscription_state_put(self.subscription, &change)
             .await?;
-        if let (true, Some(team)) = (changed, self.team) {
-            tx.audit_append(&self.audit(team)).await?;
+        if changed {
+            tx.audit_append(&self.audit()).await?;
         }
         Ok(())
     }
@@ -112,14 +76,11 @@ impl Standing {
         if self.state == SubscriptionState::Gone {
             return Ok(true);
         }
-        let Some(team) = self.team else {
-            return Ok(false);
-        };
-        let found = tx.subscription_get(team, self.subscription).await?;
+        let found = tx.subscription_get(self.team, self.subscription).await?;
         Ok(found.is_some_and(|found| found.state.sends() && found.state != self.state))
     }
 
-    fn audit(&self, team: TeamId) -> AuditEntry {
+    fn audit(&self) -> AuditEntry {
         let person = Person {
             name: BY_SYSTEM.to_owned(),
             email: None,
@@ -127,7 +88,7 @@ impl Standing {
         AuditEntry {
             at: self.at,
             actor: Actor {
-                team,
+                team: self.team,
                 key: None,
                 person,
                 door: Door::System,
@@ -143,50 +104,50 @@ impl Standing {
     }
 }
 
+/// The state that follows for a subscription that stood so, and why; none when nothing changes.
+fn change(stood: SubscriptionState, tidings: Tidings<'_>) -> Option<(SubscriptionState, &str)> {
+    match (tidings.outcome, stood) {
+        (Outcome::Gone, _) => Some((SubscriptionState::Gone, "the receiver answered 410 Gone")),
+        (Outcome::Delivered, SubscriptionState::Failing) => Some((
+            SubscriptionState::Active,
+            "the receiver takes deliveries again",
+        )),
+        // These two say nothing about the receiver.
+        (Outcome::Delivered | Outcome::Unknown | Outcome::Cancelled, _) => None,
+        (_, SubscriptionState::Active) if tidings.attempt >= FAILING_FROM_ATTEMPT => {
+            Some((SubscriptionState::Failing, tidings.error))
+        }
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn check(
-        attempt: u32,
-        outcome: Outcome,
-        state: Option<SubscriptionState>,
-        expected: Option<SubscriptionState>,
-    ) {
-        let owner = state.map(|state| Owner {
-            team: TeamId::new(1),
-            state,
-        });
-        let tidings = Tidings {
-            attempt,
-            outcome,
-            error: "why",
-            at: Timestamp::default(),
-        };
-        let standing = Standing::of(SubscriptionId::ZERO, owner, tidings);
-        let found = standing.map(|standing| standing.state);
-        assert_eq!(found, expected, "{attempt} {outcome} {state:?}");
-    }
-
     #[test]
     fn a_subscription_fails_at_the_third_attempt_recovers_at_a_success_and_ends_at_410() {
         use SubscriptionState::{Active, Failing, Gone};
-        for (attempt, outcome, state, expected) in [
-            (1, Outcome::Delivered, Some(Active), None),
-            (2, Outcome::TimedOut, Some(Active), None),
-            (3, Outcome::TimedOut, Some(Active), Some(Failing)),
-            (4, Outcome::AddressRefused, Some(Active), Some(Failing)),
-            (4, Outcome::TimedOut, Some(Failing), None),
-            (3, Outcome::Unknown, Some(Active), None),
-            (3, Outcome::Cancelled, Some(Active), None),
-            (1, Outcome::Delivered, Some(Failing), Some(Active)),
-            (1, Outcome::Gone, Some(Active), Some(Gone)),
-            (1, Outcome::Gone, Some(Failing), Some(Gone)),
-            (1, Outcome::Gone, None, Some(Gone)),
-            (9, Outcome::TimedOut, None, None),
-            (9, Outcome::Delivered, None, None),
+        for (attempt, outcome, stood, expected) in [
+            (1, Outcome::Delivered, Active, None),
+            (2, Outcome::TimedOut, Active, None),
+            (3, Outcome::TimedOut, Active, Some(Failing)),
+            (4, Outcome::AddressRefused, Active, Some(Failing)),
+            (4, Outcome::TimedOut, Failing, None),
+            (3, Outcome::Unknown, Active, None),
+            (3, Outcome::Cancelled, Active, None),
+            (1, Outcome::Delivered, Failing, Some(Active)),
+            (1, Outcome::Gone, Active, Some(Gone)),
+            (1, Outcome::Gone, Failing, Some(Gone)),
         ] {
-            check(attempt, outcome, state, expected);
+            let tidings = Tidings {
+                attempt,
+                outcome,
+                error: "why",
+                at: Timestamp::default(),
+            };
+            let found = change(stood, tidings).map(|(state, _)| state);
+            assert_eq!(found, expected, "{attempt} {outcome} {stood:?}");
         }
     }
 }

@@ -233,6 +233,13 @@ impl Bench {
         self.store.read(Get(self.team, id)).await.unwrap().unwrap()
     }
 
+    /// What the audit log says was done, oldest first.
+    pub(crate) async fn audited(&self) -> Vec<String> {
+        let mut lines = self.store.read(Audit(self.team)).await.unwrap();
+        lines.reverse();
+        lines
+    }
+
     /// Several writers at once let tasks be completed, so many each.
     pub(crate) async fn happen_at_once(&self, writers: u32, each: u32) {
         let mut set = tokio::task::JoinSet::new();
@@ -492,5 +499,17 @@ impl Read for Get {
 
     async fn run(&self, tx: &mut dyn ReadTx) -> Result<Option<Subscription>, StoreError> {
         tx.subscription_get(self.0, self.1).await
+    }
+}
+
+struct Audit(TeamId);
+
+impl Read for Audit {
+    type Done = Vec<String>;
+    type Error = StoreError;
+
+    async fn run(&self, tx: &mut dyn ReadTx) -> Result<Vec<String>, StoreError> {
+        let lines = tx.audit_list(self.0, 100).await?;
+        Ok(lines.into_iter().map(|line| line.action).collect())
     }
 }

@@ -222,9 +222,46 @@ async fn a_410_ends_the_subscription() {
     assert_eq!(ended.state, SubscriptionState::Gone);
     assert_eq!(ended.state_reason, "the receiver answered 410 Gone");
     assert_eq!(ended.state_by, "system");
+    assert_eq!(bench.audited().await, ["subscription.end"]);
     bench.happen("{}").await;
     assert_eq!(bench.deliveries().await.len(), 1);
     until("its lane is forgotten", async || engine.stats().lanes == 0).await;
+    engine.stop(SOON).await;
+}
+
+#[tokio::test]
+async fn a_third_failure_shows_the_subscription_as_failing_until_a_success() {
+    let (bench, mut receiver) = (Bench::start().await, Receiver::start().await);
+    let (subscription, _) = bench.subscribe(&receiver.url).await;
+    let engine = bench.open_engine().await;
+    bench.happen("{}").await;
+    for attempt in 1..=3 {
+        receiver.asked().await.answer("500 Internal Server Error");
+        bench
+            .until("it waits for the next attempt", |all| {
+                all[0].state == DeliveryState::Waiting && all[0].attempts == attempt
+            })
+            .await;
+        let expected = match attempt {
+            3 => SubscriptionState::Failing,
+            _ => SubscriptionState::Active,
+        };
+        assert_eq!(bench.subscription(subscription).await.state, expected);
+        bench.clock.advance(Duration::from_hours(1));
+        engine.wake();
+    }
+    receiver.asked().await.answer("200 OK");
+    bench.until("it is delivered", delivered).await;
+    let recovered = bench.subscription(subscription).await;
+    assert_eq!(recovered.state, SubscriptionState::Active);
+    assert_eq!(
+        recovered.state_reason,
+        "the receiver takes deliveries again"
+    );
+    assert_eq!(
+        bench.audited().await,
+        ["subscription.fail", "subscription.recover"]
+    );
     engine.stop(SOON).await;
 }
 

@@ -159,7 +159,7 @@ CREATE TABLE subscription (
     scope        TEXT    NOT NULL CHECK (scope IN ('team', 'template', 'task', 'control')),
     scope_key    BLOB    NOT NULL CHECK (length(scope_key) = 16),
     target_url   TEXT    NOT NULL,
-    -- Goes up with every change of the target or the secret.
+    -- Goes up with every change of the target, the secret or the state.
     revision     INTEGER NOT NULL,
     secret       BLOB    NOT NULL,
     state        TEXT    NOT NULL CHECK (state IN ('active', 'failing', 'paused', 'gone')),

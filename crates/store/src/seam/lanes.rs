@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use domain::{
-    DeliveryId, EventId, EventType, NodeId, SigningSecret, SubscriptionId, TargetUrl, Timestamp,
-    WebhookHead,
+    DeliveryId, EventId, EventType, NodeId, SigningSecret, SubscriptionId, SubscriptionState,
+    TargetUrl, TeamId, Timestamp, WebhookHead,
 };
 
 /// The right to have one delivery, for as long as it is not settled.
@@ -30,6 +30,10 @@ pub struct Lease {
 pub struct Destination {
     /// Which subscription.
     pub subscription: SubscriptionId,
+    /// Whose it is.
+    pub team: TeamId,
+    /// How it stood when the delivery was leased.
+    pub state: SubscriptionState,
     /// Goes up with every change of what follows.
     pub revision: i64,
     /// The address.

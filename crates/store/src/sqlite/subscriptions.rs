@@ -105,10 +105,15 @@ impl<G> Tx<'_, G> {
         if let Some(destination) = self.core.destinations.get(&(id, revision)) {
             return Ok(destination);
         }
-        let sql = "SELECT target_url, secret FROM subscription WHERE id = ?1";
-        let (target, secret) = self.one(sql, [id.uuid()], |row| {
-            let target: String = row.get(0)?;
-            Ok((target, row.get::<_, Vec<u8>>(1)?))
+        let sql = "SELECT target_url, secret, team_id, state FROM subscription WHERE id = ?1";
+        let (target, secret, team, state) = self.one(sql, [id.uuid()], |row| {
+            let (target, secret): (String, Vec<u8>) = (row.get(0)?, row.get(1)?);
+            Ok((
+                target,
+                secret,
+                TeamId::new(row.get(2)?),
+                row.word(3, STATE)?,
+            ))
         })?;
         let target = TargetUrl::parse(&target).map_err(|_| place("target_url").corrupt(id))?;
         let opened = self
@@ -120,6 +125,8 @@ impl<G> Tx<'_, G> {
         let secrets = vec![secret.ok_or_else(|| place("secret").corrupt(id))?];
         let destination = Arc::new(Destination {
             subscription: id,
+            team,
+            state,
             revision,
             target,
             secrets,
@@ -186,7 +193,9 @@ impl WriteSubscriptions for Change<'_> {
             return Ok(false);
         };
         let sql = "UPDATE subscription
-            SET state = ?2, state_reason = ?3, state_since = ?4, state_by = ?5 WHERE id = ?1";
+            SET state = ?2, state_reason = ?3, state_since = ?4, state_by = ?5,
+                revision = revision + 1
+            WHERE id = ?1";
         self.run(
             sql,
             params![
