@@ -19,13 +19,10 @@ use bytes::Bytes;
 use delivery::{DeliverySettings, Engine};
 use domain::{
     AddressPolicy, Answer, ChecklistId, Clock, ControlKey, Delivery, DeliveryId, Entropy, Event,
-    EventId, EventType, NodeId, Resolver, Scope, SigningSecret, Source, Subscription,
-    SubscriptionId, SubscriptionState, TargetUrl, TaskKey, TeamId, TemplateKey, Timestamp,
+    EventId, EventType, Resolver, Scope, SigningSecret, Source, Subscription, SubscriptionId,
+    SubscriptionState, TargetUrl, TaskKey, TeamId, TemplateKey, Timestamp,
 };
-use store::{
-    DeliveryQuery, DeliveryRecord, LeasedDelivery, MasterKey, Read, ReadTx, Rescue, SqliteOptions,
-    Store, StoreError, Take, Write, WriteTx, open_sqlite,
-};
+use store::{DeliveryRecord, LeasedDelivery, MasterKey, SqliteOptions, Store, Take, open_sqlite};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -36,7 +33,10 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use crate::filling::filling;
+use crate::{
+    filling::filling,
+    units::{Audit, EndLeases, Get, Happen, Log, MakeTeam, Page, Subscribe, TakeAs},
+};
 
 /// How long a test waits for what must come. Nothing waits so long unless it fails.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -392,124 +392,5 @@ async fn read_request(stream: &mut TcpStream) -> std::io::Result<Option<String>>
         if body.len() >= length.unwrap().parse::<usize>().unwrap() {
             return Ok(Some(text.into_owned()));
         }
-    }
-}
-
-struct MakeTeam(Timestamp);
-
-impl Write for MakeTeam {
-    type Done = TeamId;
-    type Error = StoreError;
-
-    async fn run(&self, tx: &mut dyn WriteTx) -> Result<TeamId, StoreError> {
-        tx.team_insert("Finance", self.0).await
-    }
-}
-
-struct Subscribe {
-    subscription: Subscription,
-    secret: SigningSecret,
-}
-
-impl Write for Subscribe {
-    type Done = ();
-    type Error = StoreError;
-
-    async fn run(&self, tx: &mut dyn WriteTx) -> Result<(), StoreError> {
-        tx.subscription_insert(&self.subscription, &self.secret)
-            .await
-    }
-}
-
-struct Happen(Event);
-
-impl Write for Happen {
-    type Done = usize;
-    type Error = StoreError;
-
-    async fn run(&self, tx: &mut dyn WriteTx) -> Result<usize, StoreError> {
-        tx.event_append(&self.0).await
-    }
-}
-
-struct TakeAs {
-    take: Take,
-    now: Timestamp,
-}
-
-impl Write for TakeAs {
-    type Done = Vec<LeasedDelivery>;
-    type Error = StoreError;
-
-    async fn run(&self, tx: &mut dyn WriteTx) -> Result<Vec<LeasedDelivery>, StoreError> {
-        let node = NodeId::new(Uuid::from_u128(u128::MAX));
-        let until = self.now.after(Duration::from_mins(1));
-        Ok(tx
-            .delivery_take(&[self.take], node, self.now, until)
-            .await?
-            .deliveries)
-    }
-}
-
-/// Ends all leases, as a node does that takes itself for the only one.
-struct EndLeases(Timestamp);
-
-impl Write for EndLeases {
-    type Done = u32;
-    type Error = StoreError;
-
-    async fn run(&self, tx: &mut dyn WriteTx) -> Result<u32, StoreError> {
-        let other = NodeId::new(Uuid::from_u128(u128::MAX));
-        tx.delivery_rescue(Rescue::AllBut(other), self.0, 10, 10)
-            .await
-    }
-}
-
-struct Page(TeamId);
-
-impl Read for Page {
-    type Done = Vec<Delivery>;
-    type Error = StoreError;
-
-    async fn run(&self, tx: &mut dyn ReadTx) -> Result<Vec<Delivery>, StoreError> {
-        let query = DeliveryQuery {
-            limit: 100,
-            ..DeliveryQuery::default()
-        };
-        tx.delivery_page(self.0, &query).await
-    }
-}
-
-struct Log(TeamId, DeliveryId);
-
-impl Read for Log {
-    type Done = Option<DeliveryRecord>;
-    type Error = StoreError;
-
-    async fn run(&self, tx: &mut dyn ReadTx) -> Result<Option<DeliveryRecord>, StoreError> {
-        tx.delivery_get(self.0, self.1).await
-    }
-}
-
-struct Get(TeamId, SubscriptionId);
-
-impl Read for Get {
-    type Done = Option<Subscription>;
-    type Error = StoreError;
-
-    async fn run(&self, tx: &mut dyn ReadTx) -> Result<Option<Subscription>, StoreError> {
-        tx.subscription_get(self.0, self.1).await
-    }
-}
-
-struct Audit(TeamId);
-
-impl Read for Audit {
-    type Done = Vec<String>;
-    type Error = StoreError;
-
-    async fn run(&self, tx: &mut dyn ReadTx) -> Result<Vec<String>, StoreError> {
-        let lines = tx.audit_list(self.0, 100).await?;
-        Ok(lines.into_iter().map(|line| line.action).collect())
     }
 }
