@@ -1,0 +1,7 @@
+//! Use cases on a real store, without a door and without an engine.
+
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+mod hot_path;
+mod samples;
+mod support;

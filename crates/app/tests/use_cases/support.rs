@@ -1,0 +1,73 @@
+//! A team with a key, on a store of its own, and an engine that takes everything.
+
+use std::{io, pin::Pin, sync::Arc};
+
+use app::{App, Caller, Limits, Parts, PutTemplate, create_key, create_team};
+use domain::{AddressPolicy, PublicUrl, Resolver, TemplateDocument};
+use serde_json::Value;
+use store::{FileStore, MasterKey, SqliteOptions, StatementCount, Store, open_sqlite};
+use testkit::{TestLanes, test_source};
+
+struct Nowhere;
+
+impl Resolver for Nowhere {
+    fn resolve<'a>(
+        &'a self,
+        _: &'a str,
+    ) -> Pin<Box<dyn Future<Output = io::Result<Vec<std::net::IpAddr>>> + Send + 'a>> {
+        Box::pin(async { Err(io::Error::other("no names here")) })
+    }
+}
+
+/// A server without its doors.
+pub(crate) struct Bench {
+    pub(crate) app: App,
+    pub(crate) store: Store,
+    pub(crate) caller: Caller,
+    pub(crate) lanes: Arc<TestLanes>,
+    pub(crate) statements: StatementCount,
+    _folder: tempfile::TempDir,
+}
+
+impl Bench {
+    pub(crate) async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (source, _) = test_source();
+        let key = MasterKey::from_text("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap();
+        let options = SqliteOptions::new(folder.path(), key, source.clone());
+        let statements = options.statements.clone();
+        let store = open_sqlite(options).unwrap();
+        let lanes = TestLanes::new(&source);
+        lanes.set_permits(1_000);
+        store.attach(lanes.clone());
+        let team = create_team(&store, &source, "Accounting").await.unwrap().id;
+        let made = create_key(&store, &source, team, "Scanner").await.unwrap();
+        let caller = Caller::key(made.secret.reveal());
+        let app = App::new(Parts {
+            store: store.clone(),
+            files: FileStore::open(folder.path()).unwrap(),
+            source,
+            public_url: PublicUrl::new("https://checks.example.com").unwrap(),
+            policy: AddressPolicy::new(&["127.0.0.0/8"]).unwrap(),
+            resolver: Arc::new(Nowhere),
+            limits: Limits::default(),
+        });
+        Self {
+            app,
+            store,
+            caller,
+            lanes,
+            statements,
+            _folder: folder,
+        }
+    }
+
+    pub(crate) async fn put_template(&self, document: Value) -> TemplateDocument {
+        let document = serde_json::from_value(document).unwrap();
+        let put = PutTemplate {
+            template: None,
+            document,
+        };
+        self.app.change(&self.caller, put).await.unwrap()
+    }
+}
