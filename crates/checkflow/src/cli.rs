@@ -60,7 +60,7 @@ pub(crate) struct StoreArgs {
 
 const SERVE_HELP: &str = "\
 Settings are taken from, the later winning: defaults, the configuration file, variables
-CHECKFLOW_<SECTION>__<KEY> (such as CHECKFLOW_WEBHOOK__TIMEOUT=20s), the options above.
+CHECKFLOW_<SECTION>__<KEY> (such as CHECKFLOW_DELIVERY__REQUEST_TIMEOUT=20s), the options above.
 
 Prints `listening on http://ADDRESS:PORT` on standard output once it can answer, and its log on
 standard error. SIGTERM or SIGINT stops it: nothing new is taken and what runs is finished, within

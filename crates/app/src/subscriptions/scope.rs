@@ -112,12 +112,12 @@ impl ScopeKeys {
         };
         let found = tx.control_find(team, key).await.doing::<AppError>(DOING)?;
         let Some(control) = found else {
-            let message = format!("taskContentKey: there is no control {key}");
+            let message = format!("there is no control {key}");
             return Err(with_controls(tx, team, message).await?);
         };
         if control.kind != ControlType::FileUpload {
             let message = format!(
-                "taskContentKey: {:?} is a {}, and files are uploaded only to a FileUpload",
+                "{:?} is a {}, and files are uploaded only to a FileUpload",
                 control.name, control.kind
             );
             return Err(with_controls(tx, team, message).await?);
@@ -145,19 +145,16 @@ impl ScopeKeys {
         };
         let found = tx.task_find(team, key).await.doing::<AppError>(DOING)?;
         let Some(task) = found else {
-            let message = format!("taskKey: there is no task {key}");
+            let message = format!("there is no task {key}");
             return Err(with_tasks(tx, team, message).await?);
         };
         if task.heading {
-            let message = format!(
-                "taskKey: {:?} is a heading, which is never completed",
-                task.name
-            );
+            let message = format!("{:?} is a heading, which is never completed", task.name);
             return Err(with_tasks(tx, team, message).await?);
         }
         if let Some(given) = self.template.filter(|given| *given != task.template) {
             let message = format!(
-                "templateKey: task {:?} is of template {}, not of {given}; leave templateKey out",
+                "task {:?} is of template {}, not of {given}; leave templateKey out",
                 task.name, task.template
             );
             return Err(refusal("templateKey", message));
@@ -199,7 +196,7 @@ async fn template<T: ReadTx + ?Sized>(
     {
         return Ok(Scope::Template(key));
     }
-    let message = format!("templateKey: there is no template {key}");
+    let message = format!("there is no template {key}");
     Err(with_templates(tx, team, message).await?)
 }
 
