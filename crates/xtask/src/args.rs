@@ -8,7 +8,7 @@ use crate::steps::Step;
 pub(crate) const HELP: &str = "\
 The project's own commands.
 
-cargo xtask test                   everything that must pass
+cargo xtask test                   everything that must pass; installs what the tests need
 cargo xtask test --only STEP,...   only these steps of: fmt, walls, clippy, doc, deny, unit
 cargo xtask advisories             known vulnerabilities of what we depend on (needs a network)
 

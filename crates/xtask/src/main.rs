@@ -8,6 +8,7 @@ mod args;
 mod report;
 mod shell;
 mod steps;
+mod system;
 mod tally;
 mod tools;
 mod walls;

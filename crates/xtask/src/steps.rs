@@ -5,7 +5,7 @@ use std::io;
 use crate::{
     report::{Outcome, Report},
     shell::{self, Workspace},
-    tools, walls,
+    system, tools, walls,
 };
 
 /// One thing that must hold.
@@ -21,7 +21,7 @@ pub(crate) enum Step {
     Doc,
     /// `deny.toml` holds: who may use what, licences, where packages come from.
     Deny,
-    /// The tests of all crates, the end-to-end tests of the binary included.
+    /// The tests of all crates, those of the binary end to end and in a browser included.
     Unit,
 }
 
@@ -128,6 +128,7 @@ fn deny(workspace: &Workspace) -> anyhow::Result<bool> {
 }
 
 fn unit(workspace: &Workspace) -> anyhow::Result<Outcome> {
+    system::provide()?;
     // To the end even when a binary fails, so that one run names all that is broken.
     let mut cargo = workspace.cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
     let (ok, tally) = shell::tallied(&mut cargo, &mut io::stdout().lock())?;

@@ -1,4 +1,5 @@
-//! Programs that the steps need and a bare toolchain lacks.
+//! Programs that the steps need and a bare toolchain lacks, as far as cargo brings them. Those of
+//! the system are in `system`.
 
 use std::{env, path::PathBuf, process::Command};
 
