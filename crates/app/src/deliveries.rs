@@ -1,8 +1,7 @@
 //! The delivery log, and asking for another attempt.
 
 use domain::{
-    Actor, AttemptRow, ChecklistId, Delivery, DeliveryDetail, DeliveryId, DeliveryState, EventType,
-    SubscriptionId, SubscriptionState, Timestamp, WebhookHead,
+    Actor, AttemptRow, Delivery, DeliveryDetail, DeliveryId, SubscriptionState, WebhookHead,
 };
 use serde::Serialize;
 use store::{DeliveryQuery, DeliveryRecord, Doing, ReadTx, Redelivery, WriteTx};
@@ -13,28 +12,10 @@ use crate::{App, AppError, Change, Missing, Query, emit::audit};
 /// Most deliveries on one page of the log.
 pub const DELIVERIES_PAGE_MAX: u32 = 100;
 
-/// `GET web-hook/deliveries`: the team's deliveries, newest first.
-#[derive(Clone, Debug, Default)]
-pub struct ListDeliveries {
-    /// Of this subscription.
-    pub subscription: Option<SubscriptionId>,
-    /// Of this type of event.
-    pub event_type: Option<EventType>,
-    /// That stand so.
-    pub state: Option<DeliveryState>,
-    /// Whose last answer was in this class: 2 for 200 to 299, and so on.
-    pub status_class: Option<u16>,
-    /// Of this checklist.
-    pub checklist: Option<ChecklistId>,
-    /// Whose event happened at this moment or later.
-    pub since: Option<Timestamp>,
-    /// Whose event happened before this moment.
-    pub until: Option<Timestamp>,
-    /// Those after this one, the last of the page before.
-    pub cursor: Option<DeliveryId>,
-    /// How many, from 1 to [`DELIVERIES_PAGE_MAX`].
-    pub limit: u32,
-}
+/// `GET web-hook/deliveries`: the team's deliveries, newest first; `limit` from 1 to
+/// [`DELIVERIES_PAGE_MAX`].
+#[derive(Clone, Debug)]
+pub struct ListDeliveries(pub DeliveryQuery);
 
 /// A page of the delivery log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -55,18 +36,11 @@ impl Query for ListDeliveries {
         actor: &Actor,
         tx: &mut dyn ReadTx,
     ) -> Result<DeliveryPage, AppError> {
-        let limit = self.limit.clamp(1, DELIVERIES_PAGE_MAX);
+        let limit = self.0.limit.clamp(1, DELIVERIES_PAGE_MAX);
+        // One more tells whether there is another page.
         let query = DeliveryQuery {
-            subscription: self.subscription,
-            event_type: self.event_type,
-            state: self.state,
-            status_class: self.status_class,
-            checklist: self.checklist,
-            since: self.since,
-            until: self.until,
-            before: self.cursor,
-            // One more tells whether there is another page.
             limit: limit + 1,
+            ..self.0.clone()
         };
         let found = tx.delivery_page(actor.team, &query).await;
         let mut items = found.doing::<AppError>("listing deliveries")?;

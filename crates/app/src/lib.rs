@@ -23,7 +23,7 @@ use domain::{Actor, AddressPolicy, PublicUrl, Resolver, Source};
 use store::{FileStore, ReadTx, Store, WriteTx};
 
 // What a door must be able to name: the store itself stays behind this wall.
-pub use store::{FileStoreError, Page, StoreError};
+pub use store::{DeliveryQuery, FileStoreError, Page, StoreError};
 
 pub use actor::{Caller, Validate, Validated};
 pub use checklists::{CreateChecklist, FindChecklists, ListChecklists};

@@ -2,7 +2,9 @@
 
 use std::str::FromStr;
 
-use app::{DELIVERIES_PAGE_MAX, DeliveryPage, GetDelivery, ListDeliveries, Redeliver};
+use app::{
+    DELIVERIES_PAGE_MAX, DeliveryPage, DeliveryQuery, GetDelivery, ListDeliveries, Redeliver,
+};
 use axum::{Json, extract::State};
 use domain::{ChecklistId, Delivery, DeliveryDetail};
 
@@ -36,7 +38,7 @@ const LIMIT_DEFAULT: u32 = 20;
 )]
 pub(crate) async fn list_deliveries(State(api): State<Api>, mut ask: Ask) -> Answer<DeliveryPage> {
     let input = &mut ask.input;
-    let wanted = ListDeliveries {
+    let wanted = DeliveryQuery {
         subscription: input.key("subscriptionId"),
         event_type: input.word_or_all("eventType"),
         state: input.word_or_all("state"),
@@ -46,13 +48,15 @@ pub(crate) async fn list_deliveries(State(api): State<Api>, mut ask: Ask) -> Ans
         checklist: input.number("checklistId").map(ChecklistId::new),
         since: input.moment("since"),
         until: input.moment("until"),
-        cursor: input.key("cursor"),
+        before: input.key("cursor"),
         limit: input
             .number_in("limit", 1, DELIVERIES_PAGE_MAX)
             .unwrap_or(LIMIT_DEFAULT),
     };
     input.done()?;
-    Ok(Json(api.app.query(&ask.caller, wanted).await?))
+    Ok(Json(
+        api.app.query(&ask.caller, ListDeliveries(wanted)).await?,
+    ))
 }
 
 struct StatusClass(u16);
