@@ -237,6 +237,7 @@ cases! { $
         what_is_given_back_is_due_and_its_attempt_not_counted,
         a_lease_that_is_not_ours_can_not_be_given_back,
         what_was_handed_over_can_be_given_back,
+        what_was_never_sent_goes_back_before_later_events,
     }
     settling {
         a_settlement_stores_the_attempt_and_the_final_state,

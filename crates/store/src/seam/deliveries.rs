@@ -153,7 +153,8 @@ pub trait WriteDeliveries: Send {
         settlements: &[Settlement],
     ) -> Result<Vec<Settled>, StoreError>;
 
-    /// Gives leases back whose attempt was not begun: due now, the attempt not counted.
+    /// Gives leases back whose attempt was not begun: due now, the attempt not counted. One that was
+    /// never sent goes before those of later events, as it was.
     async fn delivery_give_back(
         &mut self,
         leases: &[Lease],

@@ -69,7 +69,11 @@ impl WriteDeliveries for Change<'_> {
         leases: &[Lease],
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let sql = "UPDATE delivery SET state = 'waiting', due_at = ?4, attempts = attempts - 1,
+        // One that was never sent goes back to the place that it had by the time of its event, so
+        // that first attempts stay in order.
+        let sql = "UPDATE delivery SET state = 'waiting', attempts = attempts - 1,
+                due_at = CASE WHEN attempts = 1
+                    THEN (SELECT at FROM event WHERE number = delivery.event) ELSE ?4 END,
                 lease_node = NULL, lease_until = NULL
             WHERE id = ?1 AND state = 'leased' AND attempts = ?2 AND lease_node = ?3
             RETURNING subscription_id";

@@ -287,6 +287,25 @@ pub(super) async fn what_was_handed_over_can_be_given_back(world: &World) {
     assert_eq!((again.lease.attempt, again.sequence), (1, 1));
 }
 
+pub(super) async fn what_was_never_sent_goes_back_before_later_events(world: &World) {
+    let scene = world.scene().await;
+    let made = world.subscribe(&scene, KIND).await.id;
+    for _ in 0..2 {
+        world.happen(&scene, KIND).await;
+        world.tick();
+    }
+    let first: Vec<Lease> = (world.take(made, 2).await.iter())
+        .map(|leased| leased.lease)
+        .collect();
+    world.happen(&scene, KIND).await;
+    // The later first, as it may be when a lane closes under several.
+    give_back(world, &[first[1]]).await;
+    give_back(world, &[first[0]]).await;
+    let taken = world.take(made, 10).await;
+    let sequences: Vec<i64> = taken.iter().map(|leased| leased.sequence).collect();
+    assert_eq!(sequences, [1, 2, 3]);
+}
+
 async fn give_back(world: &World, leases: &[Lease]) {
     let (leases, now) = (leases.to_vec(), world.tick());
     world
