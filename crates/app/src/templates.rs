@@ -10,9 +10,10 @@ use serde::Serialize;
 use store::{Doing, ReadTx, WriteTx};
 use utoipa::ToSchema;
 
-use crate::{App, AppError, Change, Missing, Query, emit::audit};
+use crate::{App, AppError, Caller, Change, Missing, Query, emit::audit};
 
 /// `PUT template`: makes a template, or a new edition of one.
+#[derive(Clone, Debug)]
 pub struct PutTemplate {
     /// Which one; none makes a new one.
     pub template: Option<TemplateKey>,
@@ -67,6 +68,33 @@ impl Change for PutTemplate {
         };
         audit(tx, actor, now, (action, key.to_string()), String::new()).await?;
         Ok(template.to_document())
+    }
+}
+
+impl App {
+    /// Makes a template, or a new edition of one.
+    ///
+    /// Its patterns are checked first, on a thread that reads: that takes time in which nobody else
+    /// could write.
+    pub async fn put_template(
+        &self,
+        caller: &Caller,
+        put: PutTemplate,
+    ) -> Result<TemplateDocument, AppError> {
+        let put = self.query(caller, CheckPatterns(put)).await?;
+        self.change(caller, put).await
+    }
+}
+
+struct CheckPatterns(PutTemplate);
+
+impl Query for CheckPatterns {
+    type Answer = PutTemplate;
+
+    async fn run(&self, _: &App, _: &Actor, _: &mut dyn ReadTx) -> Result<PutTemplate, AppError> {
+        let checked = self.0.document.check_patterns();
+        checked.map_err(AppError::Invalid)?;
+        Ok(self.0.clone())
     }
 }
 

@@ -32,7 +32,10 @@ impl PublicUrl {
     /// Takes `text` for it.
     pub fn new(text: &str) -> Result<Self, NotAPublicUrl> {
         let url = url::Url::parse(text.trim()).map_err(|_| NotAPublicUrl)?;
-        let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+        let plain = url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none();
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() || !plain {
             return Err(NotAPublicUrl);
         }
@@ -310,6 +313,7 @@ mod tests {
             "https://a/?b=1",
             "https://a/#b",
             "https://u@a/",
+            "https://:p@a/",
         ] {
             assert_eq!(PublicUrl::new(bad), Err(NotAPublicUrl), "{bad}");
         }

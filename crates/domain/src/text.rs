@@ -27,17 +27,27 @@ pub enum NameRefusal {
 /// Trims `text` and takes it as a name of at most `max` characters.
 pub fn name(text: &str, max: usize) -> Result<String, NameRefusal> {
     let text = text.trim();
-    if text.is_empty() {
+    if text.chars().all(|c| c.is_whitespace() || is_invisible(c)) {
         return Err(NameRefusal::Empty);
     }
     let len = text.chars().count();
     if len > max {
         return Err(NameRefusal::TooLong { max, len });
     }
-    if text.chars().any(char::is_control) {
+    if text.chars().any(|c| c.is_control() || is_override(c)) {
         return Err(NameRefusal::Control);
     }
     Ok(text.to_owned())
+}
+
+/// Characters of no width; alone they make a name that nobody can see.
+const fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}') || is_override(c)
+}
+
+/// Characters that have what follows them shown backwards, as nothing but deceit needs in a name.
+const fn is_override(c: char) -> bool {
+    matches!(c, '\u{202d}' | '\u{202e}')
 }
 
 /// The name of an uploaded file: no folders, no control characters, at most
@@ -46,7 +56,10 @@ pub fn name(text: &str, max: usize) -> Result<String, NameRefusal> {
 /// Never fails: a person who photographs with a phone can't choose the name.
 pub fn file_name(text: &str) -> String {
     let last = text.rsplit(['/', '\\']).next().unwrap_or_default();
-    let clean: String = last.chars().filter(|c| !c.is_control()).collect();
+    let clean: String = last
+        .chars()
+        .filter(|c| !c.is_control() && !is_override(*c))
+        .collect();
     let clean = clean.trim().trim_start_matches('.');
     if clean.is_empty() {
         return "file".to_owned();
@@ -73,6 +86,8 @@ mod tests {
         assert_eq!(name("  Pay \n", 10).unwrap(), "Pay");
         assert_eq!(name(" \t", 10), Err(NameRefusal::Empty));
         assert_eq!(name("a\nb", 10), Err(NameRefusal::Control));
+        assert_eq!(name("\u{200b}", 10), Err(NameRefusal::Empty));
+        assert_eq!(name("a\u{202e}b", 10), Err(NameRefusal::Control));
         assert_eq!(name("äöü", 2), Err(NameRefusal::TooLong { max: 2, len: 3 }));
     }
 
@@ -84,6 +99,7 @@ mod tests {
             (".htaccess", "htaccess"),
             ("a\r\nb.png", "ab.png"),
             ("/", "file"),
+            ("gpj.\u{202e}exe", "gpj.exe"),
         ];
         for (given, expected) in cases {
             assert_eq!(file_name(given), expected, "{given:?}");

@@ -18,6 +18,9 @@ pub enum ValueRefusal {
     /// A line break in a one-line value.
     #[error("must be one line")]
     Lines,
+    /// A control character other than a line break or tab.
+    #[error("must be text without control characters")]
+    ControlCharacters,
     /// Not one of the options.
     #[error("{given:?} is not an option; there are {}", quoted(.options))]
     NotAnOption {
@@ -34,6 +37,12 @@ pub enum ValueRefusal {
         "must be a date such as 2026-11-23, or with a time and offset 2026-11-23T09:30:00+01:00"
     )]
     NotADate,
+}
+
+/// Whether there is a character in `text` that is neither shown nor a line break or tab.
+pub(crate) fn has_control_characters(text: &str) -> bool {
+    text.chars()
+        .any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
 }
 
 fn quoted(options: &[String]) -> String {
@@ -166,6 +175,9 @@ impl Control {
 }
 
 fn bounded(value: &str, max: usize) -> Result<String, ValueRefusal> {
+    if has_control_characters(value) {
+        return Err(ValueRefusal::ControlCharacters);
+    }
     if value.chars().count() > max {
         return Err(ValueRefusal::TooLong { max });
     }

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{CONTROLS_MAX, Halt, TASKS_MAX, Task, Template};
+use crate::control::has_control_characters;
 use crate::{
     Control, ControlId, ControlKey, ControlKind, ControlType, FILES_MAX, NAME_CHARS_MAX,
-    OPTIONS_MAX, Pattern, Source, TaskKey, TemplateKey, name,
+    OPTIONS_MAX, PATTERNS_BYTES_MAX, Pattern, Source, TaskKey, TemplateKey, name,
 };
 
 /// Longest text of a Text control, in characters.
@@ -177,6 +178,44 @@ impl Template {
             template_key: Some(self.key),
             name: self.name.clone(),
             tasks: self.tasks.iter().map(task_document).collect(),
+        }
+    }
+}
+
+fn pattern(document: &ControlDocument) -> Option<Pattern> {
+    document.pattern.as_deref().map(Pattern::new)
+}
+
+impl TemplateDocument {
+    /// Checks the patterns, apart from [`Template::from_document`]: compiling them takes time, which
+    /// nobody who waits for the database should wait for.
+    pub fn check_patterns(&self) -> Result<(), Vec<FieldError>> {
+        let mut errors = Vec::new();
+        let mut bytes = 0;
+        for (t, task) in self.tasks.iter().enumerate() {
+            for (c, control) in task.controls.iter().enumerate() {
+                let Some(pattern) = pattern(control) else {
+                    continue;
+                };
+                let at = || format!("tasks[{t}].controls[{c}].pattern");
+                match pattern.check() {
+                    Ok(one) => bytes += one,
+                    Err(message) => errors.push(FieldError::new(at(), message)),
+                }
+                if bytes > PATTERNS_BYTES_MAX {
+                    let message = "is one too many: the patterns of this template together take \
+                        too much memory; write simpler ones, with [0-9] for \\d";
+                    errors.push(FieldError::new(at(), message));
+                }
+                if bytes > PATTERNS_BYTES_MAX || errors.len() >= ERRORS_MAX {
+                    return Err(errors);
+                }
+            }
+        }
+        if errors.is_empty() {
+            Ok(())
+        } else {
+            Err(errors)
         }
     }
 }
@@ -381,10 +420,10 @@ impl Reader<'_> {
                 text: self.text(at, document),
             },
             ControlType::ShortText => ControlKind::ShortText {
-                pattern: self.pattern(at, document),
+                pattern: pattern(document),
             },
             ControlType::LongText => ControlKind::LongText {
-                pattern: self.pattern(at, document),
+                pattern: pattern(document),
             },
             ControlType::DropDown => ControlKind::DropDown {
                 options: self.options(at, document),
@@ -405,17 +444,11 @@ impl Reader<'_> {
             let message = format!("must be at most {TEXT_CHARS_MAX} characters long");
             self.wrong(&format!("{at}.text"), message);
         }
-        text
-    }
-
-    fn pattern(&mut self, at: &str, document: &ControlDocument) -> Option<Pattern> {
-        match Pattern::new(document.pattern.as_deref()?) {
-            Ok(pattern) => Some(pattern),
-            Err(message) => {
-                self.wrong(&format!("{at}.pattern"), message);
-                None
-            }
+        if has_control_characters(&text) {
+            let message = "must be text without control characters";
+            self.wrong(&format!("{at}.text"), message.to_owned());
         }
+        text
     }
 
     fn options(&mut self, at: &str, document: &ControlDocument) -> Vec<String> {

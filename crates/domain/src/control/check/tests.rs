@@ -34,7 +34,7 @@ fn words_and_numbers_are_each_once_and_read_back() {
 
 #[test]
 fn a_pattern_means_the_whole_value() {
-    let pattern = || Some(Pattern::new("INV-[0-9]+").unwrap());
+    let pattern = || Some(Pattern::new("INV-[0-9]+"));
     check(ControlKind::ShortText { pattern: pattern() }, "INV-7", "ok");
     check(
         ControlKind::ShortText { pattern: pattern() },
@@ -57,20 +57,35 @@ fn a_pattern_means_the_whole_value() {
         "pattern",
     );
     // Alternatives stay inside the anchors.
-    let either = Pattern::new("a|b").unwrap();
+    let either = Pattern::new("a|b");
     assert!(either.matches("b") && !either.matches("ab"));
 }
 
 #[test]
 fn broken_and_huge_patterns_are_refused() {
-    assert!(Pattern::new("a)|(b").is_err());
-    assert!(
-        Pattern::new("[")
-            .unwrap_err()
-            .starts_with("is not a pattern")
-    );
-    assert!(Pattern::new("(((a{100}){100}){100})").is_err());
-    assert!(Pattern::new(&"a".repeat(PATTERN_CHARS_MAX + 1)).is_err());
+    for (pattern, reason) in [
+        ("a)|(b", "is not a pattern"),
+        ("[", "is not a pattern"),
+        ("(((a{100}){100}){100})", "too many texts"),
+        (r"(\w{40}){9}", "too many texts"),
+        (&"a".repeat(PATTERN_CHARS_MAX + 1), "characters long"),
+    ] {
+        let message = Pattern::new(pattern).check().unwrap_err();
+        assert!(message.contains(reason), "{pattern}: {message}");
+    }
+}
+
+#[test]
+fn a_pattern_weighs_what_it_takes_when_compiled() {
+    assert_eq!(Pattern::new("INV-[0-9]+").check(), Ok(1024));
+    assert!(Pattern::new(r"\w{5}").check().unwrap() > 64 * 1024);
+}
+
+#[test]
+fn no_flag_makes_a_pattern_match_a_part() {
+    assert!(!Pattern::new("(?m)a$").matches("a\nb"));
+    assert!(!Pattern::new("(?m)^b").matches("a\nb"));
+    assert!(!Pattern::new("(?s)a.*").matches("\na"));
 }
 
 #[test]
@@ -111,6 +126,9 @@ fn values_are_checked_by_type() {
         "value",
     );
     check(ControlKind::ShortText { pattern: None }, "a\nb", "value");
+    check(ControlKind::ShortText { pattern: None }, "a\0", "value");
+    check(ControlKind::LongText { pattern: None }, "a\0", "value");
+    check(ControlKind::LongText { pattern: None }, "a\r\n\tb", "ok");
     check(
         ControlKind::Text {
             text: String::new(),

@@ -126,11 +126,6 @@ fn settings_must_fit_the_type() {
         "belongs to ShortText",
     );
     refused(
-        json!({"type": "ShortText", "name": "x", "pattern": "["}),
-        "pattern",
-        "is not a pattern",
-    );
-    refused(
         json!({"type": "DropDown", "name": "x"}),
         "options",
         "1 to 200 options",
@@ -190,4 +185,35 @@ fn unknown_members_are_not_passed_over() {
         .unwrap_err()
         .to_string();
     assert!(error.contains("unknown field `controlls`"), "{error}");
+}
+
+#[test]
+fn patterns_are_checked_one_by_one_and_together() {
+    let check = |patterns: &[&str]| {
+        let controls: Vec<Value> = patterns
+            .iter()
+            .map(|pattern| json!({"type": "ShortText", "name": "x", "pattern": pattern}))
+            .collect();
+        let tasks = json!([{"name": "A"}, {"name": "B", "controls": controls}]);
+        let document = TemplateDocument {
+            name: "T".to_owned(),
+            tasks: serde_json::from_value(tasks).unwrap(),
+            ..TemplateDocument::default()
+        };
+        document.check_patterns()
+    };
+    assert_eq!(check(&["INV-[0-9]+"; 1_000]), Ok(()));
+    let errors = check(&["a", "[", "b", ")"]).unwrap_err();
+    let fields: Vec<&str> = errors.iter().map(|error| error.field.as_str()).collect();
+    assert_eq!(
+        fields,
+        [
+            "tasks[1].controls[1].pattern",
+            "tasks[1].controls[3].pattern"
+        ]
+    );
+    // Enough is enough, whether they are wrong or too many.
+    assert_eq!(check(&["["; 2_000]).unwrap_err().len(), ERRORS_MAX);
+    let errors = check(&[r"\w{5}"; 2_000]).unwrap_err();
+    assert!(errors[0].message.contains("too much memory"), "{errors:?}");
 }
