@@ -1,8 +1,10 @@
 //! The command line: what can be said, and the help that says so.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{env, net::SocketAddr, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{
+    Arg, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, builder::Resettable,
+};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -13,6 +15,30 @@ Examples:
   checkflow config > checkflow.toml                every setting with its default
 
 Exit status: 0 done, 1 failed (one line on standard error says why), 2 wrong command line.";
+
+/// What the command line says. Asked for help, or for what can't be understood, this ends the
+/// process, with status 0 or 2.
+pub(crate) fn parse() -> Cli {
+    let mut command = without_empty_variables(Cli::command());
+    let matches = command.get_matches_mut();
+    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
+}
+
+/// The same, blind to variables that are set to nothing: compose files set such ones for whatever
+/// nobody filled in, and mean that it is not set.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let seeing = |arg: Arg| {
+        let value = arg.get_env().and_then(env::var_os);
+        if value.is_some_and(|value| value.is_empty()) {
+            arg.env(Resettable::Reset)
+        } else {
+            arg
+        }
+    };
+    command
+        .mut_args(seeing)
+        .mut_subcommands(without_empty_variables)
+}
 
 /// Self-hosted checklists whose webhooks can be trusted.
 #[derive(Debug, Parser)]
@@ -41,8 +67,8 @@ pub(crate) enum Command {
 /// Where the data is; the same for the server and for the tools beside it.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct StoreArgs {
-    /// Folder of the database, the files and the key that secrets are encrypted with; made when
-    /// missing [default: ./checkflow-data]
+    /// Folder of the database, the files and the key that secrets are encrypted with; `serve` and
+    /// `team create` make it when it is missing [default: ./checkflow-data]
     #[arg(long, value_name = "DIR", env = "CHECKFLOW_DATA")]
     pub(crate) data: Option<PathBuf>,
     /// Another database than the one in the data folder; not in this version
@@ -61,6 +87,7 @@ pub(crate) struct StoreArgs {
 const SERVE_HELP: &str = "\
 Settings are taken from, the later winning: defaults, the configuration file, variables
 CHECKFLOW_<SECTION>__<KEY> (such as CHECKFLOW_DELIVERY__REQUEST_TIMEOUT=20s), the options above.
+A variable that is empty counts as not set.
 
 Prints `listening on http://ADDRESS:PORT` on standard output once it can answer, and its log on
 standard error. SIGTERM or SIGINT stops it: nothing new is taken and what runs is finished, within
@@ -187,8 +214,6 @@ pub(crate) enum KeyCommand {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

@@ -11,7 +11,7 @@ mod log;
 mod sections;
 mod span;
 
-use std::{fs, net::SocketAddr, path::PathBuf};
+use std::{env, fs, net::SocketAddr, path::PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use delivery::DeliverySettings;
@@ -116,10 +116,14 @@ fn read(args: &StoreArgs) -> anyhow::Result<(Config, Figment)> {
         figment = figment.merge(Toml::file_exact(path));
     }
     let variables = Env::prefixed(VARIABLE_MARK)
-        .filter(|name| name.as_str().contains(LEVEL_MARK))
+        .filter(|name| name.as_str().contains(LEVEL_MARK) && !is_empty(name.as_str()))
         .split(LEVEL_MARK);
     let figment = figment.merge(variables);
     let mut config: Config = figment.extract().map_err(|error| unreadable(&error))?;
+    config.delivery.fit(|key| {
+        let key = format!("delivery.{key}");
+        figment.find_metadata(&key).is_some()
+    });
     if let Some(data) = args
         .data
         .as_ref()
@@ -131,6 +135,12 @@ fn read(args: &StoreArgs) -> anyhow::Result<(Config, Figment)> {
         config.database.clone_from(database);
     }
     Ok((config, figment))
+}
+
+/// Whether a variable, named without its mark, is set to nothing, which counts as not set.
+fn is_empty(name: &str) -> bool {
+    let full = format!("{VARIABLE_MARK}{name}");
+    env::vars_os().any(|(set, value)| value.is_empty() && set.eq_ignore_ascii_case(&full))
 }
 
 /// Tells of a file that is not there in our words, and of one that is no configuration before it

@@ -9,25 +9,24 @@ mod config;
 mod demo;
 mod operator;
 mod os;
+mod reason;
 mod serve;
 
 use std::{io::Write as _, process::ExitCode};
 
-use clap::Parser as _;
-
-use crate::cli::{Cli, Command};
+use crate::cli::Command;
 
 /// What was asked for was not done; the line on standard error says why.
 const EXIT_FAILED: u8 = 1;
 
 fn main() -> ExitCode {
-    // Clap itself ends the process with status 2 when the command line can't be understood.
-    let cli = Cli::parse();
-    match run(cli.command) {
+    // Before there is a second thread, since it holds for all of them.
+    os::keep_files_private();
+    match run(cli::parse().command) {
         Ok(code) => code,
         Err(error) => {
             // Standard error may be closed; there is nobody left to tell then.
-            let _ = writeln!(std::io::stderr(), "checkflow: {}", one_line(&error));
+            let _ = writeln!(std::io::stderr(), "checkflow: {}", reason::one_line(&error));
             ExitCode::from(EXIT_FAILED)
         }
     }
@@ -51,10 +50,4 @@ fn print(text: &str) -> anyhow::Result<ExitCode> {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(ExitCode::SUCCESS),
     }
-}
-
-/// An error and what led to it, on one line whatever it holds, so that logs and scripts see one.
-fn one_line(error: &anyhow::Error) -> String {
-    let whole = format!("{error:#}");
-    whole.split_whitespace().collect::<Vec<_>>().join(" ")
 }

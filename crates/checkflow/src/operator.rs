@@ -12,13 +12,14 @@ use store::{Revoked, Store};
 
 use crate::{
     cli::{KeyArgs, KeyCommand, StoreArgs, TeamArgs, TeamCommand},
-    config, os, serve,
+    config::{self, Settings},
+    os, serve,
 };
 
 /// `checkflow team …`
 pub(crate) fn team(args: &TeamArgs) -> anyhow::Result<ExitCode> {
     let TeamCommand::Create { name, json, store } = &args.command;
-    with_store(store, async |store, source| {
+    with_store(store, serve::open_or_make_beside, async |store, source| {
         let team = app::create_team(store, source, name).await?;
         let row = json!({ "teamId": team.id.get(), "teamName": team.name });
         let text = format!(
@@ -37,7 +38,7 @@ pub(crate) fn key(args: &KeyArgs) -> anyhow::Result<ExitCode> {
             name,
             json,
             store,
-        } => with_store(store, async |store, source| {
+        } => with_store(store, serve::open_beside, async |store, source| {
             let made = app::create_key(store, source, TeamId::new(*team), name).await?;
             let mut row = listed(&made.key);
             row["key"] = made.secret.reveal().into();
@@ -49,10 +50,12 @@ pub(crate) fn key(args: &KeyArgs) -> anyhow::Result<ExitCode> {
             );
             say(*json, &row, &text)
         }),
-        KeyCommand::List { team, json, store } => with_store(store, async |store, _| {
-            let keys = app::list_keys(store, TeamId::new(*team)).await?;
-            say(*json, &keys.iter().map(listed).collect(), &table(&keys))
-        }),
+        KeyCommand::List { team, json, store } => {
+            with_store(store, serve::open_beside, async |store, _| {
+                let keys = app::list_keys(store, TeamId::new(*team)).await?;
+                say(*json, &keys.iter().map(listed).collect(), &table(&keys))
+            })
+        }
         KeyCommand::Revoke {
             team,
             key,
@@ -62,7 +65,7 @@ pub(crate) fn key(args: &KeyArgs) -> anyhow::Result<ExitCode> {
             let id: ApiKeyId = key.parse().map_err(|_| {
                 anyhow!("{key:?} is no identifier of a key; `checkflow key list --team {team}` shows them")
             })?;
-            with_store(store, async |store, source| {
+            with_store(store, serve::open_beside, async |store, source| {
                 let revoked = app::revoke_key(store, source, TeamId::new(*team), id).await?;
                 let now = revoked == Revoked::Now;
                 let text = if now {
@@ -80,9 +83,10 @@ pub(crate) fn key(args: &KeyArgs) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Opens the database as a tool, does `work` and closes it.
+/// Opens the database with `open`, does `work` and closes it.
 fn with_store(
     args: &StoreArgs,
+    open: impl FnOnce(&Settings, &Source) -> anyhow::Result<Store>,
     work: impl AsyncFnOnce(&Store, &Source) -> anyhow::Result<()>,
 ) -> anyhow::Result<ExitCode> {
     let settings = config::load_for_tools(args)?;
@@ -91,7 +95,7 @@ fn with_store(
         .build();
     runtime.context("starting")?.block_on(async {
         let source = os::source();
-        let store = serve::open_beside(&settings, &source)?;
+        let store = open(&settings, &source)?;
         let done = work(&store, &source).await;
         store.stop().await;
         done.map(|()| ExitCode::SUCCESS)

@@ -1,6 +1,7 @@
-//! Time and randomness from the machine.
+//! What the machine gives: time, randomness, and the permissions of new files.
 
 use domain::{Entropy, Source, SystemClock};
+use rustix::{fs::Mode, process::umask};
 
 /// The random bytes of the operating system.
 struct SystemEntropy;
@@ -20,4 +21,10 @@ impl Entropy for SystemEntropy {
 /// The clock and the randomness of this machine.
 pub(crate) fn source() -> Source {
     Source::new(SystemClock, SystemEntropy)
+}
+
+/// From now on, whatever this process makes is its owner's alone, whoever makes it: uploaded files
+/// come from a crate that asks for no permissions of its own.
+pub(crate) fn keep_files_private() {
+    umask(Mode::RWXG | Mode::RWXO);
 }

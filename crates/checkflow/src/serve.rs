@@ -22,7 +22,7 @@ use crate::{
 
 pub(crate) use self::{
     log::{begin as begin_log, colours_wanted},
-    open::open_beside,
+    open::{open_beside, open_or_make_beside},
     server::Server,
     signals::Signals,
 };

@@ -109,6 +109,18 @@ impl Default for Delivery {
 }
 
 impl Delivery {
+    /// Keeps the defaults of what `is_set` denies within the keys that bound them, so that whoever
+    /// lowers one key need not know of another.
+    pub(crate) fn fit(&mut self, is_set: impl Fn(&str) -> bool) {
+        if !is_set("connect_timeout") {
+            self.connect_timeout = self.connect_timeout.min(self.request_timeout);
+        }
+        if !is_set("in_flight_per_subscription_max") {
+            let most = self.in_flight_max;
+            self.in_flight_per_subscription_max = self.in_flight_per_subscription_max.min(most);
+        }
+    }
+
     /// The same, with this schedule, as the engine takes it.
     pub(crate) fn settings(&self, schedule: RetrySchedule) -> DeliverySettings {
         DeliverySettings {

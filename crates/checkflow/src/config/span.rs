@@ -62,10 +62,40 @@ impl Serialize for Span {
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse()
-            .map_err(|error| de::Error::custom(format!("{text:?} is no length of time: {error}")))
+        deserializer.deserialize_any(SpanVisitor)
     }
+}
+
+/// Takes text, and tells whoever wrote a bare number what it lacks.
+struct SpanVisitor;
+
+impl de::Visitor<'_> for SpanVisitor {
+    type Value = Span;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a length of time such as \"15s\"")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Span, E> {
+        text.parse()
+            .map_err(|error| wrong(format_args!("{text:?}"), &error))
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Span, E> {
+        Err(wrong(number, &NotASpan))
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Span, E> {
+        Err(wrong(number, &NotASpan))
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<Span, E> {
+        Err(wrong(number, &NotASpan))
+    }
+}
+
+fn wrong<E: de::Error>(written: impl fmt::Display, error: &NotASpan) -> E {
+    E::custom(format_args!("{written} is no length of time: {error}"))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
-use std::io::Write as _;
+use std::{io::Write as _, time::Duration};
 
+use clap::CommandFactory as _;
 use figment::providers::Serialized;
 
 use super::*;
@@ -77,7 +78,19 @@ fn what_is_wrong_in_a_file_is_named_by_file_and_key() {
         ),
         (
             "[delivery]\nrequest_timeout = 5",
+            "FILE: delivery.request_timeout: 5 is no length of time: write a whole number and its unit",
+        ),
+        (
+            "[delivery]\nrequest_timeout = 1.5",
+            "FILE: delivery.request_timeout: 1.5 is no length of time: write a whole number and its unit",
+        ),
+        (
+            "[delivery]\nrequest_timeout = true",
             "FILE: delivery.request_timeout: ",
+        ),
+        (
+            "[delivery]\nrequest_timeout = \"3s\"\nconnect_timeout = \"4s\"",
+            "FILE: delivery.connect_timeout is 4s: write 100ms to 3s",
         ),
         (
             "[delivery]\nrequest_timeout = \"31s\"",
@@ -119,6 +132,55 @@ fn what_is_wrong_in_a_file_is_named_by_file_and_key() {
         let error = load_text(text).unwrap_err();
         assert!(error.starts_with(expected), "{text:?}: {error}");
     }
+}
+
+#[test]
+fn a_default_gives_way_to_the_key_that_bounds_it() {
+    let lowered = load_text("[delivery]\nrequest_timeout = \"3s\"\nin_flight_max = 8").unwrap();
+    assert_eq!(lowered.delivery.connect_timeout, Duration::from_secs(3));
+    assert_eq!(lowered.delivery.in_flight_per_subscription_max, 8);
+    let raised = load_text("[delivery]\nrequest_timeout = \"30s\"\nin_flight_max = 4096").unwrap();
+    let usual = DeliverySettings::default();
+    assert_eq!(raised.delivery.connect_timeout, usual.connect_timeout);
+    assert_eq!(
+        raised.delivery.in_flight_per_subscription_max,
+        usual.in_flight_per_subscription_max
+    );
+}
+
+/// The help of a command and of all below it, and the variables of their options.
+fn told(mut command: clap::Command) -> (String, Vec<String>) {
+    let mut help = command.render_long_help().to_string();
+    let mut variables: Vec<String> = command
+        .get_arguments()
+        .filter_map(|arg| Some(arg.get_env()?.to_str()?.to_owned()))
+        .collect();
+    for below in command.get_subcommands() {
+        let (text, more) = told(below.clone());
+        help.push_str(&text);
+        variables.extend(more);
+    }
+    (help, variables)
+}
+
+#[test]
+fn each_variable_that_the_help_and_the_default_file_name_is_taken() {
+    let (help, options) = told(crate::cli::Cli::command());
+    let keys = keys(&Figment::from(Serialized::defaults(Config::default())));
+    let text = format!("{help}\n{DEFAULT_FILE}");
+    let named: Vec<&str> = text
+        .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        // What has blanks to fill in, such as CHECKFLOW_<SECTION>__<KEY>, ends at the first.
+        .filter(|word| word.len() > VARIABLE_MARK.len() && word.starts_with(VARIABLE_MARK))
+        .collect();
+    for word in &named {
+        let key = word[VARIABLE_MARK.len()..]
+            .replace(LEVEL_MARK, ".")
+            .to_lowercase();
+        let is_key = word.contains(LEVEL_MARK) && keys.contains(&key);
+        assert!(is_key || options.iter().any(|name| name == word), "{word}");
+    }
+    assert!(named.iter().any(|word| word.contains(LEVEL_MARK)));
 }
 
 #[test]

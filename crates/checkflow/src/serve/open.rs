@@ -1,26 +1,64 @@
 //! Opening the data folder: the master key, the database, the files.
 
-use domain::Source;
+use std::{fs, io, path::Path};
+
+use anyhow::bail;
+use domain::{Source, Timestamp};
 use store::{FileStore, MasterKey, SqliteOptions, Store, open_sqlite};
 
 use crate::config::Settings;
+
+/// What the store calls its database. A folder without one holds nothing that a tool could work on;
+/// `tests/e2e/folder.rs` fails should the store name it otherwise.
+const DATABASE_FILE: &str = "checkflow.db";
 
 /// What lies in a data folder.
 pub(super) struct Opened {
     pub(super) store: Store,
     pub(super) files: FileStore,
+    /// What was written before this is of an earlier life: the folder has one server at a time.
+    pub(super) since: Timestamp,
 }
 
 /// Opens everything for the one server of the folder.
 pub(super) fn open_for_server(settings: &Settings, source: &Source) -> anyhow::Result<Opened> {
+    let since = source.now();
     let store = open(settings, source, true)?;
     let files = FileStore::open(&settings.data)?;
-    Ok(Opened { store, files })
+    Ok(Opened {
+        store,
+        files,
+        since,
+    })
 }
 
-/// Opens the database beside a server, or without one.
-pub(crate) fn open_beside(settings: &Settings, source: &Source) -> anyhow::Result<Store> {
+/// Opens the database beside a server, or without one; makes it when it is not there.
+pub(crate) fn open_or_make_beside(settings: &Settings, source: &Source) -> anyhow::Result<Store> {
     open(settings, source, false)
+}
+
+/// The same for whoever needs what is in it already: makes nothing, since a folder without data is
+/// a misspelt one.
+pub(crate) fn open_beside(settings: &Settings, source: &Source) -> anyhow::Result<Store> {
+    if is_missing(&settings.data.join(DATABASE_FILE)) {
+        let shown = settings.data.display();
+        bail!(
+            "there is no CheckFlow data in {shown}; name its folder with --data, or begin there with \
+             `checkflow team create --data {shown} --name NAME` (`checkflow serve` makes it too)"
+        );
+    }
+    open(settings, source, false)
+}
+
+/// Any other trouble is told by opening it.
+fn is_missing(path: &Path) -> bool {
+    let found = fs::metadata(path);
+    found.is_err_and(|error| {
+        matches!(
+            error.kind(),
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+        )
+    })
 }
 
 fn open(settings: &Settings, source: &Source, exclusive: bool) -> anyhow::Result<Store> {

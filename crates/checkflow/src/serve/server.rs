@@ -100,7 +100,11 @@ impl Server {
         let router = api::router(app.clone(), door);
         let http = HttpServer::start(listener, router, &settings.http);
         info!(%address, %public_url, data = %settings.data.display(), "started");
-        let background = [sweep::begin(app), pulse];
+        let left = sweep::Left {
+            files: opened.files.clone(),
+            before: opened.since,
+        };
+        let background = [sweep::begin(app, left), pulse];
         Ok(Self {
             address,
             public_url,

@@ -9,6 +9,7 @@
 )]
 
 mod demo;
+mod folder;
 mod life;
 mod refusals;
 mod restart;

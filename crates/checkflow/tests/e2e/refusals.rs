@@ -173,6 +173,8 @@ async fn what_this_version_cannot_do_and_what_makes_no_sense_is_said() {
         line.contains("there is no team 7") && line.contains("team create"),
         "{line}"
     );
+    let line = complaint(&["team", "create", "--name", "", "--data", data]).await;
+    assert_eq!(line.matches("must not be empty").count(), 1, "{line}");
     let line = complaint(&["key", "revoke", "--team", "7", "nonsense", "--data", data]).await;
     assert!(
         line.contains("\"nonsense\" is no identifier of a key"),

@@ -174,9 +174,14 @@ impl Raw {
         line.trim_end().to_owned()
     }
 
-    /// Sends the body and reads the answer.
+    /// Sends a part of the body.
+    pub(crate) async fn send(&mut self, part: &str) {
+        self.stream.write_all(part.as_bytes()).await.unwrap();
+    }
+
+    /// Sends what is left of the body and reads the answer.
     pub(crate) async fn finish(mut self, body: &str) -> Answer {
-        self.stream.write_all(body.as_bytes()).await.unwrap();
+        self.send(body).await;
         let status = self.line().await;
         let status = status
             .split(' ')
