@@ -53,7 +53,7 @@ codes! {
         "The body can't be read as JSON; `detail` gives the line and column where reading stopped.";
     /// The body is not multipart.
     MalformedMultipart = BAD_REQUEST "malformed_multipart", "The upload can't be read",
-        "The body is not `multipart/form-data` as RFC 7578 has it, or has no field `file`. Let your HTTP library write it: `curl -F file=@scan.pdf`.";
+        "The body is not `multipart/form-data` as RFC 7578 has it, has no field `file`, or has more than 20 fields before it. Let your HTTP library write it: `curl -F file=@scan.pdf`.";
     /// The connection broke during an upload.
     UploadInterrupted = BAD_REQUEST "upload_interrupted", "The upload ended too early",
         "The upload stopped before the file was whole, so nothing was stored. Send it again.";
@@ -62,7 +62,7 @@ codes! {
         "`X-API-VERSION` must be `1.0` or `2.0`, or be left out; all three mean the same here.";
     /// The scope of a subscription does not fit.
     ScopeInvalid = BAD_REQUEST "scope_invalid", "The keys do not say what to subscribe to",
-        "A key is missing, unknown, or does not fit the event. `errors[]` says which and why, `fits[]` lists up to ten keys that would do.";
+        "A key is missing, unknown, or does not fit the event. `errors[]` says which and why. Where another key of that kind would help, `fits[]` lists up to ten; it is empty where none would, or where there is none.";
     /// Webhooks may not go to the target.
     TargetRefused = BAD_REQUEST "target_refused", "Webhooks are not sent there",
         "`rule` names the rule that refuses `targetUrl`. Where the operator can allow it, `setting` is the line of configuration that does.";
@@ -101,7 +101,7 @@ codes! {
         "The team has no subscription with this identifier. `GET /api/web-hook/subscriptions` lists those it has.";
     /// No such delivery.
     DeliveryMissing = NOT_FOUND "delivery_missing", "There is no such delivery",
-        "The team has no delivery with this identifier; it may be older than the retention. `GET /api/web-hook/deliveries` lists those it has.";
+        "The team has no delivery with this identifier. `GET /api/web-hook/deliveries` lists those it has.";
     /// The path has no such method.
     MethodNotAllowed = METHOD_NOT_ALLOWED "method_not_allowed", "The path does not take this method",
         "The header `Allow` lists the methods that the path takes.";

@@ -9,14 +9,17 @@
 mod body;
 mod needed;
 mod query;
+mod template;
+mod tree;
 
 use std::{collections::BTreeMap, str::FromStr};
 
 use domain::{FieldError, NotAGuid, Timestamp};
 use serde_json::Value;
 
-pub(crate) use body::unreadable;
+use body::unreadable;
 pub(crate) use needed::{AllNeeded, Needed};
+pub(crate) use template::template;
 
 use crate::problem::Problem;
 

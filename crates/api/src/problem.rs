@@ -127,9 +127,17 @@ impl Problem {
 
     /// Failures of ours are logged here, once; the span of the request adds its identifier.
     fn log(&self) {
-        // Being asked too early whether it is ready is no failure of the server.
-        if !self.0.code.status().is_server_error() || self.0.code == Code::NotReady {
-            return;
+        match self.0.code {
+            // Being asked too early whether it is ready is no failure of the server.
+            Code::NotReady => return,
+            // Callers alone can bring these about, and nothing of ours failed; but whoever runs
+            // the server should see that its limits are reached.
+            code @ (Code::Overloaded | Code::TimedOut) => {
+                tracing::warn!(code = code.word(), "a request was given up");
+                return;
+            }
+            code if !code.status().is_server_error() => return,
+            _ => {}
         }
         let mut chain = String::new();
         let mut next = self.0.cause.as_deref().map(|cause| cause as &dyn Error);
@@ -192,6 +200,26 @@ mod tests {
             let body = String::from_utf8(body.unwrap().to_vec()).unwrap();
             assert!(!body.contains("SECRET"), "{body}");
             assert!(body.contains(code.word()), "{body}");
+        }
+    }
+
+    #[test]
+    fn only_failures_of_the_server_are_logged_as_errors() {
+        for code in Code::ALL {
+            let logged = crate::tests::logged(|| {
+                let _ = Problem::new(*code).caused_by("the disk").into_response();
+            });
+            match code {
+                Code::Internal | Code::Unavailable | Code::StorageFull => {
+                    assert!(logged.contains("ERROR"), "{code:?}: {logged}");
+                    assert!(logged.contains("cause=the disk"), "{code:?}: {logged}");
+                }
+                Code::Overloaded | Code::TimedOut => {
+                    assert!(logged.contains("WARN"), "{code:?}: {logged}");
+                    assert!(!logged.contains("cause"), "{code:?}: {logged}");
+                }
+                _ => assert_eq!(logged, "", "{code:?}"),
+            }
         }
     }
 

@@ -138,7 +138,7 @@ fn of_checklists() -> Vec<Operation> {
                 ValueRefused
             ]
         ),
-        operation!(upload, __path_upload, [MalformedMultipart, UploadInterrupted, ControlMissing, TaskHalted, TaskDone, ChecklistArchived, FilesFull, NotAnUpload, FileTooLarge, RequestTimeout, MediaTypeUnsupported, Overloaded], streams: true),
+        operation!(upload, __path_upload, [MalformedMultipart, UploadInterrupted, ControlMissing, TaskHalted, TaskDone, ChecklistArchived, FilesFull, NotAnUpload, BodyTooLarge, FileTooLarge, RequestTimeout, MediaTypeUnsupported, Overloaded], streams: true),
     ]
 }
 

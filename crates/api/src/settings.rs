@@ -19,7 +19,8 @@ pub struct ApiLimits {
     pub query_bytes_max: usize,
     /// Most uploads at the same time.
     pub uploads_max: usize,
-    /// How long an answer may take, its body and that of an upload not counted.
+    /// How long a request may take from its head to the head of its answer, its JSON body counted.
+    /// Uploads have no such limit, and the bytes of a download are not counted.
     pub request_timeout: Duration,
     /// How long a body may stop coming before its request is given up.
     pub body_idle_timeout: Duration,

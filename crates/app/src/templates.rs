@@ -21,7 +21,9 @@ pub struct PutTemplate {
     pub document: TemplateDocument,
 }
 
-impl Change for PutTemplate {
+struct StoreTemplate(PutTemplate);
+
+impl Change for StoreTemplate {
     type Answer = TemplateDocument;
 
     async fn run(
@@ -31,17 +33,17 @@ impl Change for PutTemplate {
         tx: &mut dyn WriteTx,
     ) -> Result<TemplateDocument, AppError> {
         const DOING: &str = "storing a template";
-        let (key, known, before) = if let Some(key) = self.template {
+        let (key, known, before) = if let Some(key) = self.0.template {
             tx.template_lock(key).await.doing::<AppError>(DOING)?;
             let before = get(tx, actor, key).await?;
             let known = tx.template_known_keys(key).await.doing::<AppError>(DOING)?;
             (key, known, Some(before))
         } else {
-            self.room(app, actor, tx).await?;
+            room(app, actor, tx).await?;
             let key = TemplateKey::new(app.source().uuid());
             (key, KnownKeys::default(), None)
         };
-        let template = Template::from_document(&self.document, key, &known, app.source());
+        let template = Template::from_document(&self.0.document, key, &known, app.source());
         let mut template = template.map_err(AppError::Invalid)?;
         let unnumbered = u32::try_from(template.unnumbered()).unwrap_or(u32::MAX);
         if unnumbered > 0 {
@@ -61,7 +63,7 @@ impl Change for PutTemplate {
         tx.template_put(actor.team, version, &template, now)
             .await
             .doing::<AppError>(DOING)?;
-        let action = if self.template.is_some() {
+        let action = if self.0.template.is_some() {
             "template.edit"
         } else {
             "template.create"
@@ -82,7 +84,7 @@ impl App {
         put: PutTemplate,
     ) -> Result<TemplateDocument, AppError> {
         let put = self.query(caller, CheckPatterns(put)).await?;
-        self.change(caller, put).await
+        self.change(caller, StoreTemplate(put)).await
     }
 }
 
@@ -98,21 +100,19 @@ impl Query for CheckPatterns {
     }
 }
 
-impl PutTemplate {
-    async fn room(&self, app: &App, actor: &Actor, tx: &mut dyn WriteTx) -> Result<(), AppError> {
-        let max = app.limits().templates_max;
-        let there = tx
-            .template_list(actor.team, max)
-            .await
-            .doing::<AppError>("counting templates")?;
-        if there.len() < max as usize {
-            return Ok(());
-        }
-        Err(AppError::Full {
-            what: "templates",
-            max: u64::from(max),
-        })
+async fn room(app: &App, actor: &Actor, tx: &mut dyn WriteTx) -> Result<(), AppError> {
+    let max = app.limits().templates_max;
+    let there = tx
+        .template_list(actor.team, max)
+        .await
+        .doing::<AppError>("counting templates")?;
+    if there.len() < max as usize {
+        return Ok(());
     }
+    Err(AppError::Full {
+        what: "templates",
+        max: u64::from(max),
+    })
 }
 
 async fn get<T: ReadTx + ?Sized>(

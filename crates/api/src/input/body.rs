@@ -45,7 +45,7 @@ pub(super) fn members(bytes: &[u8]) -> Result<Vec<(String, Value)>, Problem> {
 }
 
 /// What is wrong with a JSON body, and where.
-pub(crate) fn unreadable(error: &serde_json::Error) -> Problem {
+pub(super) fn unreadable(error: &serde_json::Error) -> Problem {
     // The text of the error ends in ` at line 3 column 7`; it names members, never values of secrets.
     let detail = format!("the body can't be taken: {error}");
     if error.is_data() {

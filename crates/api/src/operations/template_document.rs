@@ -11,7 +11,7 @@ use super::Answer;
 use crate::{
     Api, Code,
     ask::{self, Ask},
-    input::{Input, unreadable},
+    input::{self, Input},
     problem::Problem,
 };
 
@@ -59,9 +59,9 @@ pub(crate) async fn put_template(
             "must be a template as a JSON document",
         ));
     }
-    let document = serde_json::from_slice(&bytes).map_err(|error| unreadable(&error))?;
+    let document = input::template(&bytes)?;
     let put = PutTemplate { template, document };
-    Ok(Json(api.app.change(&ask.caller, put).await?))
+    Ok(Json(api.app.put_template(&ask.caller, put).await?))
 }
 
 fn only_json(problem: Problem) -> Problem {

@@ -1,5 +1,7 @@
 //! Taking a file: streamed from the connection into the file store, never held whole.
 
+mod paced;
+
 use std::{error::Error, pin::pin, sync::Mutex, time::Duration};
 
 use app::{App, AppError, Caller, Upload};
@@ -22,6 +24,7 @@ use tokio::sync::mpsc;
 use tower_http::timeout::{TimeoutBody, TimeoutError};
 use utoipa::ToSchema;
 
+use self::paced::{FileBegun, FormTooLong, paced};
 use super::Answer;
 use crate::{Api, Code, ask::Ask, input::Input, problem::Problem};
 
@@ -29,7 +32,8 @@ use crate::{Api, Code, ask::Ask, input::Input, problem::Problem};
 const FILE_FIELD: &str = "file";
 /// Most fields before the file; they are skipped.
 const FIELDS_BEFORE_MAX: usize = 20;
-/// Bytes that a form may have beside its file: boundaries, headers, other fields.
+/// Bytes that a form may have before its file (a preamble, boundaries, heads, other fields), and
+/// that it may have in all beside it.
 const FORM_BYTES_MAX: u64 = 64 * 1024;
 /// How long a caller is asked to wait when too many upload at once.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -68,7 +72,8 @@ pub(crate) async fn upload(State(api): State<Api>, request: Request) -> Answer<F
         .map_err(|_| Problem::new(Code::Overloaded).retry_after(RETRY_AFTER))?;
 
     let body = Body::new(TimeoutBody::new(api.limits().body_idle_timeout, body));
-    let mut request = Request::from_parts(parts, body);
+    let begun = FileBegun::default();
+    let mut request = Request::from_parts(parts, paced(body, begun.clone()));
     let form_max = usize::try_from(max.saturating_add(FORM_BYTES_MAX)).unwrap_or(usize::MAX);
     DefaultBodyLimit::max(form_max).apply(&mut request);
     let form = Multipart::from_request(request, &()).await;
@@ -77,23 +82,40 @@ pub(crate) async fn upload(State(api): State<Api>, request: Request) -> Answer<F
         Problem::new(Code::MediaTypeUnsupported).detail(detail)
     })?;
     for _ in 0..=FIELDS_BEFORE_MAX {
-        let next = form
-            .next_field()
-            .await
-            .map_err(|error| unreadable(&error, max))?;
-        let Some(file) = next else {
-            break;
+        let Some(file) = next(&mut form, max).await? else {
+            return Err(no_file());
         };
-        if file
-            .name()
-            .is_some_and(|name| name.eq_ignore_ascii_case(FILE_FIELD))
-        {
+        if is_file(&file) {
+            // What comes after the file is never read.
+            begun.tell();
             return store(&api.app, &ask.caller, field, file).await.map(Json);
         }
     }
+    Err(too_many_fields())
+}
+
+/// The next field of the form.
+async fn next(form: &mut Multipart, max: u64) -> Result<Option<Field<'_>>, Problem> {
+    let next = form.next_field().await;
+    next.map_err(|error| unreadable(&error, max))
+}
+
+fn is_file(field: &Field<'_>) -> bool {
+    let name = field.name();
+    name.is_some_and(|name| name.eq_ignore_ascii_case(FILE_FIELD))
+}
+
+fn no_file() -> Problem {
     let detail =
         format!("the form has no field {FILE_FIELD:?}; curl -F {FILE_FIELD}=@scan.pdf sends one");
-    Err(Problem::new(Code::MalformedMultipart).detail(detail))
+    Problem::new(Code::MalformedMultipart).detail(detail)
+}
+
+fn too_many_fields() -> Problem {
+    let detail = format!(
+        "the form has more than {FIELDS_BEFORE_MAX} fields before the file; send the field {FILE_FIELD:?} first"
+    );
+    Problem::new(Code::MalformedMultipart).detail(detail)
 }
 
 /// Refuses what says beforehand that it is too large, so that nobody sends it for nothing.
@@ -179,6 +201,10 @@ fn unreadable(error: &MultipartError, max: u64) -> Problem {
     while let Some(cause) = next {
         if cause.is::<TimeoutError>() {
             return Problem::new(Code::RequestTimeout);
+        }
+        if cause.is::<FormTooLong>() {
+            let detail = format!("{cause}; send the field {FILE_FIELD:?} first");
+            return Problem::new(Code::BodyTooLarge).detail(detail);
         }
         next = cause.source();
     }

@@ -189,6 +189,67 @@ async fn a_form_that_can_not_be_read_is_refused() {
     );
 }
 
+/// A form with `before` written before its file of `bytes`, and `after` behind it.
+fn form(before: &str, bytes: usize, after: &str) -> Vec<u8> {
+    let head = "--edge\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\n";
+    let mut form = format!("{before}{head}").into_bytes();
+    form.resize(form.len() + bytes, b'x');
+    form.extend_from_slice(format!("\r\n{after}--edge--\r\n").as_bytes());
+    form
+}
+
+/// A field of a form that is no file.
+fn other(head: &str, value: &str) -> String {
+    format!("--edge\r\nContent-Disposition: form-data; name=\"other\"\r\n{head}\r\n{value}\r\n")
+}
+
+#[tokio::test]
+async fn what_a_form_has_before_its_file_is_bounded() {
+    const BEFORE: usize = 64 * 1024;
+    let server = Server::start().await;
+    let (field, _) = control(&server).await;
+    let send = async |form: Vec<u8>| server.upload(&field, "a", b"").body(form).answer().await;
+    let max = usize::try_from(FILE_BYTES_MAX).unwrap();
+    let long = "x".repeat(BEFORE);
+    let short = "x".repeat(BEFORE - 5_000);
+    for (what, before) in [
+        ("a preamble", long.clone()),
+        ("a field", other("", &long)),
+        ("fields", other("", &short) + &other("", &short)),
+        ("a head", other(&format!("X-Long: {long}\r\n"), "")),
+    ] {
+        let answer = send(form(&before, 1, "")).await;
+        let problem = answer.problem();
+        assert_eq!(problem["code"], "body_too_large", "{what}");
+        assert!(
+            text(&problem["detail"]).contains("65536 bytes before its file"),
+            "{problem}"
+        );
+    }
+    // A file of the largest size leaves room for what is before it.
+    let largest = form(&other("", &short), max, "");
+    assert_eq!(send(largest).await.ok()["fileSize"], FILE_BYTES_MAX);
+    // What is behind the file is not read.
+    send(form("", 1, &other("", &long))).await.ok();
+}
+
+#[tokio::test]
+async fn no_more_than_twenty_fields_come_before_the_file() {
+    let server = Server::start().await;
+    let (field, _) = control(&server).await;
+    let send = async |fields: usize| {
+        let form = form(&other("", "x").repeat(fields), 1, "");
+        server.upload(&field, "a", b"").body(form).answer().await
+    };
+    send(20).await.ok();
+    let problem = send(21).await.problem();
+    assert_eq!(problem["code"], "malformed_multipart");
+    assert!(
+        text(&problem["detail"]).contains("more than 20 fields before the file"),
+        "{problem}"
+    );
+}
+
 #[tokio::test]
 async fn a_connection_that_breaks_stores_nothing() {
     let server = Server::start().await;

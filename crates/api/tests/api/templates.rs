@@ -151,3 +151,25 @@ async fn a_template_must_be_json_that_can_be_read() {
         (404, "template_missing".to_owned())
     );
 }
+
+#[tokio::test]
+async fn the_shape_of_a_document_is_checked_before_what_it_means() {
+    let server = Server::start().await;
+    let put = |document| server.put("/api/template", &document);
+    let list = put(json!([null, "Invoice review", []])).answer().await;
+    assert_eq!(
+        errors(&list.problem()),
+        ["body must be an object, but is an array"]
+    );
+    let wrong = json!({"name": "x", "tasks": [{"name": "A", "halt": "maybe", "Colour": 1}]});
+    assert_eq!(
+        errors(&put(wrong).answer().await.problem()),
+        [
+            "tasks[0].Colour is not known here; known are key, name, heading, halt, controls",
+            "tasks[0].halt must be one of none, task, preceding, but is \"maybe\"",
+        ]
+    );
+    let other_case = json!({"NAME": "x", "Tasks": [{"Name": "A", "HALT": "Task"}]});
+    let made = put(other_case).answer().await.ok();
+    assert_eq!(made["tasks"][0]["halt"], "task");
+}

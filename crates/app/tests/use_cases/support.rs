@@ -68,6 +68,6 @@ impl Bench {
             template: None,
             document,
         };
-        self.app.change(&self.caller, put).await.unwrap()
+        self.app.put_template(&self.caller, put).await.unwrap()
     }
 }

@@ -1,0 +1,136 @@
+//! A template document out of the body of `PUT /api/template`.
+//!
+//! Only the shape is checked here: names, types, nothing twice. What the values mean is checked by
+//! the domain. Names have no case, as everywhere in the API, but an unknown one is a mistake: a
+//! misspelt `required` would make another template than its author meant. Everything that is wrong
+//! is said at once, each with its path.
+
+mod values;
+
+use domain::{ControlDocument, ControlId, Halt, TaskDocument, TemplateDocument};
+
+use self::values::{Members, Reader, said};
+use super::{tree::Tree, unreadable};
+use crate::problem::Problem;
+
+/// Members of a template.
+const TEMPLATE: &[&str] = &["templateKey", "name", "tasks"];
+/// Members of a task.
+const TASK: &[&str] = &["key", "name", "heading", "halt", "controls"];
+/// Members of a control.
+const CONTROL: &[&str] = &[
+    "key",
+    "contentID",
+    "type",
+    "name",
+    "required",
+    "text",
+    "pattern",
+    "options",
+    "minFiles",
+    "maxFiles",
+];
+/// The words of `halt`.
+const HALTS: [(&str, Halt); 3] = [
+    ("none", Halt::None),
+    ("task", Halt::Task),
+    ("preceding", Halt::Preceding),
+];
+
+/// The template that `bytes` hold.
+pub(crate) fn template(bytes: &[u8]) -> Result<TemplateDocument, Problem> {
+    let tree: Tree = serde_json::from_slice(bytes).map_err(|error| unreadable(&error))?;
+    let mut reader = Reader::default();
+    let document = reader.template(tree);
+    if reader.errors.is_empty() {
+        Ok(document)
+    } else {
+        Err(Problem::invalid(&reader.errors))
+    }
+}
+
+impl Reader {
+    fn template(&mut self, tree: Tree) -> TemplateDocument {
+        let Some(mut members) = self.members("", tree, TEMPLATE) else {
+            return TemplateDocument::default();
+        };
+        TemplateDocument {
+            template_key: self.key(&mut members, "templateKey"),
+            name: self.needed(&mut members, "name"),
+            tasks: self
+                .each(&mut members, "tasks", Self::task)
+                .unwrap_or_default(),
+        }
+    }
+
+    fn task(&mut self, path: &str, tree: Tree) -> TaskDocument {
+        let Some(mut members) = self.members(path, tree, TASK) else {
+            return TaskDocument::default();
+        };
+        TaskDocument {
+            key: self.key(&mut members, "key"),
+            name: self.needed(&mut members, "name"),
+            heading: self.flag(&mut members, "heading"),
+            halt: self.halt(&mut members, "halt"),
+            controls: self
+                .each(&mut members, "controls", Self::control)
+                .unwrap_or_default(),
+        }
+    }
+
+    fn control(&mut self, path: &str, tree: Tree) -> ControlDocument {
+        let Some(mut members) = self.members(path, tree, CONTROL) else {
+            return ControlDocument::default();
+        };
+        ControlDocument {
+            key: self.key(&mut members, "key"),
+            content_id: self.number(&mut members, "contentID").map(ControlId::new),
+            kind: self.needed(&mut members, "type"),
+            name: self.needed(&mut members, "name"),
+            required: self.flag(&mut members, "required"),
+            text: self.text(&mut members, "text"),
+            pattern: self.text(&mut members, "pattern"),
+            options: self.each(&mut members, "options", Self::option),
+            min_files: self.count(&mut members, "minFiles"),
+            max_files: self.count(&mut members, "maxFiles"),
+        }
+    }
+
+    fn option(&mut self, path: &str, tree: Tree) -> String {
+        self.string(path, tree).unwrap_or_default()
+    }
+
+    /// A number of files; how many are too many is not checked here.
+    fn count(&mut self, members: &mut Members, name: &str) -> Option<u32> {
+        let number = self.number(members, name)?;
+        let count = u32::try_from(number).ok();
+        if count.is_none() {
+            let message = format!("must be a number of files, but is {number}");
+            self.wrong(&members.path(name), message);
+        }
+        count
+    }
+
+    fn halt(&mut self, members: &mut Members, name: &str) -> Halt {
+        let Some(found) = members.take(name) else {
+            return Halt::None;
+        };
+        let known = match &found {
+            Tree::Text(text) if text.trim().is_empty() => return Halt::None,
+            Tree::Text(text) => HALTS
+                .iter()
+                .find(|(word, _)| word.eq_ignore_ascii_case(text.trim())),
+            _ => None,
+        };
+        if let Some((_, halt)) = known {
+            return *halt;
+        }
+        let words = HALTS.map(|(word, _)| word).join(", ");
+        let message = format!("must be one of {words}, but is {}", said(&found));
+        self.wrong(&members.path(name), message);
+        Halt::None
+    }
+}
+
+#[cfg(test)]
+mod tests;
