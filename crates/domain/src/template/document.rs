@@ -1,24 +1,21 @@
 //! The template as people write it (`PUT /api/template`) and read it back, and the way from one to
 //! the other.
 
+mod read;
+
 use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{CONTROLS_MAX, Halt, TASKS_MAX, Task, Template};
-use crate::control::has_control_characters;
+use read::Reader;
+
+use super::{Halt, Task, Template};
 use crate::{
-    Control, ControlId, ControlKey, ControlKind, ControlType, FILES_MAX, NAME_CHARS_MAX,
-    OPTIONS_MAX, PATTERNS_BYTES_MAX, Pattern, Source, TaskKey, TemplateKey, name,
+    Control, ControlId, ControlKey, ControlKind, ControlType, PATTERNS_BYTES_MAX, Pattern, Source,
+    TaskKey, TemplateKey,
 };
 
-/// Longest text of a Text control, in characters.
-const TEXT_CHARS_MAX: usize = 20_000;
-/// Longest option of a Drop Down or Multi Choice, in characters.
-const OPTION_CHARS_MAX: usize = 250;
-/// Files a File Upload takes when its author does not say.
-const FILES_DEFAULT: u32 = 10;
 /// Most complaints about one document; after that its author has enough to do.
 const ERRORS_MAX: usize = 50;
 
@@ -147,13 +144,7 @@ impl Template {
         known: &KnownKeys,
         source: &Source,
     ) -> Result<Self, Vec<FieldError>> {
-        Reader {
-            known,
-            source,
-            errors: Vec::new(),
-            used: HashSet::new(),
-        }
-        .template(document, key)
+        Reader::new(known, source).template(document, key)
     }
 
     /// Gives a number to each control that has none, from what `next` hands out.
@@ -266,257 +257,6 @@ fn control_document(control: &Control) -> ControlDocument {
         ControlKind::Date | ControlKind::Email | ControlKind::Website => {}
     }
     document
-}
-
-/// Reads a document and gathers what is wrong with it.
-struct Reader<'a> {
-    known: &'a KnownKeys,
-    source: &'a Source,
-    errors: Vec<FieldError>,
-    used: HashSet<uuid::Uuid>,
-}
-
-impl Reader<'_> {
-    fn template(
-        mut self,
-        document: &TemplateDocument,
-        key: TemplateKey,
-    ) -> Result<Template, Vec<FieldError>> {
-        let name = self.name("name", &document.name);
-        if let Some(given) = document.template_key.filter(|given| *given != key) {
-            self.wrong(
-                "templateKey",
-                format!("is {given}, but the request is about {key}"),
-            );
-        }
-        let controls: usize = document.tasks.iter().map(|task| task.controls.len()).sum();
-        if document.tasks.is_empty() {
-            self.wrong("tasks", "must hold at least one task".to_owned());
-        }
-        if document.tasks.len() > TASKS_MAX || controls > CONTROLS_MAX {
-            let limit = format!("must hold at most {TASKS_MAX} tasks and {CONTROLS_MAX} controls");
-            self.wrong("tasks", limit);
-            return Err(self.errors);
-        }
-        let mut first_control = 0;
-        let mut tasks = Vec::with_capacity(document.tasks.len());
-        for (index, task) in document.tasks.iter().enumerate() {
-            tasks.push(self.task(&format!("tasks[{index}]"), task, first_control));
-            first_control += task.controls.len();
-        }
-        if !tasks.is_empty() && tasks.iter().all(|task| task.heading) {
-            self.wrong(
-                "tasks",
-                "must hold at least one task that is not a heading".to_owned(),
-            );
-        }
-        if self.errors.is_empty() {
-            return Ok(Template { key, name, tasks });
-        }
-        self.errors.truncate(ERRORS_MAX);
-        Err(self.errors)
-    }
-
-    fn task(&mut self, at: &str, document: &TaskDocument, first_control: usize) -> Task {
-        let known = document
-            .key
-            .is_some_and(|key| self.known.tasks.contains(&key));
-        let key = self.key(&format!("{at}.key"), document.key.map(TaskKey::uuid), known);
-        if document.heading && !document.controls.is_empty() {
-            let message = "must be empty: a heading has no controls; give them to a task below it";
-            self.wrong(&format!("{at}.controls"), message.to_owned());
-        }
-        if document.heading && document.halt != Halt::None {
-            let message = "must be none: a heading is never completed, so it would halt for ever";
-            self.wrong(&format!("{at}.halt"), message.to_owned());
-        }
-        let controls = document.controls.iter().enumerate();
-        Task {
-            key: TaskKey::new(key),
-            name: self.name(&format!("{at}.name"), &document.name),
-            heading: document.heading,
-            halt: document.halt,
-            first_control,
-            controls: controls
-                .filter_map(|(index, control)| {
-                    self.control(&format!("{at}.controls[{index}]"), control)
-                })
-                .collect(),
-        }
-    }
-
-    fn control(&mut self, at: &str, document: &ControlDocument) -> Option<Control> {
-        let known = document
-            .key
-            .and_then(|key| self.known.controls.get(&key).copied());
-        let key = self.key(
-            &format!("{at}.key"),
-            document.key.map(ControlKey::uuid),
-            known.is_some(),
-        );
-        let name = self.name(&format!("{at}.name"), &document.name);
-        let kind = match document.kind.parse::<ControlType>() {
-            Ok(kind) => kind,
-            Err(error) => {
-                self.wrong(
-                    &format!("{at}.type"),
-                    format!("{:?} is {error}", document.kind),
-                );
-                return None;
-            }
-        };
-        if let Some((_, before)) = known.filter(|(_, before)| *before != kind) {
-            let message = format!(
-                "was {before} and can't become {kind}; leave the key out to make a new control"
-            );
-            self.wrong(&format!("{at}.type"), message);
-        }
-        if document.required && !kind.is_input() {
-            self.wrong(
-                &format!("{at}.required"),
-                format!("must be false: {kind} takes no value"),
-            );
-        }
-        self.settings_fit(at, document, kind);
-        Some(Control {
-            key: ControlKey::new(key),
-            id: known.map_or(ControlId::new(0), |(id, _)| id),
-            name,
-            required: document.required,
-            kind: self.kind(at, document, kind),
-        })
-    }
-
-    /// A setting that the type does not have is a mistake that should not pass unseen.
-    fn settings_fit(&mut self, at: &str, document: &ControlDocument, kind: ControlType) {
-        use ControlType::{DropDown, FileUpload, LongText, MultiChoice, ShortText, Text};
-        let settings: [(&str, bool, &[ControlType]); 5] = [
-            ("text", document.text.is_some(), &[Text]),
-            (
-                "pattern",
-                document.pattern.is_some(),
-                &[ShortText, LongText],
-            ),
-            (
-                "options",
-                document.options.is_some(),
-                &[DropDown, MultiChoice],
-            ),
-            ("minFiles", document.min_files.is_some(), &[FileUpload]),
-            ("maxFiles", document.max_files.is_some(), &[FileUpload]),
-        ];
-        for (setting, given, fits) in settings {
-            if given && !fits.contains(&kind) {
-                let fits: Vec<&str> = fits.iter().map(|kind| kind.word()).collect();
-                let message = format!("belongs to {}, not to {kind}", fits.join(" and "));
-                self.wrong(&format!("{at}.{setting}"), message);
-            }
-        }
-    }
-
-    fn kind(&mut self, at: &str, document: &ControlDocument, kind: ControlType) -> ControlKind {
-        match kind {
-            ControlType::Text => ControlKind::Text {
-                text: self.text(at, document),
-            },
-            ControlType::ShortText => ControlKind::ShortText {
-                pattern: pattern(document),
-            },
-            ControlType::LongText => ControlKind::LongText {
-                pattern: pattern(document),
-            },
-            ControlType::DropDown => ControlKind::DropDown {
-                options: self.options(at, document),
-            },
-            ControlType::MultiChoice => ControlKind::MultiChoice {
-                options: self.options(at, document),
-            },
-            ControlType::Date => ControlKind::Date,
-            ControlType::Email => ControlKind::Email,
-            ControlType::Website => ControlKind::Website,
-            ControlType::FileUpload => self.files(at, document),
-        }
-    }
-
-    fn text(&mut self, at: &str, document: &ControlDocument) -> String {
-        let text = document.text.clone().unwrap_or_default();
-        if text.chars().count() > TEXT_CHARS_MAX {
-            let message = format!("must be at most {TEXT_CHARS_MAX} characters long");
-            self.wrong(&format!("{at}.text"), message);
-        }
-        if has_control_characters(&text) {
-            let message = "must be text without control characters";
-            self.wrong(&format!("{at}.text"), message.to_owned());
-        }
-        text
-    }
-
-    fn options(&mut self, at: &str, document: &ControlDocument) -> Vec<String> {
-        let at = format!("{at}.options");
-        let given = document.options.as_deref().unwrap_or_default();
-        if given.is_empty() || given.len() > OPTIONS_MAX {
-            self.wrong(&at, format!("must hold 1 to {OPTIONS_MAX} options"));
-            return Vec::new();
-        }
-        let mut options: Vec<String> = Vec::with_capacity(given.len());
-        for (index, text) in given.iter().enumerate() {
-            match name(text, OPTION_CHARS_MAX) {
-                Ok(option) if options.contains(&option) => {
-                    self.wrong(
-                        &format!("{at}[{index}]"),
-                        format!("{option:?} is there twice"),
-                    );
-                }
-                Ok(option) => options.push(option),
-                Err(error) => self.wrong(&format!("{at}[{index}]"), error.to_string()),
-            }
-        }
-        options
-    }
-
-    fn files(&mut self, at: &str, document: &ControlDocument) -> ControlKind {
-        let min_files = document.min_files.unwrap_or(0);
-        let max_files = document.max_files.unwrap_or(FILES_DEFAULT.max(min_files));
-        if !(1..=FILES_MAX).contains(&max_files) {
-            self.wrong(
-                &format!("{at}.maxFiles"),
-                format!("must be from 1 to {FILES_MAX}"),
-            );
-        }
-        if min_files > max_files {
-            let message = format!("must be at most maxFiles, which is {max_files}");
-            self.wrong(&format!("{at}.minFiles"), message);
-        }
-        ControlKind::FileUpload {
-            min_files,
-            max_files,
-        }
-    }
-
-    fn name(&mut self, at: &str, text: &str) -> String {
-        name(text, NAME_CHARS_MAX).unwrap_or_else(|error| {
-            self.wrong(at, error.to_string());
-            String::new()
-        })
-    }
-
-    fn key(&mut self, at: &str, given: Option<uuid::Uuid>, known: bool) -> uuid::Uuid {
-        let Some(key) = given else {
-            return self.source.uuid();
-        };
-        if !known {
-            let message =
-                format!("{key} is no key of this template; leave it out to have one made");
-            self.wrong(at, message);
-        } else if !self.used.insert(key) {
-            self.wrong(at, format!("{key} is there twice"));
-        }
-        key
-    }
-
-    fn wrong(&mut self, field: &str, message: String) {
-        self.errors.push(FieldError::new(field, message));
-    }
 }
 
 #[cfg(test)]

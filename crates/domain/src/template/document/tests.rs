@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::*;
+use super::{super::TASKS_MAX, *};
 use crate::test_source;
 
 fn read(document: Value) -> Result<Template, Vec<FieldError>> {
