@@ -101,17 +101,14 @@ impl Query for CheckPatterns {
 }
 
 async fn room(app: &App, actor: &Actor, tx: &mut dyn WriteTx) -> Result<(), AppError> {
-    let max = app.limits().templates_max;
-    let there = tx
-        .template_list(actor.team, max)
-        .await
-        .doing::<AppError>("counting templates")?;
-    if there.len() < max as usize {
+    let max = u64::from(app.limits().templates_max);
+    let there = tx.template_count(actor.team).await;
+    if there.doing::<AppError>("counting templates")? < max {
         return Ok(());
     }
     Err(AppError::Full {
         what: "templates",
-        max: u64::from(max),
+        max,
     })
 }
 

@@ -64,6 +64,9 @@ pub trait ReadTemplates: Send {
         limit: u32,
     ) -> Result<Vec<Named<TemplateKey>>, StoreError>;
 
+    /// How many templates the team has.
+    async fn template_count(&mut self, team: TeamId) -> Result<u64, StoreError>;
+
     /// The newest edition of a template.
     async fn template_get(
         &mut self,

@@ -44,6 +44,12 @@ impl<G: Send> ReadTemplates for Tx<'_, G> {
         })
     }
 
+    async fn template_count(&mut self, team: TeamId) -> Result<u64, StoreError> {
+        let sql = "SELECT count(*) FROM template WHERE team_id = ?1";
+        let count: i64 = self.one(sql, [team.get()], |row| Ok(row.get(0)?))?;
+        Ok(count.unsigned_abs())
+    }
+
     async fn template_get(
         &mut self,
         team: TeamId,

@@ -102,6 +102,16 @@ pub(super) async fn templates_are_listed_by_name(world: &World) {
         "the newest name, once"
     );
     assert_eq!(list[3].key, edited.key);
+    let other = world.team("Red").await;
+    let count = reading!([team, other] tx => Ok((
+        tx.template_count(*team).await?,
+        tx.template_count(*other).await?,
+    )));
+    assert_eq!(
+        world.read(count).await,
+        (4, 0),
+        "an edit is no other template"
+    );
 }
 
 pub(super) async fn a_checklist_keeps_the_edition_it_was_made_from(world: &World) {

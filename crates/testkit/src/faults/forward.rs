@@ -53,6 +53,7 @@ forward! {
     }
     ReadTemplates {
         template_list(team: TeamId, limit: u32) -> Vec<Named<TemplateKey>>;
+        template_count(team: TeamId) -> u64;
         template_get(team: TeamId, key: TemplateKey) -> Option<TemplateRecord>;
         template_known_keys(key: TemplateKey) -> KnownKeys;
         task_find(team: TeamId, key: TaskKey) -> Option<TaskPlace>;

@@ -176,6 +176,7 @@ async fn templates(tx: &mut dyn WriteTx) {
         .unwrap();
     tx.template_get(TEAM, TEMPLATE).await.unwrap().unwrap();
     tx.template_list(TEAM, 10).await.unwrap();
+    tx.template_count(TEAM).await.unwrap();
     tx.template_known_keys(TEMPLATE).await.unwrap();
     tx.task_find(TEAM, TASK).await.unwrap().unwrap();
     tx.control_find(TEAM, CONTROL).await.unwrap().unwrap();
