@@ -38,7 +38,7 @@ impl Change for SetField {
         let (id, place) = (self.field.checklist(), self.field.index());
         tx.checklist_lock(id).await.doing::<AppError>(DOING)?;
         let list = tx
-            .checklist_get(actor.team, id, Fields::All)
+            .checklist_get(actor.team, id, Fields::At(place))
             .await
             .doing::<AppError>(DOING)?;
         let mut list = list.ok_or(Missing::Field(self.field))?;

@@ -130,7 +130,7 @@ impl Read for Orphans {
     }
 }
 
-/// The checklist of a File Upload control that takes one more file, with all its fields, and the
+/// The checklist of a File Upload control that takes one more file, with what lies in it, and the
 /// control's key.
 async fn uploadable<T: ReadTx + ?Sized>(
     tx: &mut T,
@@ -138,7 +138,7 @@ async fn uploadable<T: ReadTx + ?Sized>(
     field: FieldId,
 ) -> Result<(Checklist, ControlKey), AppError> {
     let list = tx
-        .checklist_get(actor.team, field.checklist(), Fields::All)
+        .checklist_get(actor.team, field.checklist(), Fields::At(field.index()))
         .await;
     let list = list
         .doing::<AppError>("loading a checklist")?

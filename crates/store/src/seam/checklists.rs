@@ -15,6 +15,8 @@ pub enum Fields {
     None,
     /// That of the task at this place.
     OfTask(usize),
+    /// That of the control at this place, counted over the whole template.
+    At(usize),
     /// Everything.
     All,
 }

@@ -47,6 +47,9 @@ pub(super) async fn as_much_of_the_fields_is_loaded_as_was_asked_for(world: &Wor
         (Fields::OfTask(Scene::HEADING), vec![]),
         (Fields::OfTask(Scene::APPROVE), vec![Scene::DECISION]),
         (Fields::OfTask(Scene::PAY), vec![]),
+        (Fields::At(Scene::NUMBER), vec![Scene::NUMBER]),
+        (Fields::At(Scene::DECISION), vec![Scene::DECISION]),
+        (Fields::At(usize::MAX), vec![]),
         (Fields::All, vec![Scene::NUMBER, Scene::DECISION]),
     ];
     for (fields, places) in cases {

@@ -98,6 +98,9 @@ pub(super) fn places(template: &Template, fields: Fields) -> Range<usize> {
         Fields::OfTask(index) => template.tasks.get(index).map_or(0..0, |task| {
             task.first_control..task.first_control + task.controls.len()
         }),
+        Fields::At(place) => template
+            .control_at(place)
+            .map_or(0..0, |_| place..place + 1),
         Fields::All => template
             .tasks
             .last()
