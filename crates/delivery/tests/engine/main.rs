@@ -16,6 +16,18 @@ fn delivered(all: &[Delivery]) -> bool {
     all.iter().all(|one| one.state == DeliveryState::Delivered)
 }
 
+/// Makes an event whose receiver answers that it wants a minute of quiet.
+async fn ask_for_a_minute(bench: &Bench, receiver: &mut Receiver) {
+    bench.happen("first").await;
+    receiver
+        .asked()
+        .await
+        .answer_with("429 Slow Down", "retry-after: 60\r\n");
+    bench
+        .until("it waits", |all| all[0].state == DeliveryState::Waiting)
+        .await;
+}
+
 #[tokio::test]
 async fn an_event_is_handed_over_signed_sent_and_settled() {
     let (bench, mut receiver) = (Bench::start().await, Receiver::start().await);
@@ -143,14 +155,7 @@ async fn a_lease_that_lapsed_is_ended_by_the_clock() {
     let (bench, mut receiver) = (Bench::start().await, Receiver::start().await);
     let (subscription, _) = bench.subscribe(&receiver.url).await;
     let engine = bench.open_engine().await;
-    bench.happen("first").await;
-    receiver
-        .asked()
-        .await
-        .answer_with("429 Slow Down", "retry-after: 60\r\n");
-    bench
-        .until("it waits", |all| all[0].state == DeliveryState::Waiting)
-        .await;
+    ask_for_a_minute(&bench, &mut receiver).await;
     bench.happen("second").await;
     assert_eq!(bench.take_and_vanish(subscription).await.len(), 1);
     bench.clock.advance(Duration::from_mins(2));
@@ -271,14 +276,7 @@ async fn a_receiver_that_asks_for_a_pause_gets_one() {
     let (bench, mut receiver) = (Bench::start().await, Receiver::start().await);
     bench.subscribe(&receiver.url).await;
     let engine = bench.open_engine().await;
-    bench.happen("first").await;
-    receiver
-        .asked()
-        .await
-        .answer_with("429 Slow Down", "retry-after: 60\r\n");
-    bench
-        .until("it waits", |all| all[0].state == DeliveryState::Waiting)
-        .await;
+    ask_for_a_minute(&bench, &mut receiver).await;
     bench.happen("second").await;
     bench.clock.advance(Duration::from_secs(59));
     engine.wake();
