@@ -18,5 +18,7 @@ pub use error::{Doing, StoreError};
 pub use files::{FileBytes, FileStore, FileStoreError, StoredBytes};
 pub use seam::*;
 pub use secrets::{MasterKey, MasterKeyError};
-pub use sqlite::{OpenError, SqliteLimits, SqliteOptions, StatementCount, open_sqlite};
+pub use sqlite::{
+    DATABASE_FILE, OpenError, SqliteLimits, SqliteOptions, StatementCount, open_sqlite,
+};
 pub use work::{Backend, Read, ReadJob, Store, Verdict, Write, WriteJob};

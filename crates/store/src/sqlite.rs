@@ -46,8 +46,8 @@ use readers::{ReadLimits, read_loop};
 use tx::Core;
 use writer::Writer;
 
-pub use open::OpenError;
-pub(crate) use open::{DATABASE_FILE, folder_make};
+pub(crate) use open::folder_make;
+pub use open::{DATABASE_FILE, OpenError};
 pub use tx::StatementCount;
 
 /// How long reads may still run once the store stops.

@@ -4,13 +4,9 @@ use std::{fs, io, path::Path};
 
 use anyhow::bail;
 use domain::{Source, Timestamp};
-use store::{FileStore, MasterKey, SqliteOptions, Store, open_sqlite};
+use store::{DATABASE_FILE, FileStore, MasterKey, SqliteOptions, Store, open_sqlite};
 
 use crate::config::Settings;
-
-/// What the store calls its database. A folder without one holds nothing that a tool could work on;
-/// `tests/e2e/folder.rs` fails should the store name it otherwise.
-const DATABASE_FILE: &str = "checkflow.db";
 
 /// What lies in a data folder.
 pub(super) struct Opened {
@@ -40,6 +36,7 @@ pub(crate) fn open_or_make_beside(settings: &Settings, source: &Source) -> anyho
 /// The same for whoever needs what is in it already: makes nothing, since a folder without data is
 /// a misspelt one.
 pub(crate) fn open_beside(settings: &Settings, source: &Source) -> anyhow::Result<Store> {
+    // A folder without a database holds nothing that a tool could work on.
     if is_missing(&settings.data.join(DATABASE_FILE)) {
         let shown = settings.data.display();
         bail!(

@@ -19,7 +19,7 @@ use super::migrations::{Migrated, migrate};
 use crate::{MasterKey, secrets::Cell};
 
 /// The database, in the data folder.
-pub(crate) const DATABASE_FILE: &str = "checkflow.db";
+pub const DATABASE_FILE: &str = "checkflow.db";
 /// Locked by the one server of a folder for as long as it runs.
 const SERVER_LOCK_FILE: &str = "checkflow.lock";
 /// Locked by whoever opens, while it opens.
