@@ -16,6 +16,7 @@ mod open;
 mod queue;
 mod readers;
 mod subscriptions;
+mod syncer;
 mod teams;
 mod templates;
 mod tx;
@@ -40,9 +41,10 @@ use tokio::sync::oneshot;
 
 use crate::{Backend, Lanes, MasterKey, ReadJob, Store, StoreError, WriteJob};
 use checkpoint::{Checkpoints, checkpoint_loop};
-use open::{connection_open, open_lock, refused, server_lock, writer_open};
+use open::{connection_open, not_writable, open_lock, refused, server_lock, writer_open};
 use queue::Queue;
 use readers::{ReadLimits, read_loop};
+use syncer::{Commits, wal_sync};
 use tx::Core;
 use writer::Writer;
 
@@ -192,12 +194,21 @@ impl Sqlite {
         let checkpointer = this.open_beside(&folder, false)?;
         let (checkpoints, lost) = (this.checkpoints.clone(), lost_sync.clone());
         let run = move || checkpoint_loop(&checkpointer, &checkpoints, &*lost);
-        this.spawn("store-wal".to_owned(), others, run, &folder)?;
+        this.spawn("store-wal".to_owned(), others.clone(), run, &folder)?;
+        let open = Commits::open(&core);
+        let sync = wal_sync(&folder).map_err(|error| {
+            this.close();
+            not_writable(&folder, error)
+        })?;
+        let (syncer, queue, lost) = (core.clone(), this.writes.clone(), lost_sync.clone());
+        let run = move || syncer.commits.serve(&sync, &lost, || queue.nudge());
+        this.spawn("store-sync".to_owned(), others, run, &folder)?;
         let mut writer = Writer::new(conn, core, limits, lost_sync);
         let (queue, lanes) = (this.writes.clone(), this.lanes.clone());
         let checkpoints = this.checkpoints.clone();
         let run = move || {
             writer.serve(&queue, &lanes, &checkpoints);
+            drop(open);
             // Answers an error once the last of the others has let go.
             let _ = others_ended.recv();
             drop(writer);

@@ -18,6 +18,8 @@ use super::fault::is_lost_sync;
 const PAUSE: Duration = Duration::from_secs(1);
 /// A WAL that has grown by so many pages since is checkpointed without the pause.
 const HASTE_PAGES: u64 = 4_096;
+/// What the writer may bring home by itself for that, while the next commit waits.
+const TAIL_PAGES: u64 = 512;
 
 /// What the writer tells the checkpointer.
 #[derive(Default)]
@@ -27,6 +29,8 @@ pub(super) struct Checkpoints {
     /// Pages in the WAL after the last commit, and when the last checkpoint began.
     pages: AtomicU64,
     seen: AtomicU64,
+    /// Pages of the WAL that were in the database after the last checkpoint.
+    home: AtomicU64,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -50,6 +54,15 @@ impl Checkpoints {
             self.lock().haste |= haste;
             self.changed.notify_all();
         }
+    }
+
+    /// Whether so little of a WAL of `pages` is not in the database yet that the writer can see to it.
+    pub(super) fn are_nearly_home(&self, pages: u64) -> bool {
+        let home = self.home.load(Ordering::Acquire);
+        // More than there are is from before the WAL started over.
+        pages
+            .checked_sub(home)
+            .is_some_and(|left| left <= TAIL_PAGES)
     }
 
     /// The checkpointer ends.
@@ -86,21 +99,39 @@ pub(super) fn checkpoint_loop(
     lost_sync: &(dyn Fn() + Send + Sync),
 ) {
     while checkpoints.wait() {
-        if let Err(error) = checkpoint(conn, "PASSIVE") {
-            tracing::warn!(%error, "a checkpoint failed; it is tried again after the next commit");
-            if is_lost_sync(&error) {
-                tracing::error!("the disk failed to keep the database; the server ends");
-                lost_sync();
+        match checkpoint(conn, "PASSIVE") {
+            Ok(Brought { home, .. }) => checkpoints.home.store(home, Ordering::Release),
+            Err(error) => {
+                tracing::warn!(%error, "a checkpoint failed; it is tried again after the next commit");
+                if is_lost_sync(&error) {
+                    tracing::error!("the disk failed to keep the database; the server ends");
+                    lost_sync();
+                }
             }
         }
     }
 }
 
-/// Runs a checkpoint; answers whether it could do all it was asked.
-pub(super) fn checkpoint(conn: &Connection, mode: &str) -> rusqlite::Result<bool> {
+/// What a checkpoint did.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Brought {
+    /// Whether it could do all it was asked.
+    pub(super) all: bool,
+    /// Pages of the WAL that are in the database now.
+    pub(super) home: u64,
+}
+
+/// Runs a checkpoint.
+pub(super) fn checkpoint(conn: &Connection, mode: &str) -> rusqlite::Result<Brought> {
     // Not a fit value for rusqlite's own way to say a pragma.
     let sql = format!("PRAGMA wal_checkpoint({mode})");
-    conn.query_row(&sql, (), |row| Ok(row.get::<_, i64>(0)? == 0))
+    conn.query_row(&sql, (), |row| {
+        Ok(Brought {
+            all: row.get::<_, i64>(0)? == 0,
+            // -1 where there is no WAL.
+            home: u64::try_from(row.get::<_, i64>(2)?).unwrap_or(0),
+        })
+    })
 }
 
 thread_local! {
@@ -126,6 +157,20 @@ mod tests {
     use crate::sqlite::tests::{Bench, bench::scene};
 
     #[test]
+    fn the_writer_brings_home_a_short_tail_and_no_long_one() {
+        let checkpoints = Checkpoints::default();
+        checkpoints.home.store(10_000, Ordering::Release);
+        for (pages, expected) in [
+            (10_000, true),
+            (10_000 + TAIL_PAGES, true),
+            (10_001 + TAIL_PAGES, false),
+            (9_999, false),
+        ] {
+            assert_eq!(checkpoints.are_nearly_home(pages), expected, "{pages}");
+        }
+    }
+
+    #[test]
     fn what_was_committed_is_brought_home_without_the_writer() {
         let mut bench = Bench::new();
         bench.keep(scene());
@@ -135,7 +180,7 @@ mod tests {
         let checkpoints = Checkpoints::default();
         checkpoints.committed(HASTE_PAGES);
         assert!(checkpoints.wait(), "there is something to do");
-        assert!(checkpoint(&bench.look(), "PASSIVE").unwrap());
+        assert!(checkpoint(&bench.look(), "PASSIVE").unwrap().all);
         assert!(bytes() > before, "the pages are in the database itself");
         checkpoints.close();
         assert!(!checkpoints.wait(), "there never will be");

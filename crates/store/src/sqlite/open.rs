@@ -133,7 +133,7 @@ fn lock_file(folder: &Path, name: &str) -> Result<File, OpenError> {
         .map_err(|source| not_writable(folder, source))
 }
 
-fn not_writable(folder: &Path, source: io::Error) -> OpenError {
+pub(super) fn not_writable(folder: &Path, source: io::Error) -> OpenError {
     OpenError::NotWritable {
         path: folder.to_owned(),
         source,
@@ -191,8 +191,8 @@ pub(super) fn connection_open(folder: &Path, read_only: bool) -> rusqlite::Resul
     if !read_only {
         conn.pragma_update(None, "journal_mode", "WAL")?;
     }
-    // In WAL mode, only FULL syncs on commit, which is what an answer promises.
-    conn.pragma_update(None, "synchronous", "FULL")?;
+    // Syncs the WAL before a checkpoint, and leaves the syncing of commits to `syncer`.
+    conn.pragma_update(None, "synchronous", "NORMAL")?;
     conn.pragma_update(None, "foreign_keys", true)?;
     conn.pragma_update(None, "trusted_schema", false)?;
     conn.pragma_update(None, "temp_store", "MEMORY")?;

@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
 
 /// A queue with an end: closed, it takes nothing more and is served until it is empty.
@@ -63,6 +64,31 @@ impl<T> Queue<T> {
     /// The next, if there is one already.
     pub(super) fn try_pop(&self) -> Option<T> {
         self.lock().items.pop_front()
+    }
+
+    /// The next, if it comes by the moment that `patience` names; `None` there is not to wait at all.
+    /// It is asked again whenever there was a [`nudge`](Self::nudge).
+    pub(super) fn pop_by(&self, patience: impl Fn() -> Option<Instant>) -> Option<T> {
+        let mut state = self.lock();
+        loop {
+            if let Some(item) = state.items.pop_front() {
+                return Some(item);
+            }
+            if state.closed {
+                return None;
+            }
+            let left = patience()?.checked_duration_since(Instant::now())?;
+            let waited = self.filled.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Has who waits look again.
+    pub(super) fn nudge(&self) {
+        // With the lock, so that nobody has looked and does not wait yet.
+        let state = self.lock();
+        self.filled.notify_all();
+        drop(state);
     }
 
     /// Takes nothing more.

@@ -73,6 +73,7 @@ pub(super) fn read_loop(
         {
             tracing::error!(%error, "a read could not be ended");
         }
+        core.commits.settled();
         if catch_unwind(AssertUnwindSafe(|| job.finish(done))).is_err() {
             tracing::error!("letting the answer of a read go panicked");
         }

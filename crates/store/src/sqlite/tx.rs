@@ -15,7 +15,11 @@ use std::{
 use domain::{Source, SubscriptionId, Template, VersionId};
 use rusqlite::{CachedStatement, Connection, Params, Row};
 
-use super::{cache::Cache, fault::Fault};
+use super::{
+    cache::Cache,
+    fault::Fault,
+    syncer::{Commits, Group, Member},
+};
 use crate::{Destination, Lanes, LeasedDelivery, MasterKey, Permit, StoreError};
 
 /// Editions of templates kept in memory. Running checklists use few at a time.
@@ -42,6 +46,7 @@ pub(super) struct Core {
     pub(super) key: MasterKey,
     pub(super) editions: Cache<VersionId, Template>,
     pub(super) destinations: Cache<(SubscriptionId, i64), Destination>,
+    pub(super) commits: Commits,
     statements: StatementCount,
     /// Every text that was run, for the test that explains them.
     #[cfg(test)]
@@ -55,6 +60,7 @@ impl Core {
             key,
             editions: Cache::new(EDITIONS_KEPT_MAX),
             destinations: Cache::new(DESTINATIONS_KEPT_MAX),
+            commits: Commits::default(),
             statements,
             #[cfg(test)]
             texts: std::sync::Mutex::default(),
@@ -180,13 +186,16 @@ impl<'a, G> Tx<'a, G> {
 
 const TOO_LONG: &str = "it took longer than a read may take; ask for less at once";
 
+/// Leased deliveries with the permits to send them.
+pub(super) type Ready = Vec<(LeasedDelivery, Permit)>;
+
 /// What the units of one commit have for the delivery engine, once it is on disk.
 #[derive(Default)]
 pub(super) struct Gathered {
     /// The engine, if it is there.
     pub(super) lanes: Option<Arc<dyn Lanes>>,
     /// Leased deliveries, in the order of their units.
-    pub(super) ready: Vec<(LeasedDelivery, Permit)>,
+    pub(super) ready: Ready,
     /// Whether something due was stored that is not among them.
     pub(super) wake: bool,
     /// The greatest identifier given to a delivery, so that the next is greater.
@@ -208,10 +217,27 @@ impl Gathered {
         }
     }
 
+    /// Forgets everything that was gathered; the permits among it go back.
+    pub(super) fn clear(&mut self) {
+        self.ready.clear();
+        self.wake = false;
+    }
+
     /// Forgets what was gathered since `mark`; the permits among it go back.
     pub(super) fn undo(&mut self, mark: Mark) {
         self.ready.truncate(mark.ready);
         self.wake = mark.wake;
+    }
+
+    /// What was gathered, with the units that share the commit; begins anew.
+    pub(super) fn group(&mut self, members: Vec<Member>, failed: Option<StoreError>) -> Group {
+        Group {
+            members,
+            ready: std::mem::take(&mut self.ready),
+            wake: std::mem::take(&mut self.wake),
+            lanes: self.lanes.clone(),
+            failed,
+        }
     }
 
     /// A delivery of `subscription`, which sends, is stored as due: what is new goes behind it.

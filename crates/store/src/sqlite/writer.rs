@@ -1,11 +1,11 @@
-//! The one thread that writes: units of work that have queued up share a commit, each in a savepoint
-//! of its own.
+//! The one thread that writes: units of work that have queued up, or come while the disk is busy, share a
+//! commit.
 //!
-//! Every answer waits for the commit of its group. What a unit has gathered for the delivery engine
-//! goes away with its savepoint, and is let go after the commit.
+//! Every answer waits until the commit of its group is on the disk, which `syncer` sees to. A unit that
+//! is refused takes nothing of the others with it, and what it has gathered for the delivery engine goes
+//! with what it has changed.
 
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, PoisonError, RwLock},
     time::{Duration, Instant},
 };
@@ -14,24 +14,30 @@ use rusqlite::Connection;
 
 use super::{
     LostSync, SqliteLimits,
-    checkpoint::{Checkpoints, checkpoint, wal_pages, wal_watch},
+    checkpoint::{Brought, Checkpoints, checkpoint, wal_pages, wal_watch},
     fault::{is_lost_sync, meaning},
     once::poll_once,
     open::BUSY_TIMEOUT,
     queue::Queue,
+    syncer::Member,
     tx::{Core, Gathered, Tx},
 };
 use crate::{Lanes, StoreError, Verdict, WriteJob};
 
 /// Bytes of a page of the database.
 const PAGE_BYTES: u64 = 4_096;
+/// The part of its ceiling from which on the WAL begins anew as soon as it can.
+const REUSE_PART: u64 = 8;
 /// How long the writer waits for readers when the WAL is at its ceiling.
 const CEILING_WAIT: Duration = Duration::from_millis(200);
 /// How long it then goes on before it tries again.
 const CEILING_PAUSE: Duration = Duration::from_secs(2);
 
-/// A unit of work that has run, and what to tell it if its group commits.
-type Participant = (Box<dyn WriteJob>, Result<(), StoreError>);
+/// A group of so many makes the next one wait, so that a commit is worth its cost when there is much
+/// to do.
+const PACED_MEMBERS: usize = 8;
+/// How long it waits, beyond the time that the disk is busy.
+const PACE: Duration = Duration::from_millis(1);
 
 /// The writer's connection and what it works with.
 pub(super) struct Writer {
@@ -40,7 +46,10 @@ pub(super) struct Writer {
     limits: SqliteLimits,
     lost_sync: LostSync,
     gathered: Gathered,
+    /// Whether each unit of the group has a savepoint of its own.
+    savepoints: bool,
     data_version: i64,
+    paced_until: Option<Instant>,
     ceiling_again: Option<Instant>,
 }
 
@@ -59,7 +68,9 @@ impl Writer {
             limits,
             lost_sync,
             gathered,
+            savepoints: false,
             data_version: 0,
+            paced_until: None,
             ceiling_again: None,
         }
     }
@@ -77,41 +88,48 @@ impl Writer {
                 .clone_from(&lanes.read().unwrap_or_else(PoisonError::into_inner));
             self.group(first, queue);
             checkpoints.committed(wal_pages());
+            self.reuse(checkpoints);
             self.ceiling();
         }
         // The engine may hold a store in turn.
         self.gathered.lanes = None;
     }
 
-    /// Runs `first` and those that wait behind it, commits, and lets their answers go.
+    /// Runs `first` and those that wait behind it or come while the disk is busy, commits, and passes them
+    /// on to be synced and let go.
     fn group(&mut self, first: Box<dyn WriteJob>, queue: &Queue<Box<dyn WriteJob>>) {
+        let core = self.core.clone();
         let ends = Instant::now() + self.limits.group_time;
-        let mut next = Some(first);
-        let begun = self.begin();
-        let mut group: Vec<Participant> = Vec::new();
-        while let Some(mut job) = next {
-            let told = match &begun {
-                Ok(()) => self.participate(&mut *job),
-                // Whoever waits behind it would wait as long and be told the same.
-                Err(error) => Ok(Err(error.share())),
-            };
-            let lost = told.as_ref().err().map(StoreError::share);
-            group.push((job, told.unwrap_or_else(Err)));
-            if let Some(error) = lost {
-                self.roll_back();
-                return self.fail(group, &error);
-            }
-            let more = group.len() < self.limits.group_max.max(1) && Instant::now() < ends;
-            next = if more || begun.is_err() {
-                queue.try_pop()
+        let paced_until = self.paced_until;
+        let patience = || {
+            if core.commits.are_idle() {
+                paced_until
             } else {
-                None
+                Some(ends)
+            }
+        };
+        self.savepoints = false;
+        let mut members = Vec::new();
+        let mut failed = self.begin().err();
+        let begun = failed.is_none();
+        let mut next = Some(first);
+        while let Some(job) = next {
+            match &failed {
+                None => failed = self.participate(job, &mut members).err(),
+                // Whoever waits behind it would wait as long and be told the same.
+                Some(error) => members.push(refused(job, error.share())),
+            }
+            let more = members.len() < self.limits.group_max.max(1) && Instant::now() < ends;
+            next = match failed {
+                None if more => queue.pop_by(patience),
+                Some(_) if !begun => queue.try_pop(),
+                _ => None,
             };
         }
-        match begun.and_then(|()| self.commit()) {
-            Ok(()) => self.let_go(group),
-            Err(error) => self.fail(group, &error),
-        }
+        core.commits.begin();
+        let failed = failed.or_else(|| self.commit().err());
+        self.paced_until = (members.len() >= PACED_MEMBERS).then(|| Instant::now() + PACE);
+        core.commits.put(self.gathered.group(members, failed));
     }
 
     fn begin(&mut self) -> Result<(), StoreError> {
@@ -134,27 +152,75 @@ impl Writer {
         statement.query_row((), |row| row.get(0))
     }
 
-    /// Runs one unit in its savepoint. An error means that the whole transaction is lost; within it
-    /// is what to tell the unit.
+    /// Runs one unit and adds it to `members`. An error means that the whole transaction is lost.
     fn participate(
         &mut self,
-        job: &mut dyn WriteJob,
-    ) -> Result<Result<(), StoreError>, StoreError> {
-        self.execute("SAVEPOINT unit").map_err(meaning)?;
+        mut job: Box<dyn WriteJob>,
+        members: &mut Vec<Member>,
+    ) -> Result<(), StoreError> {
+        let mark = self.gathered.mark();
+        let changes = self.conn.total_changes();
+        let verdict = match self.run(&mut *job) {
+            Ok(verdict) => verdict,
+            Err(lost) => {
+                // It may have passed over the error and think that all is well, so it is told, too.
+                members.push(refused(job, lost.share()));
+                self.roll_back();
+                return Err(lost);
+            }
+        };
+        let kept = matches!(verdict, Ok(Verdict::Keep));
+        let told = verdict.map(|_| ());
+        members.push(Member { job, kept, told });
+        if kept || self.savepoints {
+            return Ok(());
+        }
+        self.gathered.undo(mark);
+        if self.conn.total_changes() == changes {
+            return Ok(());
+        }
+        self.again(members)
+    }
+
+    /// Undoes everything, because one unit changed something before it was refused, and runs those that
+    /// are kept again. From now on each unit of this group has a savepoint of its own.
+    ///
+    /// Units that are refused look first and change later, so this is rare, while a savepoint for each
+    /// unit costs a copy of every page that it changes.
+    fn again(&mut self, members: &mut [Member]) -> Result<(), StoreError> {
+        self.roll_back();
+        self.gathered.clear();
+        self.savepoints = true;
+        self.begin()?;
+        for member in members.iter_mut().filter(|member| member.kept) {
+            let verdict = self.run(&mut *member.job)?;
+            member.kept = matches!(verdict, Ok(Verdict::Keep));
+            member.told = verdict.map(|_| ());
+        }
+        Ok(())
+    }
+
+    /// Runs one unit; where there are savepoints, what it changed is undone if it is not to be kept. An
+    /// error means that the whole transaction is lost; within it is what to tell the unit.
+    fn run(&mut self, job: &mut dyn WriteJob) -> Result<Result<Verdict, StoreError>, StoreError> {
+        if self.savepoints {
+            self.execute("SAVEPOINT unit").map_err(meaning)?;
+        }
         let mark = self.gathered.mark();
         let mut tx = Tx::new(&mut self.conn, &self.core, &mut self.gathered, None);
         let verdict = poll_once(job.run(&mut tx));
         let lost = tx.into_lost();
         if self.conn.is_autocommit() {
-            // The unit may have passed over the error and think that all is well, so it is told, too.
             return Err(lost.unwrap_or(StoreError::Unavailable(None)));
         }
-        if !matches!(verdict, Ok(Verdict::Keep)) {
-            self.gathered.undo(mark);
-            self.execute("ROLLBACK TO unit").map_err(meaning)?;
+        if self.savepoints {
+            if !matches!(verdict, Ok(Verdict::Keep)) {
+                self.gathered.undo(mark);
+                self.execute("ROLLBACK TO unit").map_err(meaning)?;
+            }
+            self.execute("RELEASE unit").map_err(meaning)?;
         }
-        self.execute("RELEASE unit").map_err(meaning)?;
-        Ok(verdict.map(|_| ()))
+        Ok(verdict)
     }
 
     fn commit(&mut self) -> Result<(), StoreError> {
@@ -173,6 +239,8 @@ impl Writer {
     }
 
     fn roll_back(&self) {
+        // A unit that runs again may give the same revision another target or secret.
+        self.core.destinations.clear();
         if !self.conn.is_autocommit()
             && let Err(error) = self.execute("ROLLBACK")
         {
@@ -180,34 +248,16 @@ impl Writer {
         }
     }
 
-    /// Tells the whole group that nothing of it was kept.
-    fn fail(&mut self, group: Vec<Participant>, error: &StoreError) {
-        self.gathered.ready.clear();
-        self.gathered.wake = false;
-        for (job, _) in group {
-            finish(job, Err(error.share()));
-        }
-    }
-
-    /// The group is on disk: the engine gets its deliveries, and the callers their answers.
-    fn let_go(&mut self, group: Vec<Participant>) {
-        let ready = std::mem::take(&mut self.gathered.ready);
-        let wake = std::mem::take(&mut self.gathered.wake);
-        if let Some(lanes) = &self.gathered.lanes {
-            let handed = catch_unwind(AssertUnwindSafe(|| {
-                if !ready.is_empty() {
-                    lanes.hand_over(ready);
-                }
-                if wake {
-                    lanes.wake();
-                }
-            }));
-            if handed.is_err() {
-                tracing::error!("handing deliveries over panicked; their leases will lapse");
-            }
-        }
-        for (job, told) in group {
-            finish(job, told);
+    /// Brings the rest of a WAL home that has become large. With all of it in the database and no reader
+    /// left in it, the next commit begins it anew: writing into blocks that the file has costs the
+    /// disk less than having it grow.
+    fn reuse(&mut self, checkpoints: &Checkpoints) {
+        let large = wal_pages() * PAGE_BYTES >= self.limits.wal_bytes_max / REUSE_PART;
+        if large
+            && checkpoints.are_nearly_home(wal_pages())
+            && let Err(error) = checkpoint(&self.conn, "PASSIVE")
+        {
+            self.checkpoint_failed(&error);
         }
     }
 
@@ -225,14 +275,16 @@ impl Writer {
             tracing::error!(%error, "the time that writes wait could not be set back");
         }
         match done {
-            Ok(true) => self.ceiling_again = None,
-            Ok(false) => tracing::warn!("a long read keeps the WAL above its ceiling"),
-            Err(error) => {
-                tracing::warn!(%error, "a checkpoint at the ceiling of the WAL failed");
-                if is_lost_sync(&error) {
-                    (self.lost_sync)();
-                }
-            }
+            Ok(Brought { all: true, .. }) => self.ceiling_again = None,
+            Ok(_) => tracing::warn!("a long read keeps the WAL above its ceiling"),
+            Err(error) => self.checkpoint_failed(&error),
+        }
+    }
+
+    fn checkpoint_failed(&self, error: &rusqlite::Error) {
+        tracing::warn!(%error, "a checkpoint of the writer failed");
+        if is_lost_sync(error) {
+            (self.lost_sync)();
         }
     }
 
@@ -241,10 +293,11 @@ impl Writer {
     }
 }
 
-/// Lets an answer go. It runs code of the caller's, which must not take the writer with it.
-fn finish(job: Box<dyn WriteJob>, told: Result<(), StoreError>) {
-    if catch_unwind(AssertUnwindSafe(|| job.finish(told))).is_err() {
-        tracing::error!("letting the answer of a write go panicked");
+fn refused(job: Box<dyn WriteJob>, error: StoreError) -> Member {
+    Member {
+        job,
+        kept: false,
+        told: Err(error),
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::{
     future::Future,
+    io,
     pin::Pin,
     sync::{Arc, Mutex, RwLock},
+    thread,
 };
 
 use async_trait::async_trait;
@@ -14,7 +16,12 @@ use domain::{
 use uuid::Uuid;
 
 use super::super::{
-    LostSync, SqliteLimits, checkpoint::Checkpoints, open::writer_open, queue::Queue, tx::Core,
+    LostSync, SqliteLimits,
+    checkpoint::Checkpoints,
+    open::writer_open,
+    queue::Queue,
+    syncer::{Commits, wal_sync},
+    tx::Core,
     writer::Writer,
 };
 use crate::{
@@ -70,7 +77,10 @@ pub(in crate::sqlite) struct Bench {
     pub(in crate::sqlite) core: Arc<Core>,
     pub(in crate::sqlite) writer: Writer,
     pub(in crate::sqlite) engine: Arc<Engine>,
-    told: Arc<Mutex<Vec<Told>>>,
+    /// What brings a commit to the disk.
+    pub(in crate::sqlite) sync: Box<dyn Fn() -> io::Result<()> + Send + Sync>,
+    pub(in crate::sqlite) told: Arc<Mutex<Vec<Told>>>,
+    lost_sync: LostSync,
 }
 
 impl Bench {
@@ -92,14 +102,17 @@ impl Bench {
         let key = MasterKey::load_or_create(folder.path(), &source).unwrap();
         let conn = writer_open(folder.path(), &key, &source).unwrap();
         let core = Arc::new(Core::new(source, key, StatementCount::default()));
-        let writer = Writer::new(conn, core.clone(), limits, lost_sync);
+        let sync = Box::new(wal_sync(folder.path()).unwrap());
+        let writer = Writer::new(conn, core.clone(), limits, lost_sync.clone());
         let engine = Arc::new(Engine::default());
         Self {
             folder,
             core,
             writer,
             engine,
+            sync,
             told: Arc::default(),
+            lost_sync,
         }
     }
 
@@ -123,8 +136,14 @@ impl Bench {
         }
         queue.close();
         let lanes: Arc<dyn Lanes> = self.engine.clone();
-        self.writer
-            .serve(&queue, &RwLock::new(Some(lanes)), &Checkpoints::default());
+        let open = Commits::open(&self.core);
+        let (commits, writer) = (&self.core.commits, &mut self.writer);
+        let (sync, lost, nudge) = (&*self.sync, &self.lost_sync, || queue.nudge());
+        thread::scope(|scope| {
+            scope.spawn(|| commits.serve(sync, lost, nudge));
+            writer.serve(&queue, &RwLock::new(Some(lanes)), &Checkpoints::default());
+            drop(open);
+        });
         std::mem::take(&mut self.told.lock().unwrap())
     }
 

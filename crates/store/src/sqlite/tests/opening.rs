@@ -189,3 +189,18 @@ async fn a_stopped_store_takes_nothing_and_a_full_queue_says_so() {
     ));
     store.stop().await;
 }
+
+#[test]
+fn the_database_is_built_as_it_was_measured() {
+    let bench = Bench::new();
+    let look = bench.look();
+    let mut options = look.prepare("PRAGMA compile_options").unwrap();
+    let options = options
+        .query_map((), |row| row.get::<_, String>(0))
+        .unwrap();
+    let options: Vec<String> = options.map(Result::unwrap).collect();
+    let has = |option: &str| options.iter().any(|one| one == option);
+    assert!(has("DEFAULT_LOOKASIDE=1200,100"), "{options:?}");
+    assert!(has("DEFAULT_MEMSTATUS=0"), "{options:?}");
+    assert!(!has("ENABLE_MEMORY_MANAGEMENT"), "{options:?}");
+}

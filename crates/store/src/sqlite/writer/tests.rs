@@ -1,11 +1,10 @@
 //! Units that share a commit: nobody is told wrongly, and nobody harms another.
 
 use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering},
+    Mutex,
+    atomic::{AtomicBool, AtomicU32, Ordering},
+    mpsc,
 };
-
-use rusqlite::ffi;
 
 use super::*;
 use crate::sqlite::tests::{Bench, Told, bench};
@@ -35,6 +34,29 @@ fn panics() -> Work {
             tx.team_insert("lost", at()).await.unwrap();
             panic!("a unit that panics, for the test")
         })
+    })
+}
+
+/// Counts how often something is brought to the disk.
+fn counted(bench: &mut Bench) -> Arc<AtomicU32> {
+    let count = Arc::new(AtomicU32::new(0));
+    let (counting, sync) = (
+        count.clone(),
+        std::mem::replace(&mut bench.sync, Box::new(|| Ok(()))),
+    );
+    bench.sync = Box::new(move || {
+        counting.fetch_add(1, Ordering::Relaxed);
+        sync()
+    });
+    count
+}
+
+/// A unit that counts its runs.
+fn running(runs: &Arc<AtomicU32>, unit: Work) -> Work {
+    let runs = runs.clone();
+    work(move |tx| {
+        runs.fetch_add(1, Ordering::Relaxed);
+        unit(tx)
     })
 }
 
@@ -88,9 +110,11 @@ fn a_group_is_bounded_in_count() {
         ..SqliteLimits::default()
     };
     let mut bench = Bench::with(limits, Arc::new(|| {}));
+    let commits = counted(&mut bench);
     let unit = || team_and(Verdict::Keep);
     let told = bench.run(vec![("a", unit()), ("b", unit()), ("c", unit())]);
-    assert_eq!(told, [ok("a", 2), ok("b", 2), ok("c", 3)]);
+    assert!(told.iter().all(|told| told.1.is_ok()), "{told:?}");
+    assert_eq!(commits.load(Ordering::Relaxed), 2);
 }
 
 #[test]
@@ -182,19 +206,90 @@ fn what_is_undone_gives_its_permit_back_and_the_rest_is_handed_over_in_order() {
 }
 
 #[test]
-fn a_commit_whose_sync_was_lost_ends_the_process() {
+fn a_unit_that_changed_something_before_it_was_refused_is_undone_alone() {
+    let mut bench = Bench::new();
+    let runs: [Arc<AtomicU32>; 4] = Default::default();
+    let keep = |place: usize| running(&runs[place], team_and(Verdict::Keep));
+    let told = bench.run(vec![
+        ("before", keep(0)),
+        (
+            "looks and refuses",
+            work(|_| Box::pin(async { Verdict::Undo })),
+        ),
+        ("refused", running(&runs[1], team_and(Verdict::Undo))),
+        ("after", keep(2)),
+        ("refused again", running(&runs[3], team_and(Verdict::Undo))),
+    ]);
+    assert!(
+        told.iter().all(|told| told.1.is_ok() && told.2 == 2),
+        "{told:?}"
+    );
+    // What is kept runs again, once for the whole group; what was refused does not.
+    assert_eq!(runs.map(|runs| runs.load(Ordering::Relaxed)), [2, 1, 1, 1]);
+}
+
+#[test]
+fn what_runs_again_is_handed_over_once() {
+    let mut bench = Bench::new();
+    bench.keep(scene());
+    *bench.engine.free.lock().unwrap() = 2;
+    bench.run(vec![
+        ("kept", append(1, Verdict::Keep)),
+        ("undone", append(2, Verdict::Undo)),
+    ]);
+    assert_eq!(*bench.engine.calls.lock().unwrap(), ["hand over [1]"]);
+    assert_eq!((bench.count("event"), bench.count("delivery")), (1, 1));
+    assert_eq!(*bench.engine.free.lock().unwrap(), 1, "one permit is out");
+}
+
+#[test]
+fn units_run_while_the_disk_works_for_those_before_them() {
+    let limits = SqliteLimits {
+        group_max: 1,
+        ..SqliteLimits::default()
+    };
+    let mut bench = Bench::with(limits, Arc::new(|| {}));
+    let (ran, has_run) = mpsc::channel();
+    let (told, has_run) = (bench.told.clone(), Mutex::new(has_run));
+    let first = AtomicBool::new(true);
+    bench.sync = Box::new(move || {
+        if first.swap(false, Ordering::Relaxed) {
+            let waited = has_run
+                .lock()
+                .unwrap()
+                .recv_timeout(Duration::from_secs(20));
+            waited.expect("the second unit runs while the first is being synced");
+            assert!(
+                told.lock().unwrap().is_empty(),
+                "somebody was told before the sync"
+            );
+        }
+        Ok(())
+    });
+    let second = work(move |_| {
+        ran.send(()).unwrap();
+        Box::pin(async { Verdict::Keep })
+    });
+    let told = bench.run(vec![("first", team_and(Verdict::Keep)), ("second", second)]);
+    assert_eq!(told, [ok("first", 1), ok("second", 1)]);
+}
+
+#[test]
+fn a_commit_whose_sync_was_lost_is_told_to_nobody_and_ends_the_process() {
     let ends = Arc::new(AtomicU32::new(0));
     let seen = ends.clone();
     let hook = move || {
         seen.fetch_add(1, Ordering::Relaxed);
     };
     let mut bench = Bench::with(SqliteLimits::default(), Arc::new(hook));
-    let failure = |code| rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
-    let full = bench.writer.uncommitted(failure(ffi::SQLITE_FULL));
-    assert!(matches!(full, StoreError::Full(_)));
-    assert_eq!(ends.load(Ordering::Relaxed), 0);
-    bench.writer.uncommitted(failure(ffi::SQLITE_IOERR_FSYNC));
+    bench.keep(scene());
+    *bench.engine.free.lock().unwrap() = 1;
+    bench.sync = Box::new(|| Err(std::io::ErrorKind::StorageFull.into()));
+    let told = bench.run(vec![("kept", append(1, Verdict::Keep))]);
+    assert!(told[0].1.is_err(), "{told:?}");
     assert_eq!(ends.load(Ordering::Relaxed), 1);
+    assert!(bench.engine.calls.lock().unwrap().is_empty());
+    assert_eq!(*bench.engine.free.lock().unwrap(), 1, "the permit is back");
 }
 
 #[test]
@@ -226,4 +321,30 @@ fn the_wal_stays_below_its_ceiling() {
     let wal = bench.folder.path().join("checkflow.db-wal");
     let bytes = std::fs::metadata(wal).unwrap().len();
     assert!(bytes < 128 * 1024, "the WAL has {bytes} bytes");
+}
+
+#[test]
+fn a_wal_that_has_become_large_begins_anew_where_it_lies() {
+    let limits = SqliteLimits {
+        wal_bytes_max: 8 * 1024 * 1024,
+        ..SqliteLimits::default()
+    };
+    let mut bench = Bench::with(limits, Arc::new(|| {}));
+    let wal = bench.folder.path().join("checkflow.db-wal");
+    let unit = || {
+        work(|tx| {
+            Box::pin(async move {
+                tx.team_insert(&"x".repeat(64 * 1024), at()).await.unwrap();
+                Verdict::Keep
+            })
+        })
+    };
+    for _ in 0..100 {
+        bench.keep(unit());
+    }
+    let bytes = std::fs::metadata(wal).unwrap().len();
+    assert!(
+        (1024 * 1024..2 * 1024 * 1024).contains(&bytes),
+        "6 MiB were written in turns of 1 MiB, and the WAL has {bytes} bytes"
+    );
 }
