@@ -4,10 +4,10 @@
 //! the load and an idle engine settles each outcome at once. Nothing is given up because the store
 //! fails: the batch is kept and tried again, and the lanes take nothing new until it is stored.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use store::{Settled, Settlement, Store, StoreError, Write, WriteTx};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -16,6 +16,10 @@ use crate::{
     lanes::{Gate, LaneTable},
     standing::Standing,
 };
+
+/// Least time between two batches. Nobody waits for an outcome to be stored, while each batch is a
+/// commit that the answers behind it wait for.
+const GATHER_TIME: Duration = Duration::from_millis(5);
 
 /// An attempt that has ended.
 #[derive(Debug)]
@@ -98,8 +102,20 @@ impl Settler {
             if count == 0 {
                 return;
             }
+            let begun = time::Instant::now();
             self.store_all(Arc::new(Batch::of(finished))).await;
             self.counters.unsettled.take_off(count);
+            if count < self.batch_max {
+                self.gather(begun + GATHER_TIME).await;
+            }
+        }
+    }
+
+    /// Lets outcomes come together until `until`.
+    async fn gather(&self, until: time::Instant) {
+        tokio::select! {
+            () = time::sleep_until(until) => {}
+            () = self.end.cancelled() => {}
         }
     }
 
