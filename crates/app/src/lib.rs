@@ -20,7 +20,7 @@ mod templates;
 use std::{future::Future, sync::Arc};
 
 use domain::{Actor, AddressPolicy, PublicUrl, Resolver, Source};
-use store::{FileStore, ReadTx, Store, WriteTx};
+use store::{FileStore, Purpose, ReadTx, Store, WriteTx};
 
 // What a door must be able to name: the store itself stays behind this wall.
 pub use store::{DeliveryQuery, FileStoreError, Page, StoreError};
@@ -175,6 +175,8 @@ struct Unit<C> {
 }
 
 impl<C: Change> store::Write for Unit<C> {
+    const PURPOSE: Purpose = Purpose::Change;
+
     type Done = C::Answer;
     type Error = AppError;
 

@@ -6,7 +6,7 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use store::{Settled, Settlement, Store, StoreError, Write, WriteTx};
+use store::{Purpose, Settled, Settlement, Store, StoreError, Write, WriteTx};
 use tokio::{sync::mpsc, time};
 use tokio_util::sync::CancellationToken;
 
@@ -211,6 +211,8 @@ impl Settler {
 struct Settle(Arc<Batch>);
 
 impl Write for Settle {
+    const PURPOSE: Purpose = Purpose::Settlement;
+
     type Done = Vec<Settled>;
     type Error = StoreError;
 

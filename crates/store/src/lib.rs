@@ -21,4 +21,4 @@ pub use secrets::{MasterKey, MasterKeyError};
 pub use sqlite::{
     DATABASE_FILE, OpenError, SqliteLimits, SqliteOptions, StatementCount, open_sqlite,
 };
-pub use work::{Backend, Read, ReadJob, Store, Verdict, Write, WriteJob};
+pub use work::{Backend, Purpose, Read, ReadJob, Store, Verdict, Write, WriteJob};

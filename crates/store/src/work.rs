@@ -4,6 +4,9 @@
 //! it again when the database asks for that. So a unit only reads its own members, speaks to
 //! nothing but the transaction, and gives its answer by returning it. The answer is let go when
 //! the commit is on disk, refusals included: what was refused was decided on data that is durable.
+//!
+//! Whoever wants to see units on their way, or get between them and the database, is a [`Backend`]
+//! with another one behind it ([`Store::behind`]).
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
@@ -12,8 +15,21 @@ use tokio::sync::oneshot;
 
 use crate::{Lanes, ReadTx, StoreError, WriteTx};
 
+/// What a unit of work is for, as far as those on its way care.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// What a door was asked for: somebody waits to hear that it is done.
+    Change,
+    /// Storing what came of attempts.
+    Settlement,
+    /// Anything else.
+    Other,
+}
+
 /// A unit of work that changes something.
 pub trait Write: Send + Sync + 'static {
+    /// What it is for.
+    const PURPOSE: Purpose = Purpose::Other;
     /// What it answers.
     type Done: Send + 'static;
     /// What it answers when it refuses or the store fails; its changes are undone then.
@@ -52,11 +68,14 @@ pub enum Verdict {
 /// A [`Write`] without its types, as a backend sees it.
 #[async_trait]
 pub trait WriteJob: Send {
+    /// What the unit is for.
+    fn purpose(&self) -> Purpose;
+
     /// Runs the unit and keeps its answer.
     async fn run(&mut self, tx: &mut dyn WriteTx) -> Verdict;
 
-    /// Lets the answer go, or the reason why there is none: the commit failed, the unit panicked
-    /// (and left no answer), or it was never run.
+    /// Lets the answer go, now that the commit is on disk; or the reason why there is none: the
+    /// commit failed, the unit panicked (and left no answer), or it was never run.
     fn finish(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
@@ -97,6 +116,16 @@ impl Store {
         Self {
             backend: Arc::new(backend),
         }
+    }
+
+    /// This store behind a front: what is asked of the new one reaches this one as far as the front
+    /// passes it on, which it does by the backend that it is made with.
+    ///
+    /// A front that wraps the jobs it passes on sees each unit after it has run and before its commit
+    /// ([`WriteJob::run`]), and after its commit and before its answer ([`WriteJob::finish`]).
+    #[must_use]
+    pub fn behind<B: Backend>(self, front: impl FnOnce(Arc<dyn Backend>) -> B) -> Self {
+        Self::new(front(self.backend))
     }
 
     /// Runs `unit` in one transaction; its answer is here when its commit is on disk.
@@ -157,6 +186,10 @@ impl<U, T, E: From<StoreError>> Job<U, T, E> {
 
 #[async_trait]
 impl<U: Write> WriteJob for Job<U, U::Done, U::Error> {
+    fn purpose(&self) -> Purpose {
+        U::PURPOSE
+    }
+
     async fn run(&mut self, tx: &mut dyn WriteTx) -> Verdict {
         self.answer = None;
         let answer = self.unit.run(tx).await;

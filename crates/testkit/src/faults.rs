@@ -9,16 +9,13 @@ use std::{
     collections::BTreeMap,
     pin::Pin,
     sync::{Arc, Mutex, RwLock},
-    task::{Context, Waker},
 };
 
 use async_trait::async_trait;
 use domain::{DeliveryId, Source};
 use store::{
-    Backend, Lanes, Lease, Read, ReadJob, ReadTx, Store, StoreError, Verdict, Write, WriteJob,
-    WriteTx,
+    Backend, Lanes, Lease, Purpose, ReadJob, Store, StoreError, Verdict, WriteJob, WriteTx,
 };
-use tokio::sync::Mutex as Held;
 
 use crate::{Case, Fixture};
 use forward::FaultyTx;
@@ -110,13 +107,13 @@ impl Faulty {
 #[async_trait]
 impl Fixture for Faulty {
     async fn open(&self, source: Source) -> Store {
-        let store = self.sound.open(source).await;
         let memory = Arc::new(Memory {
             fault: self.fault,
             lanes: RwLock::default(),
             leases: Mutex::default(),
         });
-        Store::new(Front { store, memory })
+        let store = self.sound.open(source).await;
+        store.behind(|sound| Front { sound, memory })
     }
 }
 
@@ -153,38 +150,20 @@ impl Memory {
     }
 }
 
+/// The store with the fault in it, save for what it passes on to the sound one.
 struct Front {
-    store: Store,
+    sound: Arc<dyn Backend>,
     memory: Arc<Memory>,
 }
 
 impl Backend for Front {
     fn write(&self, job: Box<dyn WriteJob>) {
-        let job = Arc::new(Held::new(Some(job)));
-        let unit = Forwarded {
-            job: job.clone(),
-            memory: self.memory.clone(),
-        };
-        let store = self.store.clone();
-        submit(async move {
-            let committed = match store.write(unit).await {
-                Ok(()) | Err(NotKept::Undone) => Ok(()),
-                Err(NotKept::Failed(error)) => Err(error),
-            };
-            let job = job.lock().await.take();
-            job.expect("a job is finished once").finish(committed);
-        });
+        let memory = self.memory.clone();
+        self.sound.write(Box::new(FaultyJob { job, memory }));
     }
 
     fn read(&self, job: Box<dyn ReadJob>) {
-        let job = Arc::new(Held::new(Some(job)));
-        let look = Looked { job: job.clone() };
-        let store = self.store.clone();
-        submit(async move {
-            let done = store.read(look).await;
-            let job = job.lock().await.take();
-            job.expect("a job is finished once").finish(done);
-        });
+        self.sound.read(job);
     }
 
     fn attach(&self, lanes: Arc<dyn Lanes>) {
@@ -195,80 +174,39 @@ impl Backend for Front {
             .expect("nothing panics while it holds the lock") = Some(lanes.clone());
         // Whoever hands over early does so itself; the sound store behind would do it once more.
         if self.memory.fault != Some(Fault::HandOverBeforeCommit) {
-            self.store.attach(lanes);
+            self.sound.attach(lanes);
         }
     }
 
     fn stop(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(self.store.stop())
+        self.sound.stop()
     }
 }
 
-/// Hands a job on at once, in the order of the calls, and sees it through on its own.
-fn submit(job: impl Future<Output = ()> + Send + 'static) {
-    let mut job = Box::pin(job);
-    // The first poll is what reaches the store behind; the task polls again, with its own waker.
-    if job
-        .as_mut()
-        .poll(&mut Context::from_waker(Waker::noop()))
-        .is_pending()
-    {
-        tokio::spawn(job);
-    }
-}
-
-/// A job of the store in front as a unit of the store behind.
-struct Forwarded {
-    job: Arc<Held<Option<Box<dyn WriteJob>>>>,
+/// A job that gets a transaction with a fault in it.
+struct FaultyJob {
+    job: Box<dyn WriteJob>,
     memory: Arc<Memory>,
 }
 
-/// Why a unit of the store behind keeps nothing.
-enum NotKept {
-    /// The job in front refused, and has its answer.
-    Undone,
-    /// The store behind failed.
-    Failed(StoreError),
-}
-
-impl From<StoreError> for NotKept {
-    fn from(error: StoreError) -> Self {
-        Self::Failed(error)
+#[async_trait]
+impl WriteJob for FaultyJob {
+    fn purpose(&self) -> Purpose {
+        self.job.purpose()
     }
-}
 
-impl Write for Forwarded {
-    type Done = ();
-    type Error = NotKept;
-
-    async fn run(&self, tx: &mut dyn WriteTx) -> Result<(), NotKept> {
-        // Not awaited: nobody else wants it now, and a unit awaits nothing but its transaction.
-        let mut job = self.job.try_lock().expect("a job runs once at a time");
-        let job = job.as_mut().expect("a job runs before it is finished");
+    async fn run(&mut self, tx: &mut dyn WriteTx) -> Verdict {
         let mut tx = FaultyTx {
             inner: tx,
             memory: &self.memory,
         };
-        match job.run(&mut tx).await {
-            Verdict::Undo if self.memory.fault != Some(Fault::RollbackLost) => Err(NotKept::Undone),
-            Verdict::Undo | Verdict::Keep => Ok(()),
+        match self.job.run(&mut tx).await {
+            Verdict::Undo if self.memory.fault == Some(Fault::RollbackLost) => Verdict::Keep,
+            verdict => verdict,
         }
     }
-}
 
-/// A reading job of the store in front as a unit of the store behind.
-struct Looked {
-    job: Arc<Held<Option<Box<dyn ReadJob>>>>,
-}
-
-impl Read for Looked {
-    type Done = ();
-    type Error = StoreError;
-
-    async fn run(&self, tx: &mut dyn ReadTx) -> Result<(), StoreError> {
-        let mut job = self.job.try_lock().expect("a job runs once at a time");
-        let job = job.as_mut().expect("a job runs before it is finished");
-        job.run(tx).await;
-        Ok(())
+    fn finish(self: Box<Self>, committed: Result<(), StoreError>) {
+        self.job.finish(committed);
     }
 }

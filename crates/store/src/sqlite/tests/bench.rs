@@ -25,8 +25,8 @@ use super::super::{
     writer::Writer,
 };
 use crate::{
-    Lanes, LeasedDelivery, MasterKey, Permit, StatementCount, StoreError, Verdict, WriteJob,
-    WriteTx,
+    Lanes, LeasedDelivery, MasterKey, Permit, Purpose, StatementCount, StoreError, Verdict,
+    WriteJob, WriteTx,
     testing::{Still, source_of},
 };
 
@@ -55,6 +55,10 @@ pub(in crate::sqlite) struct TellTale {
 
 #[async_trait]
 impl WriteJob for TellTale {
+    fn purpose(&self) -> Purpose {
+        Purpose::Other
+    }
+
     async fn run(&mut self, tx: &mut dyn WriteTx) -> Verdict {
         (self.work)(tx).await
     }
