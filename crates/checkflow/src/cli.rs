@@ -119,6 +119,10 @@ pub(crate) struct ServeArgs {
     /// from the address it listens on]
     #[arg(long, value_name = "URL", env = "CHECKFLOW_PUBLIC_URL")]
     pub(crate) public_url: Option<String>,
+    /// Drill: this server kills itself (SIGKILL) at a step, which is before-commit, before-answer or
+    /// before-settle, when it comes to it for the first time, or for the N-th
+    #[arg(long, value_name = "STEP[:N]", env = "CHECKFLOW_CRASH_AT")]
+    pub(crate) crash_at: Option<String>,
 }
 
 const DEMO_HELP: &str = "\

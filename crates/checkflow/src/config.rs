@@ -7,6 +7,7 @@
 
 mod bounds;
 mod check;
+mod crash;
 mod log;
 mod sections;
 mod span;
@@ -27,6 +28,7 @@ use store::{MasterKey, SqliteLimits};
 use crate::cli::{ServeArgs, StoreArgs};
 
 pub(crate) use self::{
+    crash::{CrashAt, CrashStep},
     log::{Log, LogFormat},
     sections::{Config, Http},
 };
@@ -55,6 +57,8 @@ pub(crate) struct Settings {
     /// None: the one in the data folder.
     pub(crate) master_key: Option<MasterKey>,
     pub(crate) log: Log,
+    /// None, save for a drill.
+    pub(crate) crash_at: Option<CrashAt>,
 }
 
 /// The settings of `checkflow serve`.
@@ -87,7 +91,12 @@ pub(crate) fn load(args: &ServeArgs) -> anyhow::Result<Settings> {
             "--allow-target or CHECKFLOW_ALLOW_TARGETS",
         ));
     }
-    check::check(config, &origin)
+    let said = args.crash_at.as_deref().filter(|text| !text.is_empty());
+    let crash_at = said.map(crash::read).transpose()?;
+    Ok(Settings {
+        crash_at,
+        ..check::check(config, &origin)?
+    })
 }
 
 /// The settings of the tools beside a server.

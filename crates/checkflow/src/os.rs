@@ -1,7 +1,12 @@
-//! What the machine gives: time, randomness, and the permissions of new files.
+//! What the machine gives: time, randomness, the permissions of new files, and a sudden end.
+
+use std::thread;
 
 use domain::{Entropy, Source, SystemClock};
-use rustix::{fs::Mode, process::umask};
+use rustix::{
+    fs::Mode,
+    process::{Signal, getpid, kill_process, umask},
+};
 
 /// The random bytes of the operating system.
 struct SystemEntropy;
@@ -27,4 +32,13 @@ pub(crate) fn source() -> Source {
 /// come from a crate that asks for no permissions of its own.
 pub(crate) fn keep_files_private() {
     umask(Mode::RWXG | Mode::RWXO);
+}
+
+/// Ends this process as `kill -9` does: nothing is finished, flushed or told.
+pub(crate) fn kill_this_process() -> ! {
+    // A process may always kill itself; should it not be so, it stands still here, which is as good.
+    let _ = kill_process(getpid(), Signal::KILL);
+    loop {
+        thread::park();
+    }
 }

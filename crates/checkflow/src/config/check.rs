@@ -48,6 +48,7 @@ pub(super) fn check(config: Config, origin: &Origin) -> anyhow::Result<Settings>
         master_key: master_key(&config.store.master_key, origin)?,
         store: config.store.limits(),
         log: config.log,
+        crash_at: None,
     })
 }
 

@@ -216,12 +216,14 @@ fn the_command_line_wins_over_the_file() {
         listen: Some(([127, 0, 0, 1], 2).into()),
         allow_targets: vec!["b.internal".to_owned()],
         public_url: Some("http://c".to_owned()),
+        crash_at: Some("before-settle:2".to_owned()),
     })
     .unwrap();
     assert_eq!(settings.data, PathBuf::from("b"));
     assert_eq!(settings.listen.port(), 2);
     assert_eq!(settings.policy.entries(), ["b.internal"]);
     assert_eq!(settings.public_url.unwrap().to_string(), "http://c");
+    assert_eq!(settings.crash_at.unwrap().to_string(), "before-settle:2");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use anyhow::bail;
 use domain::{Source, Timestamp};
 use store::{DATABASE_FILE, FileStore, MasterKey, SqliteOptions, Store, open_sqlite};
 
+use super::drill;
 use crate::config::Settings;
 
 /// What lies in a data folder.
@@ -20,6 +21,10 @@ pub(super) struct Opened {
 pub(super) fn open_for_server(settings: &Settings, source: &Source) -> anyhow::Result<Opened> {
     let since = source.now();
     let store = open(settings, source, true)?;
+    let store = match settings.crash_at {
+        Some(at) => drill::arm(store, at),
+        None => store,
+    };
     let files = FileStore::open(&settings.data)?;
     Ok(Opened {
         store,
