@@ -9,6 +9,7 @@
     reason = "panicking is how a test fails; each message says why"
 )]
 
+mod binary;
 mod clock;
 pub mod conformance;
 mod faults;
@@ -19,6 +20,7 @@ mod seeds;
 mod unit;
 mod world;
 
+pub use binary::binary;
 pub use clock::{CountingEntropy, TestClock, test_source};
 pub use conformance::{CASES, Case, Fixture};
 pub use faults::{Fault, Faulty};

@@ -3,13 +3,13 @@
 use std::{
     env,
     ffi::OsStr,
-    io::Write,
+    io::{BufReader, Write},
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
-use anyhow::Context;
-use cargo_metadata::{Metadata, MetadataCommand};
+use anyhow::{Context, bail};
+use cargo_metadata::{Message, Metadata, MetadataCommand};
 
 use crate::tally::Tally;
 
@@ -88,6 +88,30 @@ pub(crate) fn tallied(command: &mut Command, to: &mut impl Write) -> anyhow::Res
     Ok((status.success(), tally))
 }
 
+/// Runs `cargo build …` of one program and answers where that is; `None` when it could not be built.
+///
+/// Cargo is asked instead of guessed at: the folder depends on its configuration.
+pub(crate) fn built(command: &mut Command) -> anyhow::Result<Option<PathBuf>> {
+    let mut child = command
+        .arg("--message-format=json-render-diagnostics")
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| cannot_start(command))?;
+    let output = child.stdout.take().context("the output was piped")?;
+    let mut program = None;
+    for message in Message::parse_stream(BufReader::new(output)) {
+        if let Message::CompilerArtifact(made) = message.context("reading what cargo says")? {
+            program = made.executable.or(program);
+        }
+    }
+    let built = child.wait().context("waiting for cargo build")?.success();
+    let program = program.map(PathBuf::from);
+    if built && program.is_none() {
+        bail!("cargo built no program");
+    }
+    Ok(program.filter(|_| built))
+}
+
 fn cannot_start(command: &Command) -> String {
     format!("cannot start {}", command.get_program().display())
 }
@@ -123,6 +147,24 @@ mod tests {
         assert!(!ok);
         assert_eq!((tally.passed, tally.failed), (4, 2));
         assert_eq!(shown, format!("{line}\n").into_bytes());
+    }
+
+    #[test]
+    fn cargo_says_where_a_program_is() {
+        let library = r#"{"reason":"compiler-artifact","package_id":"a","manifest_path":"/a","target":{"name":"a",
+            "kind":["lib"],"crate_types":["lib"],"src_path":"/a","edition":"2024","doctest":true,"test":true},"profile":
+            {"opt_level":"3","debuginfo":0,"debug_assertions":false,"overflow_checks":false,"test":false},"features":[],
+            "filenames":["/a.rlib"],"executable":null,"fresh":true}"#.replace('\n', "");
+        let program = library.replace("null", r#""/t/release/a""#);
+        let said = |lines: &[&str], status: u8| {
+            let lines = lines.join("\n");
+            built(&mut shell(&format!("echo '{lines}'; exit {status}")))
+        };
+        let found = said(&[&library, &program, &library], 0).unwrap();
+        assert_eq!(found, Some(PathBuf::from("/t/release/a")));
+        assert_eq!(said(&[&program], 101).unwrap(), None);
+        let error = said(&[&library], 0).unwrap_err();
+        assert_eq!(error.to_string(), "cargo built no program");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::Path, process::Command};
 
 use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
+use testkit::binary;
 
 use crate::{http, process::Process};
 
@@ -61,7 +62,7 @@ impl Stage {
 
 /// The binary with these arguments, and nothing of the environment of whoever runs the tests.
 fn checkflow(args: &str, folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_checkflow"));
+    let mut command = Command::new(binary(env!("CARGO_BIN_EXE_checkflow")));
     command
         .args(args.split(' '))
         .arg("--data")
