@@ -1,5 +1,7 @@
 //! The receiver does what it is told, seen from the other end of a plain connection.
 
+use std::time::{Duration, Instant};
+
 use testkit::{Gate, Receiver, Reply};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -145,6 +147,17 @@ async fn a_body_can_go_on_for_ever() {
     assert_eq!(receiver.in_flight(), 1);
     drop(stream);
     receiver.wait_idle().await;
+}
+
+#[tokio::test]
+async fn an_answer_can_take_its_time() {
+    let receiver = Receiver::start().await;
+    let time = Duration::from_millis(20);
+    receiver.always("/hook", Reply::ok().taking(time));
+    let begun = Instant::now();
+    let answer = post(&receiver, "/hook", "1").await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(begun.elapsed() >= time);
 }
 
 #[tokio::test]

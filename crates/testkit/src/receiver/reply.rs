@@ -1,5 +1,7 @@
 //! What a request gets.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use tokio::sync::watch;
 
@@ -43,6 +45,7 @@ impl Gate {
 #[derive(Clone, Debug)]
 pub struct Reply {
     pub(super) after: Option<Gate>,
+    pub(super) takes: Duration,
     pub(super) kind: Kind,
     pub(super) status: u16,
     pub(super) headers: Vec<(String, String)>,
@@ -67,6 +70,7 @@ impl Reply {
     pub fn status(status: u16) -> Self {
         Self {
             after: None,
+            takes: Duration::ZERO,
             kind: Kind::Body(Bytes::new()),
             status,
             headers: Vec::new(),
@@ -123,6 +127,14 @@ impl Reply {
     #[must_use]
     pub fn after(mut self, gate: &Gate) -> Self {
         self.after = Some(gate.clone());
+        self
+    }
+
+    /// Not before this time is over, as of a receiver that does its work first. Nothing may depend
+    /// on its being no longer than that.
+    #[must_use]
+    pub fn taking(mut self, time: Duration) -> Self {
+        self.takes = time;
         self
     }
 }

@@ -21,7 +21,7 @@ use hyper_util::rt::TokioIo;
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
-    time::{Instant, Interval, interval},
+    time::{Instant, Interval, interval, sleep},
 };
 
 use super::{
@@ -84,6 +84,9 @@ async fn answer(
     });
     if let Some(gate) = &reply.after {
         gate.pass().await;
+    }
+    if !reply.takes.is_zero() {
+        sleep(reply.takes).await;
     }
     response(reply, answering, &instead)
 }
