@@ -10,6 +10,7 @@
 
 mod demo;
 mod folder;
+mod kill;
 mod life;
 mod refusals;
 mod restart;

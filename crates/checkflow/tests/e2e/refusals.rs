@@ -209,3 +209,20 @@ async fn documents_are_printed_whole() {
     assert_eq!(document["openapi"], "3.1.0");
     assert_eq!(document["webhooks"].as_object().unwrap().len(), 3);
 }
+
+#[tokio::test]
+async fn a_crash_that_is_no_step_is_refused_before_anything_is_opened() {
+    let folder = tempdir().unwrap();
+    let data = folder.path().join("data");
+    let text = data.to_str().unwrap();
+    let line = complaint(&["serve", "--data", text, "--crash-at", "now"]).await;
+    assert!(
+        line.starts_with("--crash-at or CHECKFLOW_CRASH_AT: \"now\" is no step"),
+        "{line}"
+    );
+    assert!(
+        line.contains("before-commit, before-answer, before-settle"),
+        "{line}"
+    );
+    assert!(!data.exists());
+}

@@ -1,30 +1,35 @@
 //! A server in a process of its own, the tools beside it, and a client.
 
 mod client;
+mod look;
 
 use std::{
     net::SocketAddr,
+    os::unix::process::ExitStatusExt as _,
     path::Path,
     process::{ExitStatus, Output, Stdio},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use testkit::PATIENCE;
+use testkit::{PATIENCE, binary};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncRead, BufReader, Lines},
     process::{Child, ChildStderr, ChildStdout, Command},
     time::{Instant, timeout},
 };
 
-pub(crate) use self::client::{Client, form};
+pub(crate) use self::{
+    client::{Answer, Broken, Client, form},
+    look::{Left, look},
+};
 
 /// The first line of a server that can answer, up to its address.
 const LISTENING: &str = "listening on http://";
 
 /// The binary with these arguments, and nothing of the environment of whoever runs the tests.
 pub(crate) fn checkflow(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_checkflow"));
+    let mut command = Command::new(binary(env!("CARGO_BIN_EXE_checkflow")));
     command
         .args(args)
         .env_clear()
@@ -110,12 +115,16 @@ impl Process {
         assert!(self.ended().await.success());
     }
 
-    /// Kills it as a power cut would.
+    /// Kills it with SIGKILL, which leaves it no time for anything.
     pub(crate) async fn kill(mut self) {
-        timeout(PATIENCE, self.child.kill())
-            .await
-            .expect("the process ends")
-            .unwrap();
+        self.child.start_kill().unwrap();
+        self.killed().await;
+    }
+
+    /// Waits until SIGKILL has ended it, whoever sent that.
+    pub(crate) async fn killed(mut self) {
+        let status = self.ended().await;
+        assert_eq!(status.signal(), Some(Signal::KILL.as_raw()), "{status}");
     }
 }
 

@@ -25,6 +25,9 @@ pub(crate) struct Answer {
     pub(crate) body: Value,
 }
 
+/// No answer came, and the connection is broken.
+pub(crate) type Broken = Box<dyn std::error::Error + Send + Sync>;
+
 impl Client {
     pub(crate) fn new(address: SocketAddr, key: &Value) -> Self {
         Self {
@@ -43,9 +46,20 @@ impl Client {
 
     /// Asks, with a JSON body or (null) none, and answers whatever comes.
     pub(crate) async fn ask(&self, method: &str, path: &str, body: &Value) -> Answer {
+        let answer = self.try_ask(method, path, body).await;
+        answer.unwrap_or_else(|broken| panic!("{method} {path}: {broken}"))
+    }
+
+    /// Asks a server that may be killed before it answers.
+    pub(crate) async fn try_ask(
+        &self,
+        method: &str,
+        path: &str,
+        body: &Value,
+    ) -> Result<Answer, Broken> {
         timeout(PATIENCE, self.exchange(method, path, body))
             .await
-            .expect("an answer comes")
+            .expect("an answer comes, or the connection breaks")
     }
 
     /// Asks for what must be granted.
@@ -55,9 +69,9 @@ impl Client {
         answer.body
     }
 
-    async fn exchange(&self, method: &str, path: &str, body: &Value) -> Answer {
-        let stream = TcpStream::connect(self.address).await.unwrap();
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+    async fn exchange(&self, method: &str, path: &str, body: &Value) -> Result<Answer, Broken> {
+        let stream = TcpStream::connect(self.address).await?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
         let bytes = if body.is_null() {
             Bytes::new()
@@ -73,12 +87,12 @@ impl Client {
             .header("content-type", "application/json")
             .body(Full::new(bytes))
             .unwrap();
-        let answer = sender.send_request(request).await.unwrap();
+        let answer = sender.send_request(request).await?;
         let status = answer.status().as_u16();
-        let bytes = answer.into_body().collect().await.unwrap().to_bytes();
+        let bytes = answer.into_body().collect().await?.to_bytes();
         // What is no JSON (a page for people) is as good as nothing here.
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        Answer { status, body }
+        Ok(Answer { status, body })
     }
 
     /// Asks again and again until the answer has this status.
@@ -120,8 +134,33 @@ impl Client {
 
     /// Asks for a task to be completed.
     pub(crate) async fn complete(&self, task: &Value) -> Answer {
+        let answer = self.try_complete(task).await;
+        answer.unwrap_or_else(|broken| panic!("completing {task}: {broken}"))
+    }
+
+    /// The same of a server that may be killed before it answers.
+    pub(crate) async fn try_complete(&self, task: &Value) -> Result<Answer, Broken> {
         let body = json!({ "taskId": task["taskId"], "status": "Complete", "modifiedByUserID": 0 });
-        self.ask("PUT", "/api/task/status", &body).await
+        self.try_ask("PUT", "/api/task/status", &body).await
+    }
+
+    /// Waits until no delivery of the team is to be sent any more.
+    pub(crate) async fn wait_settled(&self) {
+        let mut left = Value::Null;
+        let settled = timeout(PATIENCE * 2, async {
+            for state in ["waiting", "leased"] {
+                let path = format!("/api/web-hook/deliveries?limit=1&state={state}");
+                loop {
+                    left = self.done("GET", &path, &Value::Null).await["items"].take();
+                    if left == json!([]) {
+                        break;
+                    }
+                    tokio::task::yield_now().await;
+                }
+            }
+        });
+        let in_time = settled.await.is_ok();
+        assert!(in_time, "the queue is not empty, but has {left}");
     }
 
     /// Begins an upload whose body is still to come; returns when the server asks for it.
