@@ -10,6 +10,7 @@
 
 mod demo;
 mod folder;
+mod isolation;
 mod kill;
 mod life;
 mod refusals;
