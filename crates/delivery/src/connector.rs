@@ -20,6 +20,8 @@ use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, time};
 use tower_service::Service;
 
+use crate::bounded::Bounded;
+
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 type Connecting<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
 
@@ -66,7 +68,7 @@ impl CheckedConnector {
         }
     }
 
-    async fn connect(self, uri: Uri) -> Result<TokioIo<TcpStream>, ConnectError> {
+    async fn connect(self, uri: Uri) -> Result<TokioIo<Bounded<TcpStream>>, ConnectError> {
         let target = TargetUrl::parse(&uri.to_string())?;
         // Looked up once: what was judged is what is connected to.
         let checked = check_target(&self.policy, &*self.resolver, &target).await?;
@@ -76,7 +78,7 @@ impl CheckedConnector {
         for &address in addresses {
             let opening = time::timeout(share, open(address)).await;
             match opening.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
-                Ok(stream) => return Ok(TokioIo::new(stream)),
+                Ok(stream) => return Ok(TokioIo::new(Bounded::new(stream))),
                 Err(error) => failed = Some(ConnectError::Socket { address, error }),
             }
         }
@@ -99,7 +101,7 @@ async fn open(address: SocketAddr) -> io::Result<TcpStream> {
 }
 
 impl Service<Uri> for CheckedConnector {
-    type Response = TokioIo<TcpStream>;
+    type Response = TokioIo<Bounded<TcpStream>>;
     type Error = ConnectError;
     type Future = Connecting<Self::Response, ConnectError>;
 

@@ -5,7 +5,7 @@ use std::{error::Error, io};
 use domain::Outcome;
 use rustls::CertificateError;
 
-use crate::connector::ConnectError;
+use crate::{bounded::TooMuch, connector::ConnectError};
 
 /// Most characters of a sentence that is kept.
 const SENTENCE_CHARS_MAX: usize = 400;
@@ -42,6 +42,9 @@ pub(crate) fn of_request(error: &hyper_util::client::legacy::Error) -> Failure {
     if let Some(found) = find::<ConnectError>(error) {
         return of_connect(found);
     }
+    if let Some(too_much) = find::<TooMuch>(error) {
+        return Failure::new(Outcome::Broken, too_much.to_string(), sent);
+    }
     if let Some(tls) = find::<rustls::Error>(error) {
         return Failure::new(Outcome::TlsFailed, tls_sentence(tls), sent);
     }
@@ -56,6 +59,9 @@ pub(crate) fn of_request(error: &hyper_util::client::legacy::Error) -> Failure {
 /// What an error on the way means, once there was a connection.
 pub(crate) fn of_exchange(error: &(dyn Error + 'static)) -> Failure {
     let broken = |sentence: String| Failure::new(Outcome::Broken, sentence, true);
+    if let Some(too_much) = find::<TooMuch>(error) {
+        return broken(too_much.to_string());
+    }
     if let Some(tls) = find::<rustls::Error>(error) {
         return Failure::new(Outcome::TlsFailed, tls_sentence(tls), true);
     }

@@ -12,6 +12,7 @@
 mod answer;
 mod attempt;
 mod backoff;
+mod bounded;
 mod client;
 mod connector;
 mod counters;

@@ -1,5 +1,6 @@
 //! Requests to receivers that answer in every way there is.
 
+mod bounds;
 mod connecting;
 
 use std::{
@@ -8,7 +9,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use domain::{RESPONSE_KEPT_BYTES_MAX, RetryAfter};
+use domain::{RESPONSE_KEPT_BYTES_MAX, RESPONSE_READ_BYTES_MAX, RetryAfter};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
