@@ -80,7 +80,13 @@ pub(crate) fn of_exchange(error: &(dyn Error + 'static)) -> Failure {
         return broken("the receiver closed the connection before its answer was whole".to_owned());
     }
     if let Some(io) = io {
-        return broken(format!("the connection was lost: {}", io_words(io)));
+        return broken(match io.kind() {
+            // Hyper's words for chunks and trailers that are none.
+            io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => {
+                format!("the body of the answer is not HTTP: {io}")
+            }
+            _ => format!("the connection was lost: {}", io_words(io)),
+        });
     }
     broken(format!("the request failed: {}", last(error)))
 }

@@ -71,3 +71,28 @@ async fn the_longest_body_may_come_byte_by_byte() {
     assert_eq!(answer.outcome, Outcome::Delivered, "{}", answer.error);
     assert_eq!(answer.body.len(), RESPONSE_KEPT_BYTES_MAX);
 }
+
+#[tokio::test]
+async fn a_body_in_chunks_that_are_none_is_told_in_words() {
+    let trailer = format!("0\r\nx-trailer: {}\r\n\r\n", "x".repeat(128 * 1024));
+    let extension = format!("1;{}\r\nx\r\n", "x".repeat(32 * 1024));
+    for (body, expected) in [
+        ("\r\n", "missing size digit"),
+        ("xyz\r\n", "missing size digit"),
+        ("-1\r\n", "missing size digit"),
+        ("0x5\r\nabcde\r\n", "Invalid Size"),
+        ("fffffffffffffffff\r\n", "overflow"),
+        ("5\r\nabcdefgh\r\n", "body CR"),
+        (&extension, "extensions over limit"),
+        (&trailer, "trailers bytes over limit"),
+    ] {
+        let answer = answer_to(format!("{CHUNKED}{body}")).await;
+        let told = (answer.outcome, answer.status);
+        assert_eq!(told, (Outcome::Broken, Some(200)), "{expected}");
+        let error = &answer.error;
+        assert!(
+            error.starts_with("the body of the answer is not HTTP: ") && error.ends_with(expected),
+            "{error}"
+        );
+    }
+}
