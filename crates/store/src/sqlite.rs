@@ -41,15 +41,15 @@ use tokio::sync::oneshot;
 
 use crate::{Backend, Lanes, MasterKey, ReadJob, Store, StoreError, WriteJob};
 use checkpoint::{Checkpoints, checkpoint_loop};
-use open::{connection_open, not_writable, open_lock, refused, server_lock, writer_open};
+use open::{connection_open, open_lock, refused, server_lock, writer_open};
 use queue::Queue;
 use readers::{ReadLimits, read_loop};
 use syncer::{Commits, wal_sync};
 use tx::Core;
 use writer::Writer;
 
-pub(crate) use open::folder_make;
 pub use open::{DATABASE_FILE, OpenError};
+pub(crate) use open::{folder_make, not_writable};
 pub use tx::StatementCount;
 
 /// How long reads may still run once the store stops.

@@ -10,7 +10,7 @@ use std::{
 use domain::{Source, hex};
 
 use super::MasterKey;
-use crate::sqlite::{DATABASE_FILE, OpenError, folder_make};
+use crate::sqlite::{DATABASE_FILE, OpenError, folder_make, not_writable};
 
 /// The name of the file, in the data folder.
 const KEY_FILE: &str = "master.key";
@@ -78,7 +78,10 @@ impl MasterKey {
         if folder.join(DATABASE_FILE).exists() && !path.exists() {
             return Err(MasterKeyError::Missing(path));
         }
-        create(folder, &path, source).map_err(fail)?;
+        create(folder, &path, source).map_err(|error| match not_writable(folder, error) {
+            OpenError::NotWritable { source, .. } => fail(source),
+            full => full.into(),
+        })?;
         // Whichever of two processes was first, both take what is there now.
         read(&path, File::open(&path).map_err(fail)?)
     }

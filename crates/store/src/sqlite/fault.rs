@@ -39,12 +39,8 @@ pub(super) fn meaning(error: Error) -> StoreError {
         return StoreError::Failed(error.into());
     };
     match code.code {
-        ErrorCode::DiskFull | ErrorCode::ReadOnly => StoreError::Full(Some(error.into())),
-        // What writing a full or read-only disk comes to where SQLite has no word of its own for it:
-        // quotas, file size limits, and the shared memory of the WAL that can't grow.
-        ErrorCode::SystemIoFailure if is_write(code.extended_code) => {
-            StoreError::Full(Some(error.into()))
-        }
+        ErrorCode::ReadOnly => StoreError::Full(Some(error.into())),
+        _ if is_full(&error) => StoreError::Full(Some(error.into())),
         ErrorCode::DatabaseBusy
         | ErrorCode::DatabaseLocked
         | ErrorCode::OperationInterrupted
@@ -52,6 +48,17 @@ pub(super) fn meaning(error: Error) -> StoreError {
         | ErrorCode::CannotOpen => StoreError::Unavailable(Some(error.into())),
         _ => StoreError::Failed(error.into()),
     }
+}
+
+/// Whether the disk takes no more.
+pub(super) fn is_full(error: &Error) -> bool {
+    error.sqlite_error().is_some_and(|code| match code.code {
+        ErrorCode::DiskFull => true,
+        // What writing to a full disk comes to where SQLite has no word of its own for it: quotas,
+        // file size limits, and the shared memory of the WAL that can't grow.
+        ErrorCode::SystemIoFailure => is_write(code.extended_code),
+        _ => false,
+    })
 }
 
 const fn is_write(extended: i32) -> bool {

@@ -15,7 +15,10 @@ use rustix::{
     io::Errno,
 };
 
-use super::migrations::{Migrated, migrate};
+use super::{
+    fault::is_full,
+    migrations::{Migrated, migrate},
+};
 use crate::{MasterKey, secrets::Cell};
 
 /// The database, in the data folder.
@@ -52,6 +55,18 @@ pub enum OpenError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// Its disk is full, or refuses to write for another reason that SQLite has no word for.
+    #[error(
+        "the disk of the data folder {} takes no more ({message}); make room on it, or name another \
+         folder",
+        path.display()
+    )]
+    Full {
+        /// The folder.
+        path: PathBuf,
+        /// What the system or SQLite says.
+        message: String,
     },
     /// Another server runs on it.
     #[error(
@@ -96,10 +111,7 @@ pub(crate) fn folder_make(folder: &Path) -> Result<(), OpenError> {
         .create(folder);
     made.map_err(|source| match source.kind() {
         io::ErrorKind::NotADirectory => OpenError::NotAFolder(folder.to_owned()),
-        _ => OpenError::NotWritable {
-            path: folder.to_owned(),
-            source,
-        },
+        _ => not_writable(folder, source),
     })
 }
 
@@ -133,10 +145,15 @@ fn lock_file(folder: &Path, name: &str) -> Result<File, OpenError> {
         .map_err(|source| not_writable(folder, source))
 }
 
-pub(super) fn not_writable(folder: &Path, source: io::Error) -> OpenError {
-    OpenError::NotWritable {
-        path: folder.to_owned(),
-        source,
+/// What the system's refusal to make or write something in `folder` means to the operator.
+pub(crate) fn not_writable(folder: &Path, source: io::Error) -> OpenError {
+    let path = folder.to_owned();
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => OpenError::Full {
+            path,
+            message: source.to_string(),
+        },
+        _ => OpenError::NotWritable { path, source },
     }
 }
 
@@ -230,19 +247,18 @@ fn key_check(conn: &mut Connection, key: &MasterKey, source: &Source) -> rusqlit
 /// What SQLite's `error` while opening means to the operator.
 pub(super) fn refused(path: &Path, error: &rusqlite::Error) -> OpenError {
     let path = path.to_owned();
+    let folder = || path.parent().map_or(path.clone(), Path::to_owned);
+    let message = error.to_string();
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => OpenError::Damaged(path),
-        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::DiskFull) => {
-            let source = io::Error::other(error.to_string());
-            let folder = path.parent().map_or(path.clone(), Path::to_owned);
-            OpenError::NotWritable {
-                path: folder,
-                source,
-            }
-        }
-        _ => OpenError::Failed {
-            path,
-            message: error.to_string(),
+        _ if is_full(error) => OpenError::Full {
+            path: folder(),
+            message,
         },
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen) => OpenError::NotWritable {
+            path: folder(),
+            source: io::Error::other(message),
+        },
+        _ => OpenError::Failed { path, message },
     }
 }

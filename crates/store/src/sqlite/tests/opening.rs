@@ -1,6 +1,8 @@
 //! Opening, and what is in the files.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
+use std::{fs, io, os::unix::fs::PermissionsExt as _, path::Path};
+
+use rusqlite::ffi;
 
 use super::{
     super::*,
@@ -88,6 +90,37 @@ fn what_is_no_database_or_no_folder_is_refused() {
         ..options
     });
     assert!(matches!(error, OpenError::NotWritable { .. }), "{line}");
+}
+
+#[test]
+fn a_full_disk_is_told_from_a_folder_that_may_not_be_written() {
+    let file = Path::new("/data/checkflow.db");
+    let by_sqlite = |extended| {
+        let error = rusqlite::Error::SqliteFailure(ffi::Error::new(extended), None);
+        refused(file, &error)
+    };
+    let by_system = |kind: io::ErrorKind| not_writable(Path::new("/data"), kind.into());
+    for full in [
+        by_sqlite(ffi::SQLITE_FULL),
+        by_sqlite(ffi::SQLITE_IOERR_WRITE),
+        by_sqlite(ffi::SQLITE_IOERR_SHMSIZE),
+        by_system(io::ErrorKind::StorageFull),
+        by_system(io::ErrorKind::QuotaExceeded),
+    ] {
+        let line = full.to_string();
+        assert!(matches!(full, OpenError::Full { .. }), "{line}");
+        assert!(
+            line.starts_with("the disk of the data folder /data takes no more ("),
+            "{line}"
+        );
+    }
+    for other in [
+        by_sqlite(ffi::SQLITE_READONLY),
+        by_sqlite(ffi::SQLITE_CANTOPEN),
+        by_system(io::ErrorKind::PermissionDenied),
+    ] {
+        assert!(matches!(other, OpenError::NotWritable { .. }), "{other}");
+    }
 }
 
 #[test]
