@@ -9,6 +9,7 @@
 )]
 
 mod demo;
+mod disk;
 mod folder;
 mod isolation;
 mod kill;

@@ -2,6 +2,7 @@
 
 mod client;
 mod look;
+mod namespace;
 
 use std::{
     net::SocketAddr,
@@ -22,6 +23,7 @@ use tokio::{
 pub(crate) use self::{
     client::{Answer, Broken, Client, form},
     look::{Left, look},
+    namespace::Namespace,
 };
 
 /// The first line of a server that can answer, up to its address.
@@ -148,6 +150,20 @@ pub(crate) async fn line_with<R: AsyncRead + Unpin>(
     }
 }
 
+/// What starts a server on a folder and a free port, with webhooks to `allowed` allowed.
+pub(crate) fn serve(folder: &Path, allowed: &str) -> Command {
+    let data = folder.to_str().unwrap();
+    checkflow(&[
+        "serve",
+        "--data",
+        data,
+        "--listen",
+        "127.0.0.1:0",
+        "--allow-target",
+        allowed,
+    ])
+}
+
 /// A server on a folder, and where it answers.
 pub(crate) struct Server {
     pub(crate) process: Process,
@@ -162,18 +178,13 @@ impl Server {
 
     /// The same, with variables.
     pub(crate) async fn start_with(folder: &Path, variables: &[(&str, &str)]) -> Self {
-        let data = folder.to_str().unwrap();
-        let args = [
-            "serve",
-            "--data",
-            data,
-            "--listen",
-            "127.0.0.1:0",
-            "--allow-target",
-            "127.0.0.0/8",
-        ];
-        let mut command = checkflow(&args);
+        let mut command = serve(folder, "127.0.0.0/8");
         command.envs(variables.iter().copied());
+        Self::start_by(command).await
+    }
+
+    /// Starts it by a command, such as [`serve`], and waits until it answers.
+    pub(crate) async fn start_by(command: Command) -> Self {
         let mut process = Process::start(command);
         let line = timeout(PATIENCE, process.out.next_line())
             .await
