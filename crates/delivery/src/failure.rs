@@ -49,7 +49,9 @@ pub(crate) fn of_request(error: &hyper_util::client::legacy::Error) -> Failure {
         return Failure::new(Outcome::TlsFailed, tls_sentence(tls), sent);
     }
     if !sent {
-        let why = find::<io::Error>(error).map_or_else(|| last(error), io_words);
+        // What is around it only says that it is another's.
+        let io = chain(error).filter_map(|error| error.downcast_ref::<io::Error>());
+        let why = io.last().map_or_else(|| last(error), io_words);
         let sentence = format!("the connection could not be secured: {why}");
         return Failure::new(Outcome::TlsFailed, sentence, sent);
     }

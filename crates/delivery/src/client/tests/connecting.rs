@@ -35,6 +35,22 @@ async fn a_port_that_does_not_speak_tls_is_told_in_words() {
 }
 
 #[tokio::test]
+async fn a_handshake_that_is_closed_is_told_in_words() {
+    let receiver = Receiver::start(|_, mut stream| async move {
+        let mut hello = [0; 4_096];
+        let _ = stream.read(&mut hello).await?;
+        stream.shutdown().await
+    })
+    .await;
+    let answer = post(&client(), &format!("https://{}/", receiver.address)).await;
+    assert_eq!((answer.outcome, answer.sent), (Outcome::TlsFailed, false));
+    assert_eq!(
+        answer.error,
+        "the connection could not be secured: the receiver closed it"
+    );
+}
+
+#[tokio::test]
 async fn a_handshake_that_hangs_ends_with_the_time_for_connecting() {
     let receiver = Receiver::start(|_, mut stream| async move {
         stream.read_to_end(&mut Vec::new()).await?;
