@@ -11,6 +11,7 @@
 mod demo;
 mod disk;
 mod folder;
+mod hostile;
 mod isolation;
 mod kill;
 mod life;

@@ -31,17 +31,18 @@ impl Namespace {
     ///
     /// Fails the test where that can't be: what it is about would otherwise pass untested.
     pub(crate) async fn new(script: &str, args: &[&Path]) -> Self {
-        let mut refusals = String::new();
+        let mut refusals = Vec::new();
         for way in WAYS {
             match Self::by(way, script, args).await {
                 Ok(made) => return made,
-                Err(why) => refusals += &format!("\n  unshare {}: {why}", way.join(" ")),
+                Err(why) => refusals.push(format!("unshare {}: {why}", way.join(" "))),
             }
         }
         panic!(
             "this test needs a mount namespace of its own: unshare, nsenter and mount (util-linux), and \
              either root with CAP_SYS_ADMIN or a system that lets users make namespaces \
-             (sysctl user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns=0).{refusals}"
+             (sysctl user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns=0): {}",
+            refusals.join("; ")
         );
     }
 
