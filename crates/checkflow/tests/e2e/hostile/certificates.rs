@@ -1,10 +1,7 @@
 //! Receivers that speak TLS, and those that do not: whom the server trusts, and what it says of the
 //! rest.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::PathBuf, sync::Arc};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use rcgen::{
@@ -20,6 +17,7 @@ use tokio_rustls::{
 };
 
 use super::*;
+use crate::support::line_with;
 
 /// An authority, and the file by which servers are told to trust it.
 struct Authority {
@@ -229,14 +227,12 @@ async fn without_any_authority_plain_targets_still_work() {
     let empty = tempdir().unwrap();
     let file = empty.path().join("none.pem");
     std::fs::write(&file, "").unwrap();
-    let scene = Scene::start(&[("SSL_CERT_FILE", path_text(&file))]).await;
+    let mut scene = Scene::start(&[("SSL_CERT_FILE", file.to_str().unwrap())]).await;
+    let log = &mut scene.server.process.log;
+    line_with(log, "no certificate authorities found").await;
     let hostile = Hostile::secured(Trick::says(OK), self_signed(of("localhost")));
     let subscriptions = scene.tell(&[hostile.url()]).await;
     let met = scene.settled(&subscriptions[0]).await;
     assert_eq!(met.outcome(), "tls_failed", "{}", met.error());
     scene.server.stop().await;
-}
-
-fn path_text(path: &Path) -> &str {
-    path.to_str().unwrap()
 }
