@@ -162,6 +162,15 @@ impl<'a, G> Tx<'a, G> {
     }
 
     fn prepare(&self, sql: &str) -> Result<CachedStatement<'_>, Fault> {
+        // Outside of the transaction a statement would be a transaction of its own: committed, whatever
+        // becomes of its unit.
+        if self.conn.is_autocommit() {
+            let lost = self.lost.borrow();
+            let error = lost
+                .as_ref()
+                .map_or(StoreError::Unavailable(None), StoreError::share);
+            return Err(error.into());
+        }
         if self.ends.is_some_and(|ends| Instant::now() >= ends) {
             return Err(StoreError::Unavailable(Some(TOO_LONG.into())).into());
         }
@@ -172,7 +181,8 @@ impl<'a, G> Tx<'a, G> {
     }
 
     // Some errors (a full disk, a failed read) make SQLite roll the whole transaction back, and with
-    // it the work of others in the same commit. It tells by returning to autocommit.
+    // it the work of others in the same commit. It tells by returning to autocommit. A unit may pass
+    // over such an error and go on; no statement of it runs any more.
     fn told<T>(&self, result: Result<T, Fault>) -> Result<T, StoreError> {
         result.map_err(|fault| {
             let error = StoreError::from(fault);

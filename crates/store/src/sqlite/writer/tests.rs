@@ -8,7 +8,7 @@ use std::sync::{
 
 use super::*;
 use crate::sqlite::tests::{Bench, Told, bench};
-use bench::{Work, at, event, scene, work};
+use bench::{TEAM, Work, at, event, scene, work};
 
 fn team_and(verdict: Verdict) -> Work {
     work(move |tx| {
@@ -172,6 +172,34 @@ fn a_full_disk_fails_all_that_share_the_transaction_it_ends() {
             ok("after", 1)
         ]
     );
+}
+
+#[test]
+fn a_unit_that_goes_on_after_its_transaction_has_ended_changes_nothing() {
+    let mut bench = Bench::new();
+    bench.keep(scene());
+    let conn = &bench.writer.conn;
+    let pages: i64 = conn
+        .pragma_query_value(None, "page_count", |row| row.get(0))
+        .unwrap();
+    // Room for a small row, and none for a large one.
+    conn.pragma_update(None, "max_page_count", pages + 10)
+        .unwrap();
+    let goes_on = work(|tx| {
+        Box::pin(async move {
+            let name = "x".repeat(1_000_000);
+            tx.team_insert(&name, at()).await.unwrap_err();
+            let error = tx.team_insert("on its own", at()).await.unwrap_err();
+            assert!(matches!(error, StoreError::Full(_)), "{error:?}");
+            tx.team_get(TEAM).await.unwrap_err();
+            Verdict::Keep
+        })
+    });
+    let told = bench.run(vec![("goes on", goes_on)]);
+    let full = Err(StoreError::Full(None).to_string());
+    assert_eq!(told, [("goes on", full, 1)]);
+    assert_eq!(bench.count("team"), 1, "nothing was committed on its own");
+    bench.keep(team_and(Verdict::Keep));
 }
 
 #[test]
