@@ -216,6 +216,7 @@ impl Writer {
         if self.savepoints {
             if !matches!(verdict, Ok(Verdict::Keep)) {
                 self.gathered.undo(mark);
+                self.core.destinations.clear();
                 self.execute("ROLLBACK TO unit").map_err(meaning)?;
             }
             self.execute("RELEASE unit").map_err(meaning)?;
@@ -239,7 +240,7 @@ impl Writer {
     }
 
     fn roll_back(&self) {
-        // A unit that runs again may give the same revision another target or secret.
+        // Another unit may give the revision that is undone another state, target or secret.
         self.core.destinations.clear();
         if !self.conn.is_autocommit()
             && let Err(error) = self.execute("ROLLBACK")

@@ -6,9 +6,14 @@ use std::sync::{
     mpsc,
 };
 
+use domain::SubscriptionState;
+
 use super::*;
-use crate::sqlite::tests::{Bench, Told, bench};
-use bench::{TEAM, Work, at, event, scene, work};
+use crate::{
+    StateChange,
+    sqlite::tests::{Bench, Told, bench},
+};
+use bench::{TEAM, Work, at, event, scene, subscription, work};
 
 fn team_and(verdict: Verdict) -> Work {
     work(move |tx| {
@@ -24,6 +29,24 @@ fn append(number: u128, verdict: Verdict) -> Work {
         Box::pin(async move {
             tx.event_append(&event(number)).await.unwrap();
             verdict
+        })
+    })
+}
+
+/// Puts the subscription of the scene into a state.
+fn put(state: SubscriptionState) -> Work {
+    work(move |tx| {
+        Box::pin(async move {
+            let change = StateChange {
+                state,
+                reason: "a test".to_owned(),
+                by: "a test".to_owned(),
+                at: at(),
+            };
+            tx.subscription_state_put(subscription(21).id, &change)
+                .await
+                .unwrap();
+            Verdict::Keep
         })
     })
 }
@@ -375,4 +398,37 @@ fn a_wal_that_has_become_large_begins_anew_where_it_lies() {
         (1024 * 1024..2 * 1024 * 1024).contains(&bytes),
         "6 MiB were written in turns of 1 MiB, and the WAL has {bytes} bytes"
     );
+}
+
+#[test]
+fn a_destination_that_was_undone_is_given_to_nobody() {
+    let mut bench = Bench::new();
+    bench.keep(scene());
+    bench.keep(put(SubscriptionState::Paused));
+    *bench.engine.free.lock().unwrap() = 10;
+    let sends_as = |state, number, verdict| {
+        work(move |tx| {
+            Box::pin(async move {
+                put(state)(tx).await;
+                tx.event_append(&event(number)).await.unwrap();
+                verdict
+            })
+        })
+    };
+    // From the second unit on each has a savepoint; what is kept gives the revision of what was undone
+    // another state.
+    bench.run(vec![
+        ("refused late", team_and(Verdict::Undo)),
+        (
+            "undone",
+            sends_as(SubscriptionState::Active, 1, Verdict::Undo),
+        ),
+        (
+            "kept",
+            sends_as(SubscriptionState::Failing, 2, Verdict::Keep),
+        ),
+    ]);
+    let kept = bench.engine.kept.lock().unwrap();
+    let states = kept.iter().map(|(leased, _)| leased.destination.state);
+    assert_eq!(states.collect::<Vec<_>>(), [SubscriptionState::Failing]);
 }
