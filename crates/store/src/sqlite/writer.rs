@@ -128,16 +128,16 @@ impl Writer {
         }
         core.commits.begin();
         let failed = failed.or_else(|| self.commit().err());
+        if failed.is_some() {
+            self.roll_back();
+        }
         self.paced_until = (members.len() >= PACED_MEMBERS).then(|| Instant::now() + PACE);
         core.commits.put(self.gathered.group(members, failed));
     }
 
     fn begin(&mut self) -> Result<(), StoreError> {
         self.execute("BEGIN IMMEDIATE").map_err(meaning)?;
-        let version = self.data_version().map_err(|error| {
-            self.roll_back();
-            meaning(error)
-        })?;
+        let version = self.data_version().map_err(meaning)?;
         if version != self.data_version {
             // Another process wrote. What is cached does not change under its key, but a database
             // that was mended by hand should be seen as it is.
@@ -165,7 +165,6 @@ impl Writer {
             Err(lost) => {
                 // It may have passed over the error and think that all is well, so it is told, too.
                 members.push(refused(job, lost.share()));
-                self.roll_back();
                 return Err(lost);
             }
         };
@@ -231,7 +230,6 @@ impl Writer {
 
     /// A commit failed: nothing of it may be answered as kept.
     fn uncommitted(&mut self, error: rusqlite::Error) -> StoreError {
-        self.roll_back();
         if is_lost_sync(&error) {
             tracing::error!(%error, "the disk failed to keep a commit; the server ends");
             (self.lost_sync)();

@@ -7,6 +7,7 @@ use std::sync::{
 };
 
 use domain::SubscriptionState;
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization, TransactionOperation};
 
 use super::*;
 use crate::{
@@ -431,4 +432,27 @@ fn a_destination_that_was_undone_is_given_to_nobody() {
     let kept = bench.engine.kept.lock().unwrap();
     let states = kept.iter().map(|(leased, _)| leased.destination.state);
     assert_eq!(states.collect::<Vec<_>>(), [SubscriptionState::Failing]);
+}
+
+#[test]
+fn a_savepoint_that_fails_ends_its_group_and_no_more() {
+    let mut bench = Bench::new();
+    let denied = AtomicBool::new(false);
+    let deny_once = move |context: AuthContext<'_>| match context.action {
+        AuthAction::Savepoint {
+            operation: TransactionOperation::Release,
+            ..
+        } if !denied.swap(true, Ordering::Relaxed) => Authorization::Deny,
+        _ => Authorization::Allow,
+    };
+    bench.writer.conn.authorizer(Some(deny_once)).unwrap();
+    let told = bench.run(vec![
+        ("kept", team_and(Verdict::Keep)),
+        ("refused late", team_and(Verdict::Undo)),
+    ]);
+    let failed = Err(StoreError::Failed("".into()).to_string());
+    let names = ["kept", "refused late"];
+    assert_eq!(told, names.map(|name| (name, failed.clone(), 0)));
+    bench.keep(team_and(Verdict::Keep));
+    assert_eq!(bench.count("team"), 1);
 }
