@@ -17,6 +17,7 @@ mod lanes;
 mod receiver;
 mod scene;
 mod seeds;
+mod trials;
 mod unit;
 mod world;
 
@@ -31,6 +32,7 @@ pub use seeds::{
     SeedChecklist, SeedEvent, SeedKey, SeedSubscription, SeedTeam, SeedTemplate, document,
     invoice_review, person,
 };
+pub use trials::Trials;
 pub use unit::{Look, Refused, Unit, Work};
 pub use world::World;
 
