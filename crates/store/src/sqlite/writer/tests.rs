@@ -1,5 +1,11 @@
 //! Units that share a commit: nobody is told wrongly, and nobody harms another.
 
+mod expected;
+mod failing;
+mod groups;
+mod mixed;
+mod script;
+
 use std::sync::{
     Mutex,
     atomic::{AtomicBool, AtomicU32, Ordering},
@@ -34,19 +40,21 @@ fn append(number: u128, verdict: Verdict) -> Work {
     })
 }
 
+fn change(state: SubscriptionState) -> StateChange {
+    StateChange {
+        state,
+        reason: "a test".to_owned(),
+        by: "a test".to_owned(),
+        at: at(),
+    }
+}
+
 /// Puts the subscription of the scene into a state.
 fn put(state: SubscriptionState) -> Work {
     work(move |tx| {
         Box::pin(async move {
-            let change = StateChange {
-                state,
-                reason: "a test".to_owned(),
-                by: "a test".to_owned(),
-                at: at(),
-            };
-            tx.subscription_state_put(subscription(21).id, &change)
-                .await
-                .unwrap();
+            let (lane, change) = (subscription(21).id, change(state));
+            tx.subscription_state_put(lane, &change).await.unwrap();
             Verdict::Keep
         })
     })
