@@ -79,8 +79,8 @@ pub(super) fn expected(scripts: &[Script], group_max: usize, outer: Outer) -> Ex
         committed: Tables {
             teams: vec!["a team".to_owned()],
             events: Vec::new(),
-            state: SubscriptionState::Active,
-            revision: 1,
+            state: SubscriptionState::Paused,
+            revision: 2,
             resumed: false,
         },
         groups: Vec::new(),

@@ -1,11 +1,13 @@
 //! Runs units made at random, and compares what came of them with what must.
 
+use domain::SubscriptionState;
 use proptest::{prelude::*, test_runner::TestCaseResult};
 use uuid::Uuid;
 
 use super::{
     Bench, SqliteLimits, Told, bench,
     expected::{Committed, Expected, Happened},
+    put,
     script::{LANES, Script, UNITS_MAX, unit},
     team_and, work,
 };
@@ -22,13 +24,16 @@ pub(super) fn permits() -> impl Strategy<Value = u32> {
     prop_oneof![1 => Just(0), 4 => 1..12_u32, 3 => Just(PLENTY)]
 }
 
-/// A bench with a team and its two subscriptions.
+/// A bench with a team and its two subscriptions. The first is paused, so that there are two ways to give its
+/// next revision to deliveries.
 pub(super) fn bench(group_max: usize, permits: u32, lost: super::LostSync) -> Bench {
     let limits = SqliteLimits {
         group_max,
         ..SqliteLimits::default()
     };
     let mut bench = Bench::with(limits, lost);
+    // Nobody pulls the plug here.
+    bench.sync = Box::new(|| Ok(()));
     bench.keep(bench::scene());
     bench.keep(work(|tx| {
         Box::pin(async move {
@@ -37,6 +42,7 @@ pub(super) fn bench(group_max: usize, permits: u32, lost: super::LostSync) -> Be
             Verdict::Keep
         })
     }));
+    bench.keep(put(SubscriptionState::Paused));
     bench.engine.calls.lock().unwrap().clear();
     *bench.engine.free.lock().unwrap() = permits;
     bench
