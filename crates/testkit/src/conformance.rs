@@ -279,6 +279,7 @@ cases! { $
         the_log_of_a_delivery_is_complete_and_in_order,
         the_log_tells_of_a_first_attempt_that_succeeded,
         the_log_is_there_after_a_restart,
+        the_newest_come_first_though_the_clock_went_back_over_a_restart,
     }
     filters {
         a_list_is_filtered_by_what_it_is_about,

@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 use domain::{DeliveryId, Event, SubscriptionId, SubscriptionState};
-use rusqlite::params;
+use rusqlite::{Connection, params};
 use uuid::Uuid;
 
 use super::{
@@ -154,6 +154,14 @@ impl Change<'_> {
         self.gathered.ready.push((leased, permit));
         Ok(())
     }
+}
+
+/// The greatest identifier of a delivery in the table. It may have been given in an earlier life of this
+/// process, by a clock that was ahead of the present one.
+pub(super) fn last_delivery(conn: &Connection) -> rusqlite::Result<u128> {
+    let mut statement = conn.prepare_cached("SELECT max(id) FROM delivery")?;
+    let last: Option<Uuid> = statement.query_row((), |row| row.get(0))?;
+    Ok(last.map_or(0, |last| last.as_u128()))
 }
 
 impl Gathered {

@@ -15,6 +15,7 @@ use rusqlite::Connection;
 use super::{
     LostSync, SqliteLimits,
     checkpoint::{Brought, Checkpoints, checkpoint, wal_pages, wal_watch},
+    events::last_delivery,
     fault::{is_lost_sync, meaning},
     once::poll_once,
     open::BUSY_TIMEOUT,
@@ -139,9 +140,11 @@ impl Writer {
         self.execute("BEGIN IMMEDIATE").map_err(meaning)?;
         let version = self.data_version().map_err(meaning)?;
         if version != self.data_version {
-            // Another process wrote. What is cached does not change under its key, but a database
-            // that was mended by hand should be seen as it is.
+            // Another process wrote, or this is the first of this one. What is cached does not change
+            // under its key, but a database that was mended by hand should be seen as it is.
             self.core.destinations.clear();
+            let last = last_delivery(&self.conn).map_err(meaning)?;
+            self.gathered.last_delivery = self.gathered.last_delivery.max(last);
             self.data_version = version;
         }
         Ok(())
@@ -224,17 +227,14 @@ impl Writer {
     }
 
     fn commit(&mut self) -> Result<(), StoreError> {
-        self.execute("COMMIT")
-            .map_err(|error| self.uncommitted(error))
-    }
-
-    /// A commit failed: nothing of it may be answered as kept.
-    fn uncommitted(&mut self, error: rusqlite::Error) -> StoreError {
+        let Err(error) = self.execute("COMMIT") else {
+            return Ok(());
+        };
         if is_lost_sync(&error) {
             tracing::error!(%error, "the disk failed to keep a commit; the server ends");
             (self.lost_sync)();
         }
-        meaning(error)
+        Err(meaning(error))
     }
 
     fn roll_back(&self) {

@@ -1,6 +1,6 @@
 //! The log of deliveries: lists, filters, and each delivery with all its attempts.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use domain::{Delivery, DeliveryId, DeliveryState, EventType, Outcome};
 use store::DeliveryQuery;
@@ -183,4 +183,33 @@ pub(super) async fn the_log_is_there_after_a_restart(world: &mut World) {
         [(before[0].event_id, 2), (next.id, 3)],
         "and the sequence goes on"
     );
+}
+
+pub(super) async fn the_newest_come_first_though_the_clock_went_back_over_a_restart(
+    world: &mut World,
+) {
+    let scene = world.scene().await;
+    let lane = world.subscribe(&scene, KIND).await.id;
+    for _ in 0..3 {
+        world.happen(&scene, KIND).await;
+    }
+    world.reopen().await;
+    world.clock.set(world.now().before(Duration::from_hours(1)));
+    for _ in 0..3 {
+        world.happen(&scene, KIND).await;
+    }
+    let mut seen = Vec::new();
+    while seen.len() < 6 {
+        let query = DeliveryQuery {
+            subscription: Some(lane),
+            before: seen.last().map(|last: &Delivery| last.delivery_id),
+            limit: 2,
+            ..all()
+        };
+        let page = world.page(scene.team, query).await;
+        assert_eq!(page.len(), 2, "a page of the list");
+        seen.extend(page);
+    }
+    let sequences: Vec<_> = seen.iter().map(|row| row.sequence).collect();
+    assert_eq!(sequences, [6, 5, 4, 3, 2, 1]);
 }
