@@ -1,29 +1,9 @@
 //! SQLite keeps every promise of the seam, and the suite that says so notices when one is broken.
 
-use async_trait::async_trait;
-use domain::Source;
-use store::{MasterKey, SqliteOptions, Store, open_sqlite};
-use tempfile::TempDir;
-use testkit::{Fault, Fixture};
+mod folder;
 
-/// A folder with a database in it, gone when the test is over.
-struct SqliteFolder(TempDir);
-
-impl SqliteFolder {
-    fn new() -> Self {
-        Self(tempfile::tempdir().expect("a temporary folder"))
-    }
-}
-
-#[async_trait]
-impl Fixture for SqliteFolder {
-    async fn open(&self, source: Source) -> Store {
-        let key =
-            MasterKey::from_text("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").expect("a key");
-        let options = SqliteOptions::new(self.0.path(), key, source);
-        open_sqlite(options).expect("a database")
-    }
-}
+use folder::SqliteFolder;
+use testkit::Fault;
 
 testkit::conformance_tests!(SqliteFolder::new());
 
@@ -45,4 +25,24 @@ fn a_rollback_that_is_lost_is_noticed() {
 #[test]
 fn a_hand_over_before_the_commit_is_noticed() {
     Fault::HandOverBeforeCommit.check_is_noticed(SqliteFolder::new);
+}
+
+#[test]
+fn what_is_taken_twice_is_noticed() {
+    Fault::TakenTwice.check_is_noticed(SqliteFolder::new);
+}
+
+#[test]
+fn a_retry_that_is_lost_is_noticed() {
+    Fault::RetryLost.check_is_noticed(SqliteFolder::new);
+}
+
+#[test]
+fn an_attempt_that_a_rescue_forgets_is_noticed() {
+    Fault::AttemptForgotten.check_is_noticed(SqliteFolder::new);
+}
+
+#[test]
+fn a_delivery_that_is_rescued_for_ever_is_noticed() {
+    Fault::RescuedForEver.check_is_noticed(SqliteFolder::new);
 }

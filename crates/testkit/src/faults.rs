@@ -12,9 +12,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use domain::{DeliveryId, Source};
+use domain::{DeliveryId, Source, Timestamp};
 use store::{
-    Backend, Lanes, Lease, Purpose, ReadJob, Store, StoreError, Verdict, WriteJob, WriteTx,
+    Backend, Lanes, Lease, Purpose, ReadJob, Rescue, Store, StoreError, Verdict, WriteJob, WriteTx,
 };
 
 use crate::{Case, Fixture};
@@ -31,15 +31,27 @@ pub enum Fault {
     RollbackLost,
     /// Deliveries are handed over while their unit still runs.
     HandOverBeforeCommit,
+    /// What is taken is not leased, so that the next one gets it as well.
+    TakenTwice,
+    /// A delivery that is to be tried again is stored as if every attempt had failed.
+    RetryLost,
+    /// A lease that lapses is given back, and its attempt forgotten.
+    AttemptForgotten,
+    /// A delivery whose leases lapse is tried again however often that happens.
+    RescuedForEver,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 8] = [
         Self::LeaseIgnored,
         Self::EventWithoutDeliveries,
         Self::RollbackLost,
         Self::HandOverBeforeCommit,
+        Self::TakenTwice,
+        Self::RetryLost,
+        Self::AttemptForgotten,
+        Self::RescuedForEver,
     ];
 
     /// Cases that notice it, each by its name.
@@ -63,6 +75,18 @@ impl Fault {
                 "handover::nothing_is_handed_over_while_the_unit_runs",
                 "handover::a_refused_unit_hands_nothing_over_and_gives_its_permits_back",
             ],
+            Self::TakenTwice => &[
+                "taking::a_take_leases_and_counts_the_attempt",
+                "taking::two_who_take_at_once_never_get_the_same",
+            ],
+            Self::RetryLost => &["settling::a_settlement_can_let_it_wait"],
+            Self::AttemptForgotten => &[
+                "rescuing::a_rescue_writes_an_attempt_nobody_knows_the_end_of",
+                "rescuing::a_delivery_that_ends_the_process_each_time_runs_out_of_attempts",
+            ],
+            Self::RescuedForEver => {
+                &["rescuing::a_delivery_that_ends_the_process_each_time_runs_out_of_attempts"]
+            }
         }
     }
 
@@ -121,7 +145,7 @@ impl Fixture for Faulty {
 struct Memory {
     fault: Option<Fault>,
     lanes: RwLock<Option<Arc<dyn Lanes>>>,
-    /// The last lease of each delivery, whosever it is.
+    /// The last lease of each delivery that somebody has, whosever it is.
     leases: Mutex<BTreeMap<DeliveryId, Lease>>,
 }
 
@@ -139,6 +163,31 @@ impl Memory {
             .lock()
             .expect("nothing panics while it holds the lock");
         leases.insert(lease.delivery, lease);
+    }
+
+    fn forget(&self, deliveries: impl Iterator<Item = DeliveryId>) {
+        let mut leases = self
+            .leases
+            .lock()
+            .expect("nothing panics while it holds the lock");
+        for delivery in deliveries {
+            leases.remove(&delivery);
+        }
+    }
+
+    /// Leases that a rescue is about, which are forgotten.
+    fn lapsed(&self, which: Rescue, now: Timestamp) -> Vec<Lease> {
+        let mut leases = self
+            .leases
+            .lock()
+            .expect("nothing panics while it holds the lock");
+        let is_over = |lease: &Lease| match which {
+            Rescue::Lapsed => lease.until < now,
+            Rescue::AllBut(spare) => lease.node != spare,
+        };
+        let lapsed = leases.values().copied().filter(is_over).collect();
+        leases.retain(|_, lease| !is_over(lease));
+        lapsed
     }
 
     fn last(&self, delivery: DeliveryId) -> Option<Lease> {

@@ -3,9 +3,9 @@
 use async_trait::async_trait;
 use domain::{
     ApiKey, ApiKeyId, AuditEntry, Checklist, ChecklistHead, ChecklistId, ControlId, ControlKey,
-    ControlType, Delivery, DeliveryId, Event, EventType, FieldId, FileKey, KeyHash, KnownKeys,
-    NodeId, Scope, SigningSecret, StoredFile, Subscription, SubscriptionId, TaskId, TaskKey,
-    TaskState, TaskStatus, Team, TeamId, Template, TemplateKey, Timestamp, VersionId,
+    ControlType, Delivery, DeliveryId, DeliveryState, Event, EventType, FieldId, FileKey, KeyHash,
+    KnownKeys, NodeId, Scope, SigningSecret, StoredFile, Subscription, SubscriptionId, TaskId,
+    TaskKey, TaskState, TaskStatus, Team, TeamId, Template, TemplateKey, Timestamp, VersionId,
 };
 use store::{
     AuditLine, ChecklistQuery, ControlPlace, DeliveryQuery, DeliveryRecord, DueLane, Fields, Lease,
@@ -97,8 +97,6 @@ forward! {
         delivery_get(team: TeamId, id: DeliveryId) -> Option<DeliveryRecord>;
     }
     WriteDeliveries {
-        delivery_give_back(leases: &[Lease], now: Timestamp) -> ();
-        delivery_rescue(which: Rescue, now: Timestamp, attempts_max: u32, limit: u32) -> u32;
         delivery_redeliver(team: TeamId, id: DeliveryId, by: &str, now: Timestamp) -> Redelivery;
     } {
         async fn delivery_take(
@@ -112,6 +110,11 @@ forward! {
             for leased in &taken.deliveries {
                 self.memory.remember(leased.lease);
             }
+            if self.memory.fault == Some(Fault::TakenTwice) {
+                let leases = taken.deliveries.iter().map(|leased| leased.lease);
+                let leases: Vec<_> = leases.collect();
+                self.inner.delivery_give_back(&leases, now).await?;
+            }
             Ok(taken)
         }
 
@@ -119,15 +122,50 @@ forward! {
             &mut self,
             settlements: &[Settlement],
         ) -> Result<Vec<Settled>, StoreError> {
-            if self.memory.fault != Some(Fault::LeaseIgnored) {
-                return self.inner.delivery_settle(settlements).await;
-            }
             let mut settlements = settlements.to_vec();
             for settlement in &mut settlements {
-                let lease = self.memory.last(settlement.lease.delivery);
-                settlement.lease = lease.unwrap_or(settlement.lease);
+                match self.memory.fault {
+                    Some(Fault::LeaseIgnored) => {
+                        let lease = self.memory.last(settlement.lease.delivery);
+                        settlement.lease = lease.unwrap_or(settlement.lease);
+                    }
+                    Some(Fault::RetryLost) if settlement.due_at.is_some() => {
+                        settlement.state = DeliveryState::Exhausted;
+                        settlement.due_at = None;
+                    }
+                    _ => {}
+                }
             }
-            self.inner.delivery_settle(&settlements).await
+            let answers = self.inner.delivery_settle(&settlements).await?;
+            let stored = settlements.iter().zip(&answers);
+            let stored = stored.filter(|(_, answer)| **answer == Settled::Stored);
+            self.memory.forget(stored.map(|(one, _)| one.lease.delivery));
+            Ok(answers)
+        }
+
+        async fn delivery_rescue(
+            &mut self,
+            which: Rescue,
+            now: Timestamp,
+            attempts_max: u32,
+            limit: u32,
+        ) -> Result<u32, StoreError> {
+            let mut forgotten = Vec::new();
+            if self.memory.fault == Some(Fault::AttemptForgotten) {
+                forgotten = self.memory.lapsed(which, now);
+                self.inner.delivery_give_back(&forgotten, now).await?;
+            }
+            let attempts_max = match self.memory.fault {
+                Some(Fault::RescuedForEver) => u32::MAX,
+                _ => attempts_max,
+            };
+            let ended = self.inner.delivery_rescue(which, now, attempts_max, limit);
+            Ok(ended.await? + u32::try_from(forgotten.len()).unwrap_or(u32::MAX))
+        }
+
+        async fn delivery_give_back(&mut self, leases: &[Lease], now: Timestamp) -> Result<(), StoreError> {
+            self.memory.forget(leases.iter().map(|lease| lease.delivery));
+            self.inner.delivery_give_back(leases, now).await
         }
     }
 }
@@ -142,9 +180,7 @@ impl WriteEvents for FaultyTx<'_> {
                 self.hand_over(event).await?;
                 Ok(reached)
             }
-            Some(Fault::LeaseIgnored | Fault::RollbackLost) | None => {
-                self.inner.event_append(event).await
-            }
+            _ => self.inner.event_append(event).await,
         }
     }
 }

@@ -1,0 +1,26 @@
+//! A database in a folder of its own.
+
+use async_trait::async_trait;
+use domain::Source;
+use store::{MasterKey, SqliteOptions, Store, open_sqlite};
+use tempfile::TempDir;
+use testkit::Fixture;
+
+/// A folder with a database in it, gone when the test is over.
+pub(crate) struct SqliteFolder(TempDir);
+
+impl SqliteFolder {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().expect("a temporary folder"))
+    }
+}
+
+#[async_trait]
+impl Fixture for SqliteFolder {
+    async fn open(&self, source: Source) -> Store {
+        let key =
+            MasterKey::from_text("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").expect("a key");
+        let options = SqliteOptions::new(self.0.path(), key, source);
+        open_sqlite(options).expect("a database")
+    }
+}
