@@ -73,6 +73,11 @@ impl TestLanes {
         self.state().backlog.clear();
     }
 
+    /// Forgets what is due of one subscription, as the engine does when a take has drained its lane.
+    pub fn clear_backlog_of(&self, subscription: SubscriptionId) {
+        self.state().backlog.remove(&subscription);
+    }
+
     /// Whether something due of this subscription was announced.
     pub fn has_backlog(&self, subscription: SubscriptionId) -> bool {
         self.state().backlog.contains(&subscription)

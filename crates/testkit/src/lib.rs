@@ -14,6 +14,7 @@ mod clock;
 pub mod conformance;
 mod faults;
 mod lanes;
+pub mod model;
 mod receiver;
 mod scene;
 mod seeds;

@@ -1,0 +1,144 @@
+//! What the store answers to each command, and what it tells the lanes, beside what the reference says.
+
+use domain::{DeliveryId, SubscriptionId};
+use proptest::{prelude::*, test_runner::TestCaseResult};
+use store::Lease;
+
+use super::{
+    command::{Answer, Asked, Command},
+    course::Course,
+    record::{Hold, Record, Right, Standing},
+};
+use crate::{LaneCall, Refused};
+
+impl Course {
+    /// Does it to the store and to the reference.
+    pub(super) async fn change(&mut self, command: Command) -> TestCaseResult {
+        let answer = self.ask(command.clone(), false).await?;
+        let calls = self.news();
+        match (command, answer) {
+            (Command::Happen(event), Some(Answer::Happened(count))) => {
+                self.happened(event, count, &calls).await
+            }
+            (
+                Command::Take {
+                    takes,
+                    node,
+                    now,
+                    until,
+                },
+                Some(Answer::Taken(taken)),
+            ) => {
+                let hold = Hold {
+                    node,
+                    since: now,
+                    until,
+                };
+                self.taken(&takes, hold, taken)
+            }
+            (Command::Settle(ends), Some(Answer::Settled(answers))) => {
+                self.settled(&ends, &answers)
+            }
+            (Command::GiveBack { leases, now }, Some(Answer::GivenBack)) => {
+                self.given_back(&leases, now, &calls)
+            }
+            (Command::Rescue { which, .. }, Some(Answer::Rescued(count))) => {
+                self.rescued(which, count, &calls)
+            }
+            (Command::Redeliver { delivery, now, .. }, Some(Answer::Redelivered(answer))) => {
+                self.redelivered(delivery, now, answer, &calls)
+            }
+            (Command::Put(lane, change), Some(Answer::Put(changed))) => {
+                let lane = self.lane(lane);
+                let before = self.model.lanes[lane].state;
+                let expected = self.model.put(lane, change.state, &change.reason);
+                prop_assert_eq!(changed, expected, "whether the state changed");
+                let resumed = changed && change.state.sends() && !before.sends();
+                let waits = |record: &Record| {
+                    record.lane == lane && matches!(record.standing, Standing::Waiting(_))
+                };
+                let due = resumed && self.model.records.iter().any(waits);
+                self.announced(&[lane][..usize::from(due)], &calls)
+            }
+            (command, answer) => Err(TestCaseError::fail(format!("{answer:?} to {command:?}"))),
+        }
+    }
+
+    /// Does it in a unit that refuses: as if it had never been.
+    pub(super) async fn undo(&mut self, command: Command) -> TestCaseResult {
+        let out = self.world.lanes.permits_out();
+        let answer = self.ask(command, true).await?;
+        prop_assert!(
+            answer.is_none(),
+            "a unit that refused was answered {answer:?}"
+        );
+        prop_assert_eq!(
+            self.world.lanes.permits_out(),
+            out,
+            "permits of what was undone"
+        );
+        let calls = self.news();
+        let handed = calls
+            .iter()
+            .any(|call| matches!(call, LaneCall::HandOver(_)));
+        prop_assert!(!handed, "what was undone was handed over: {calls:?}");
+        Ok(())
+    }
+
+    /// None when the unit refused.
+    pub(super) async fn ask(
+        &self,
+        command: Command,
+        refuses: bool,
+    ) -> Result<Option<Answer>, TestCaseError> {
+        match self.world.store.write(Asked { command, refuses }).await {
+            Ok(answer) => Ok(Some(answer)),
+            Err(Refused::Because(_)) => Ok(None),
+            Err(Refused::Store(error)) => Err(TestCaseError::fail(format!("{error:?}"))),
+        }
+    }
+
+    /// What the lanes were told since this was asked last.
+    pub(super) fn news(&mut self) -> Vec<LaneCall> {
+        let news = self.world.lanes.calls().split_off(self.heard);
+        self.heard += news.len();
+        news
+    }
+
+    /// Whoever sends is told of lanes in which something has become due.
+    pub(super) fn announced(&self, due: &[usize], calls: &[LaneCall]) -> TestCaseResult {
+        let mut sending = due
+            .iter()
+            .filter(|lane| self.model.lanes[**lane].state.sends())
+            .peekable();
+        if sending.peek().is_some() {
+            prop_assert!(
+                calls.contains(&LaneCall::Wake),
+                "nobody was woken: {calls:?}"
+            );
+        }
+        for lane in sending {
+            let known = self.world.lanes.has_backlog(self.lanes[*lane]);
+            prop_assert!(known, "what is new would go before what is due: {calls:?}");
+        }
+        Ok(())
+    }
+
+    pub(super) fn lane(&self, subscription: SubscriptionId) -> usize {
+        let found = self.lanes.iter().position(|lane| *lane == subscription);
+        found.expect("there are no other lanes")
+    }
+
+    pub(super) fn place(&self, delivery: DeliveryId) -> Option<usize> {
+        self.ids.iter().position(|id| *id == delivery)
+    }
+
+    /// A lease as the reference has it.
+    pub(super) fn right(&self, lease: &Lease) -> Option<Right> {
+        Some(Right {
+            delivery: self.place(lease.delivery)?,
+            node: lease.node,
+            attempt: lease.attempt,
+        })
+    }
+}

@@ -1,0 +1,151 @@
+//! What an operation asks of the store, with what there is when its turn comes.
+
+use domain::{NodeId, SubscriptionId, SubscriptionState};
+use store::{Lanes as _, LeasedDelivery, Rescue, Settlement, StateChange, Take};
+
+use super::{
+    command::{BY, Command},
+    course::{ALL, Course},
+    operation::{End, Operation, Pick},
+    record::Standing,
+};
+use crate::{TestLanes, world::settlement};
+
+impl Course {
+    /// What an operation asks of the store; none where there is nothing to ask for.
+    pub(super) fn command(&self, operation: &Operation) -> Option<Command> {
+        let now = self.world.now();
+        Some(match operation {
+            Operation::Happen(kind) => Command::Happen(self.scene.event(*kind, &self.world.source)),
+            Operation::Take {
+                lanes,
+                limit,
+                other,
+            } => {
+                let own = self.world.lanes.node();
+                self.take(if *other { self.other } else { own }, *lanes, *limit)
+            }
+            Operation::Settle(picks) => {
+                let picked = picks
+                    .iter()
+                    .filter_map(|(pick, end)| Some((self.pick(*pick)?, *end)));
+                let ends: Vec<_> = picked.map(|(one, end)| self.attempt(one, end)).collect();
+                Some(Command::Settle(ends)).filter(|_| !self.known.is_empty())?
+            }
+            Operation::GiveBack(picks) => {
+                let picked = picks.iter().filter_map(|pick| self.pick(*pick));
+                let leases = picked.map(|leased| leased.lease).collect();
+                Command::GiveBack { leases, now }
+            }
+            Operation::Rescue => self.rescue(Rescue::Lapsed, ALL),
+            Operation::Redeliver(pick) => Command::Redeliver {
+                team: self.scene.team,
+                delivery: *picked(&self.ids, *pick)?,
+                now,
+            },
+            Operation::Put(lane, state) => self.put(usize::from(*lane) % self.lanes.len(), *state),
+            _ => return None,
+        })
+    }
+
+    pub(super) fn take(&self, node: NodeId, lanes: u8, limit: u32) -> Command {
+        let wanted = (0..)
+            .zip(&self.lanes)
+            .filter(|(bit, _)| lanes >> bit & 1 == 1);
+        let take = |(_, lane): (u8, &SubscriptionId)| Take {
+            subscription: *lane,
+            limit,
+        };
+        let now = self.world.now();
+        Command::Take {
+            takes: wanted.map(take).collect(),
+            node,
+            now,
+            until: now.after(TestLanes::LEASE),
+        }
+    }
+
+    pub(super) fn rescue(&self, which: Rescue, limit: u32) -> Command {
+        Command::Rescue {
+            which,
+            now: self.world.now(),
+            attempts_max: self.model.schedule.attempts(),
+            limit,
+        }
+    }
+
+    pub(super) fn put(&self, lane: usize, state: SubscriptionState) -> Command {
+        Command::Put(self.lanes[lane], self.to(state))
+    }
+
+    fn to(&self, state: SubscriptionState) -> StateChange {
+        StateChange {
+            state,
+            reason: format!("it was put to {state}"),
+            by: BY.to_owned(),
+            at: self.world.now(),
+        }
+    }
+
+    /// An attempt that ends now.
+    fn attempt(
+        &self,
+        leased: &LeasedDelivery,
+        end: End,
+    ) -> (Settlement, Option<(SubscriptionId, StateChange)>) {
+        let now = self.world.now();
+        let (state, due_at) = end.comes_to(&self.model.schedule, leased.lease.attempt, now);
+        let settlement = Settlement {
+            due_at,
+            ..settlement(leased, end.outcome(), state, now)
+        };
+        let lane = leased.destination.subscription;
+        let gone = end
+            .ends_lane()
+            .then(|| (lane, self.to(SubscriptionState::Gone)));
+        (settlement, gone)
+    }
+
+    fn pick(&self, pick: Pick) -> Option<&LeasedDelivery> {
+        let (number, fits): (u8, &dyn Fn(&LeasedDelivery) -> bool) = match pick {
+            Pick::Any(number) => (number, &|_| true),
+            Pick::Held(number) => (number, &|one| self.holds(one)),
+            Pick::Lost(number) => (number, &|one| self.is_lost(one)),
+        };
+        let fitting: Vec<_> = self.known.iter().filter(|one| fits(one)).collect();
+        picked(&fitting, number).copied()
+    }
+
+    /// Whether somebody has the delivery leased, and this is not the lease.
+    fn is_lost(&self, leased: &LeasedDelivery) -> bool {
+        let right = self.right(&leased.lease);
+        let standing = right.map(|right| self.model.records[right.delivery].standing);
+        matches!(standing, Some(Standing::Leased(_))) && !self.holds(leased)
+    }
+
+    fn holds(&self, leased: &LeasedDelivery) -> bool {
+        self.right(&leased.lease)
+            .is_some_and(|right| self.model.holds(right))
+    }
+
+    /// Of the deliveries that are held, one in three arrives, one fails each time, and one takes its server with
+    /// it each time, so that its lease lapses. Whoever had one before says what came of it as well, too late.
+    pub(super) fn last_attempts(&self) -> Command {
+        let late = self.known.iter().filter(|one| self.is_lost(one));
+        let late = late.map(|leased| self.attempt(leased, End::Delivered));
+        let held = self.known.iter().filter(|one| self.holds(one));
+        let ends = held.filter_map(|leased| {
+            let right = self.right(&leased.lease)?;
+            match right.delivery % 3 {
+                0 => Some(self.attempt(leased, End::Delivered)),
+                1 => Some(self.attempt(leased, End::TimedOut)),
+                _ => None,
+            }
+        });
+        Command::Settle(late.chain(ends).collect())
+    }
+}
+
+fn picked<T>(from: &[T], number: u8) -> Option<&T> {
+    from.get(usize::from(number).checked_rem(from.len())?)
+}

@@ -1,0 +1,189 @@
+//! One course: every operation done to a store and to the reference, and what both make of it.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use domain::{
+    DeliveryId, Event, EventType, NodeId, RetrySchedule, Scope, SubscriptionId, SubscriptionState,
+};
+use proptest::{prelude::*, test_runner::TestCaseResult};
+use store::{Lanes as _, LeasedDelivery, Rescue};
+
+use super::{
+    command::Answer,
+    operation::{End, Operation, Time},
+    record::Lane,
+    state::Model,
+};
+use crate::{Fixture, Scene, World};
+
+/// Steps of the schedule: few, so that deliveries get to its end.
+const STEPS: [Duration; 3] = [
+    Duration::ZERO,
+    Duration::from_secs(5),
+    Duration::from_mins(5),
+];
+/// Takes or ends all there are.
+pub(super) const ALL: u32 = 1_000;
+/// Leases that a start ends at once, so that it takes several goes.
+const SLICE: u32 = 2;
+/// Rounds after which everything must have come to an end: each is an attempt of what is left.
+const ROUNDS_MAX: usize = 20;
+
+pub(super) struct Course {
+    pub(super) world: World,
+    pub(super) scene: Scene,
+    pub(super) model: Model,
+    pub(super) lanes: Vec<SubscriptionId>,
+    pub(super) events: Vec<Event>,
+    /// The identifiers of the reference's deliveries.
+    pub(super) ids: Vec<DeliveryId>,
+    /// Deliveries whose log has grown since it was looked at.
+    pub(super) logged: BTreeSet<usize>,
+    pub(super) other: NodeId,
+    permits: usize,
+    /// Every lease that somebody got.
+    pub(super) known: Vec<LeasedDelivery>,
+    /// Attempts that have ended.
+    pub(super) ended: BTreeSet<(usize, u32)>,
+    /// How many calls the lanes had heard of before the present operation.
+    pub(super) heard: usize,
+}
+
+impl Course {
+    /// A team with three subscriptions: two to the same events, and one to others.
+    pub(super) async fn start(fixture: Arc<dyn Fixture>) -> Self {
+        let world = World::start(fixture).await;
+        let scene = world.scene().await;
+        let task = EventType::TaskCompleted;
+        let wanted = [
+            (task, scene.scope(task)),
+            (task, Scope::Team),
+            (
+                EventType::NewChecklist,
+                scene.scope(EventType::NewChecklist),
+            ),
+        ];
+        let mut lanes = Vec::new();
+        for (kind, scope) in wanted {
+            lanes.push(world.subscribe_to(scene.team, kind, scope).await.id);
+        }
+        let lane = |(kind, _)| Lane {
+            kind,
+            state: SubscriptionState::Active,
+            reason: String::new(),
+            sequence: 0,
+        };
+        let model = Model {
+            schedule: RetrySchedule::new(&STEPS).expect("a schedule"),
+            lanes: wanted.map(lane).into(),
+            records: Vec::new(),
+        };
+        let other = world.other_node();
+        Self {
+            world,
+            scene,
+            model,
+            lanes,
+            events: Vec::new(),
+            ids: Vec::new(),
+            logged: BTreeSet::new(),
+            other,
+            permits: 0,
+            known: Vec::new(),
+            ended: BTreeSet::new(),
+            heard: 0,
+        }
+    }
+
+    /// Does one operation, and checks that the store agrees with what should come of it.
+    pub(super) async fn step(&mut self, operation: &Operation) -> TestCaseResult {
+        match operation {
+            Operation::Permits(permits) => {
+                self.permits = *permits;
+                self.world.lanes.set_permits(*permits);
+            }
+            Operation::LetGo => drop(self.world.lanes.let_go()),
+            Operation::Pass(time) => self.pass(*time),
+            Operation::Restart => self.restart().await?,
+            Operation::Undone(one) => {
+                if let Some(command) = self.command(one) {
+                    self.undo(command).await?;
+                }
+            }
+            one => {
+                if let Some(command) = self.command(one) {
+                    self.change(command).await?;
+                }
+            }
+        }
+        self.compare().await?;
+        for end in [End::Delivered, End::TimedOut, End::Cut] {
+            let dead_end = self.model.dead_end(self.world.now(), end);
+            prop_assert!(dead_end.is_none(), "{}", dead_end.unwrap_or_default());
+        }
+        Ok(())
+    }
+
+    /// Has everything come to an end: subscriptions send, time passes, what is due is sent.
+    pub(super) async fn end(mut self) -> TestCaseResult {
+        for lane in 0..self.lanes.len() {
+            if self.model.lanes[lane].state == SubscriptionState::Paused {
+                self.change(self.put(lane, SubscriptionState::Active))
+                    .await?;
+            }
+        }
+        for round in 0..ROUNDS_MAX {
+            self.change(self.rescue(Rescue::Lapsed, ALL)).await?;
+            self.change(self.take(self.other, u8::MAX, ALL)).await?;
+            self.change(self.last_attempts()).await?;
+            self.compare().await?;
+            let now = self.world.now();
+            let last = self.model.dues(now).chain(self.model.lapses(now)).max();
+            match last {
+                Some(last) => self.world.clock.set(last),
+                None if self.model.is_over() => break,
+                None => prop_assert!(round == 0, "nothing happens any more: {:#?}", self.model),
+            }
+        }
+        prop_assert!(self.model.is_over(), "it never ends: {:#?}", self.model);
+        self.logged.extend(0..self.ids.len());
+        self.compare().await?;
+        self.world.finish().await;
+        Ok(())
+    }
+
+    fn pass(&self, time: Time) {
+        let now = self.world.now();
+        let then = match time {
+            Time::Millis(millis) => Some(now.after(Duration::from_millis(millis.into()))),
+            Time::ToDue => self.model.dues(now).min(),
+            Time::ToLapse => self.model.lapses(now).min(),
+            Time::Day => Some(now.after(Duration::from_hours(24))),
+        };
+        self.world.clock.set(then.unwrap_or(now));
+    }
+
+    /// The server ends, and another begins: it ends all leases that are not its own.
+    async fn restart(&mut self) -> TestCaseResult {
+        let before = self.world.lanes.clone();
+        self.world.reopen().await;
+        prop_assert_eq!(before.permits_out(), 0, "permits of the server that ended");
+        self.world.lanes.set_permits(self.permits);
+        self.heard = 0;
+        let which = Rescue::AllBut(self.world.lanes.node());
+        let mut count = 0;
+        loop {
+            let answer = self.ask(self.rescue(which, SLICE), false).await?;
+            let Some(Answer::Rescued(some)) = answer else {
+                return Err(TestCaseError::fail(format!("{answer:?}")));
+            };
+            count += some;
+            if some < SLICE {
+                break;
+            }
+            prop_assert!(count <= ALL, "a start never ends all leases");
+        }
+        let calls = self.news();
+        self.rescued(which, count, &calls)
+    }
+}

@@ -1,0 +1,204 @@
+//! What came of each command, in the store and in the reference.
+
+use domain::{DeliveryId, Event, SubscriptionId, Timestamp};
+use proptest::{prelude::*, test_runner::TestCaseResult};
+use store::{
+    Lanes as _, Lease, LeasedDelivery, Redelivery, Rescue, Settled, Settlement, StateChange, Take,
+    Taken,
+};
+
+use super::{
+    command::BY,
+    course::Course,
+    record::{Ended, Hold, Right, Standing},
+};
+use crate::{LaneCall, TestLanes};
+
+type Ends = [(Settlement, Option<(SubscriptionId, StateChange)>)];
+
+impl Course {
+    pub(super) async fn happened(
+        &mut self,
+        event: Event,
+        count: usize,
+        calls: &[LaneCall],
+    ) -> TestCaseResult {
+        let reached = self.model.reached(event.kind);
+        prop_assert_eq!(count, reached.len(), "how many the event reached");
+        let rows = self.world.deliveries(self.scene.team).await;
+        let since = self.world.now();
+        let hold = Hold {
+            node: self.world.lanes.node(),
+            since,
+            until: since.after(TestLanes::LEASE),
+        };
+        let mut due = Vec::new();
+        let mut given = Vec::new();
+        for lane in reached {
+            let subscription = self.lanes[lane];
+            let found = rows
+                .iter()
+                .filter(|row| row.event_id == event.id && row.subscription_id == subscription);
+            let ids: Vec<_> = found.map(|row| row.delivery_id).collect();
+            prop_assert_eq!(
+                ids.len(),
+                1,
+                "deliveries of an event in a lane that it reaches"
+            );
+            let leased = calls.contains(&LaneCall::Reserve(subscription, true));
+            let standing = if leased {
+                given.push(ids[0]);
+                let sends = self.model.lanes[lane].state.sends();
+                prop_assert!(sends, "it is leased though its subscription does not send");
+                Standing::Leased(hold)
+            } else {
+                due.push(lane);
+                Standing::Waiting(event.at)
+            };
+            let number = self.events.len();
+            self.model.happen(lane, number, event.at, standing);
+            self.ids.push(ids[0]);
+        }
+        self.events.push(event);
+        let handed = calls.iter().filter_map(|call| match call {
+            LaneCall::HandOver(ids) => Some(ids.clone()),
+            _ => None,
+        });
+        let mut handed: Vec<_> = handed.flatten().collect();
+        handed.sort_unstable();
+        given.sort_unstable();
+        prop_assert_eq!(&handed, &given, "what has a permit is handed over");
+        for leased in self.world.lanes.handed() {
+            if handed.contains(&leased.lease.delivery) {
+                self.leased(leased, hold)?;
+            }
+        }
+        self.announced(&due, calls)
+    }
+
+    pub(super) fn taken(&mut self, takes: &[Take], hold: Hold, answer: Taken) -> TestCaseResult {
+        let (mut expected, mut drained) = (Vec::new(), Vec::new());
+        for take in takes {
+            let lane = self.lane(take.subscription);
+            let (rights, all) = self.model.take(lane, take.limit, hold);
+            expected.extend(rights);
+            drained.extend(all.then_some(take.subscription));
+        }
+        let rights: Vec<_> = answer
+            .deliveries
+            .iter()
+            .map(|leased| self.right(&leased.lease))
+            .collect();
+        let expected: Vec<_> = expected.into_iter().map(Some).collect();
+        prop_assert_eq!(rights, expected, "what is taken, in order");
+        prop_assert_eq!(&answer.drained, &drained, "which lanes have nothing more");
+        for lane in drained {
+            self.world.lanes.clear_backlog_of(lane);
+        }
+        for leased in answer.deliveries {
+            self.leased(leased, hold)?;
+        }
+        Ok(())
+    }
+
+    /// Somebody got a delivery to send.
+    fn leased(&mut self, leased: LeasedDelivery, hold: Hold) -> TestCaseResult {
+        let place = self.place(leased.lease.delivery);
+        let record = place.map(|place| &self.model.records[place]);
+        prop_assert!(record.is_some(), "nobody knows {leased:?}");
+        let record = record.expect("it was just looked at");
+        let event = &self.events[record.event];
+        let lease = Lease {
+            delivery: leased.lease.delivery,
+            node: hold.node,
+            attempt: record.attempts,
+            until: hold.until,
+        };
+        prop_assert_eq!(leased.lease, lease);
+        prop_assert_eq!((leased.event, &leased.body), (event.id, &event.body));
+        prop_assert_eq!(leased.sequence, record.sequence);
+        prop_assert_eq!(&leased.manual_by, &record.manual_by);
+        prop_assert_eq!(leased.delivered_before, record.delivered);
+        let destination = (leased.destination.subscription, leased.destination.state);
+        let lane = (self.lanes[record.lane], self.model.lanes[record.lane].state);
+        prop_assert_eq!(destination, lane);
+        self.known.push(leased);
+        Ok(())
+    }
+
+    pub(super) fn settled(&mut self, ends: &Ends, answers: &[Settled]) -> TestCaseResult {
+        prop_assert_eq!(answers.len(), ends.len());
+        for ((settlement, end), answer) in ends.iter().zip(answers) {
+            let right = self.right(&settlement.lease).expect("it was leased");
+            let expected = self.model.settle(right, Ended::from(settlement));
+            prop_assert_eq!(*answer, expected, "{:?}", settlement);
+            if *answer != Settled::Stored {
+                continue;
+            }
+            self.ended(right)?;
+            if let Some((lane, change)) = end {
+                let lane = self.lane(*lane);
+                self.model.put(lane, change.state, &change.reason);
+            }
+        }
+        Ok(())
+    }
+
+    /// An attempt has come to its end, which it does once.
+    fn ended(&mut self, right: Right) -> TestCaseResult {
+        self.logged.insert(right.delivery);
+        let first = self.ended.insert((right.delivery, right.attempt));
+        prop_assert!(first, "{right:?} has ended twice");
+        Ok(())
+    }
+
+    pub(super) fn given_back(
+        &mut self,
+        leases: &[Lease],
+        now: Timestamp,
+        calls: &[LaneCall],
+    ) -> TestCaseResult {
+        let mut due = Vec::new();
+        for lease in leases {
+            let right = self.right(lease).expect("it was leased");
+            if self.model.give_back(right, now) {
+                due.push(self.model.records[right.delivery].lane);
+            }
+        }
+        self.announced(&due, calls)
+    }
+
+    pub(super) fn rescued(
+        &mut self,
+        which: Rescue,
+        count: u32,
+        calls: &[LaneCall],
+    ) -> TestCaseResult {
+        let ended = self.model.rescue(which, self.world.now());
+        prop_assert_eq!(count as usize, ended.len(), "leases that were ended");
+        let mut due = Vec::new();
+        for right in ended {
+            self.ended(right)?;
+            let record = &self.model.records[right.delivery];
+            if matches!(record.standing, Standing::Waiting(_)) {
+                due.push(record.lane);
+            }
+        }
+        self.announced(&due, calls)
+    }
+
+    pub(super) fn redelivered(
+        &mut self,
+        delivery: DeliveryId,
+        now: Timestamp,
+        answer: Redelivery,
+        calls: &[LaneCall],
+    ) -> TestCaseResult {
+        let place = self.place(delivery).expect("it was picked");
+        let lane = self.model.records[place].lane;
+        let refused = self.model.redeliver(place, BY, now);
+        let expected = refused.unwrap_or(Redelivery::Due(self.lanes[lane]));
+        prop_assert_eq!(answer, expected);
+        self.announced(&[lane][..usize::from(refused.is_none())], calls)
+    }
+}

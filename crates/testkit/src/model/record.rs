@@ -1,0 +1,109 @@
+//! What the reference knows of a delivery and of its subscription.
+
+use std::time::Duration;
+
+use domain::{Attempt, DeliveryState, EventType, NodeId, Outcome, SubscriptionState, Timestamp};
+use store::Settlement;
+
+/// A lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Hold {
+    pub(super) node: NodeId,
+    pub(super) since: Timestamp,
+    pub(super) until: Timestamp,
+}
+
+/// How a delivery stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It is sent from this moment on.
+    Waiting(Timestamp),
+    /// Somebody may send it.
+    Leased(Hold),
+    /// It is not sent any more.
+    Ended(DeliveryState),
+}
+
+/// An attempt that has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) number: u32,
+    pub(super) manual_by: Option<String>,
+    pub(super) outcome: Outcome,
+    pub(super) status: Option<u16>,
+    pub(super) started_at: Timestamp,
+    pub(super) duration_ms: u32,
+}
+
+impl Entry {
+    /// What the log should keep of it.
+    pub(super) fn of(attempt: &Attempt) -> Self {
+        Self {
+            number: attempt.number,
+            manual_by: attempt.manual_by.clone(),
+            outcome: attempt.outcome,
+            status: attempt.status,
+            started_at: attempt.started_at,
+            duration_ms: attempt.duration_ms,
+        }
+    }
+
+    /// When it ended.
+    pub(super) fn ended_at(&self) -> Timestamp {
+        let took = Duration::from_millis(self.duration_ms.into());
+        self.started_at.after(took)
+    }
+}
+
+/// An attempt, and what it makes of its delivery.
+#[derive(Clone, Debug)]
+pub(super) struct Ended {
+    pub(super) entry: Entry,
+    pub(super) state: DeliveryState,
+    pub(super) reason: String,
+    pub(super) due_at: Option<Timestamp>,
+}
+
+impl From<&Settlement> for Ended {
+    fn from(settlement: &Settlement) -> Self {
+        Self {
+            entry: Entry::of(&settlement.attempt),
+            state: settlement.state,
+            reason: settlement.reason.clone(),
+            due_at: settlement.due_at,
+        }
+    }
+}
+
+/// One delivery.
+#[derive(Clone, Debug)]
+pub(super) struct Record {
+    pub(super) lane: usize,
+    pub(super) event: usize,
+    pub(super) sequence: i64,
+    pub(super) happened: Timestamp,
+    pub(super) standing: Standing,
+    /// Why it stands so; none where the store has its own words for it.
+    pub(super) reason: Option<String>,
+    pub(super) attempts: u32,
+    pub(super) manual_by: Option<String>,
+    pub(super) delivered: bool,
+    pub(super) log: Vec<Entry>,
+}
+
+/// One subscription.
+#[derive(Clone, Debug)]
+pub(super) struct Lane {
+    pub(super) kind: EventType,
+    pub(super) state: SubscriptionState,
+    pub(super) reason: String,
+    pub(super) sequence: i64,
+}
+
+/// The right to settle a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Right {
+    pub(super) delivery: usize,
+    pub(super) node: NodeId,
+    pub(super) attempt: u32,
+}

@@ -1,0 +1,125 @@
+//! What the store shows of its deliveries, beside what it should.
+
+use std::cmp::Reverse;
+
+use domain::{Delivery, DeliveryState};
+use proptest::{prelude::*, test_runner::TestCaseResult};
+use store::{DeliveryQuery, DueLane};
+
+use super::{
+    course::Course,
+    record::{Entry, Standing},
+};
+use crate::reading;
+
+/// More than a course has.
+const ALL: u32 = 1_000;
+
+impl Course {
+    /// Checks that list, lanes and logs are as they should be; logs only where they have grown.
+    pub(super) async fn compare(&mut self) -> TestCaseResult {
+        let logged: Vec<_> = std::mem::take(&mut self.logged).into_iter().collect();
+        let team = self.scene.team;
+        let ids: Vec<_> = logged.iter().map(|place| self.ids[*place]).collect();
+        let look = reading!([team, ids] tx => {
+            let query = DeliveryQuery { limit: ALL, ..DeliveryQuery::default() };
+            let page = tx.delivery_page(*team, &query).await?;
+            let lanes = tx.delivery_lanes(ALL).await?;
+            let mut records = Vec::new();
+            for id in ids {
+                records.push(tx.delivery_get(*team, *id).await?);
+            }
+            Ok((page, lanes, records))
+        });
+        let (page, lanes, records) = self.world.read(look).await;
+        self.compare_page(&page)?;
+        prop_assert_eq!(lanes, self.due_lanes(), "lanes with something to send");
+        for (place, found) in logged.into_iter().zip(records) {
+            let record = &self.model.records[place];
+            prop_assert!(found.is_some(), "{} is lost", self.ids[place]);
+            let found = found.expect("it was just looked at");
+            let log: Vec<_> = found.attempts.iter().map(Entry::of).collect();
+            prop_assert_eq!(&log, &record.log, "the log of {}", self.ids[place]);
+            prop_assert_eq!(&found.body, &self.events[record.event].body);
+            // Counted when it begins, logged when it ends.
+            let under_way = u32::from(matches!(record.standing, Standing::Leased(_)));
+            let numbers: Vec<_> = log.iter().map(|entry| entry.number).collect();
+            let counted: Vec<_> = (1..=found.delivery.attempts - under_way).collect();
+            prop_assert_eq!(numbers, counted, "attempts are numbered without gaps");
+        }
+        Ok(())
+    }
+
+    fn compare_page(&self, page: &[Delivery]) -> TestCaseResult {
+        let mut order: Vec<_> = (0..self.ids.len()).collect();
+        order.sort_by_key(|place| Reverse(self.ids[*place]));
+        let expected = order.iter().map(|place| self.ids[*place]);
+        let found = page.iter().map(|found| found.delivery_id);
+        prop_assert_eq!(
+            found.collect::<Vec<_>>(),
+            expected.collect::<Vec<_>>(),
+            "which deliveries there are, newest first"
+        );
+        for (place, found) in order.into_iter().zip(page) {
+            prop_assert_eq!(found, &self.shown(place, found));
+        }
+        Ok(())
+    }
+
+    /// A delivery as it should be shown. Where the store has words of its own, those that it `says` will do.
+    fn shown(&self, place: usize, says: &Delivery) -> Delivery {
+        let record = &self.model.records[place];
+        let (event, lane) = (&self.events[record.event], &self.model.lanes[record.lane]);
+        let state = self.model.shown(record);
+        let waits = matches!(record.standing, Standing::Waiting(_));
+        let of_lane = state == DeliveryState::Held || state == DeliveryState::Cancelled && waits;
+        let reason = if of_lane {
+            Some(&lane.reason)
+        } else {
+            record.reason.as_ref()
+        };
+        let last = record.log.last();
+        Delivery {
+            delivery_id: self.ids[place],
+            event_id: event.id,
+            event_type: event.kind,
+            subscription_id: self.lanes[record.lane],
+            sequence: record.sequence,
+            checklist_id: event.checklist,
+            state,
+            reason: reason.unwrap_or(&says.reason).clone(),
+            attempts: record.attempts,
+            created_date_time: event.at,
+            next_attempt_date_time: match record.standing {
+                Standing::Waiting(at) if state == DeliveryState::Waiting => Some(at),
+                _ => None,
+            },
+            last_attempt_date_time: last.map(Entry::ended_at),
+            last_outcome: last.map(|last| last.outcome),
+            last_status_code: last.and_then(|last| last.status),
+        }
+    }
+
+    fn due_lanes(&self) -> Vec<DueLane> {
+        let lanes = (0..).zip(&self.lanes).filter_map(|(place, subscription)| {
+            let waits = self
+                .model
+                .records
+                .iter()
+                .filter_map(|record| match record.standing {
+                    Standing::Waiting(at) if record.lane == place => Some(at),
+                    _ => None,
+                });
+            let earliest = waits
+                .min()
+                .filter(|_| self.model.lanes[place].state.sends())?;
+            Some(DueLane {
+                subscription: *subscription,
+                earliest,
+            })
+        });
+        let mut lanes: Vec<_> = lanes.collect();
+        lanes.sort_by_key(|lane| (lane.earliest, lane.subscription));
+        lanes
+    }
+}

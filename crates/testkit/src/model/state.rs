@@ -1,0 +1,204 @@
+//! The deliveries as they should be: what every operation makes of them, without a store.
+
+use domain::{DeliveryState, EventType, Outcome, RetrySchedule, SubscriptionState, Timestamp};
+use store::{Redelivery, Rescue, Settled};
+
+use super::record::{Ended, Entry, Hold, Lane, Record, Right, Standing};
+
+/// All there is.
+#[derive(Clone, Debug)]
+pub(super) struct Model {
+    pub(super) schedule: RetrySchedule,
+    pub(super) lanes: Vec<Lane>,
+    pub(super) records: Vec<Record>,
+}
+
+impl Model {
+    /// Which lanes an event of this type reaches.
+    pub(super) fn reached(&self, kind: EventType) -> Vec<usize> {
+        let wants = |lane: &Lane| lane.kind == kind && lane.state != SubscriptionState::Gone;
+        (0..self.lanes.len())
+            .filter(|place| wants(&self.lanes[*place]))
+            .collect()
+    }
+
+    /// An event reaches a lane, where it is leased at once or waits; answers its number.
+    pub(super) fn happen(
+        &mut self,
+        lane: usize,
+        event: usize,
+        happened: Timestamp,
+        standing: Standing,
+    ) -> usize {
+        let leased = matches!(standing, Standing::Leased(_));
+        self.lanes[lane].sequence += 1;
+        self.records.push(Record {
+            lane,
+            event,
+            sequence: self.lanes[lane].sequence,
+            happened,
+            standing,
+            reason: Some(String::new()),
+            attempts: u32::from(leased),
+            manual_by: None,
+            delivered: false,
+            log: Vec::new(),
+        });
+        self.records.len() - 1
+    }
+
+    /// What a take from a lane gets, in order, and whether that leaves nothing due.
+    pub(super) fn take(&mut self, lane: usize, limit: u32, by: Hold) -> (Vec<Right>, bool) {
+        if !self.lanes[lane].state.sends() {
+            return (Vec::new(), true);
+        }
+        let due = |(place, record): (usize, &Record)| match record.standing {
+            Standing::Waiting(at) if record.lane == lane && at <= by.since => {
+                Some((at, record.sequence, place))
+            }
+            _ => None,
+        };
+        let mut due: Vec<_> = self.records.iter().enumerate().filter_map(due).collect();
+        due.sort_unstable();
+        let limit = usize::try_from(limit).expect("a few");
+        let drained = due.len() <= limit;
+        due.truncate(limit);
+        let lease = |(_, _, delivery): (Timestamp, i64, usize)| {
+            let record = &mut self.records[delivery];
+            record.standing = Standing::Leased(by);
+            record.attempts += 1;
+            Right {
+                delivery,
+                node: by.node,
+                attempt: record.attempts,
+            }
+        };
+        (due.into_iter().map(lease).collect(), drained)
+    }
+
+    /// Whether whoever has this right has it still.
+    pub(super) fn holds(&self, right: Right) -> bool {
+        let record = &self.records[right.delivery];
+        matches!(record.standing, Standing::Leased(hold) if hold.node == right.node)
+            && record.attempts == right.attempt
+    }
+
+    /// What comes of a settlement.
+    pub(super) fn settle(&mut self, right: Right, ended: Ended) -> Settled {
+        if !self.holds(right) {
+            return Settled::LeaseLost;
+        }
+        let record = &mut self.records[right.delivery];
+        record.manual_by = None;
+        record.log.push(ended.entry);
+        if record.delivered {
+            record.standing = Standing::Ended(DeliveryState::Delivered);
+            return Settled::Stored;
+        }
+        record.delivered = ended.state == DeliveryState::Delivered;
+        record.reason = Some(ended.reason);
+        record.standing = match ended.due_at {
+            Some(at) => Standing::Waiting(at),
+            None => Standing::Ended(ended.state),
+        };
+        Settled::Stored
+    }
+
+    /// A lease is given back; whether it was there to give.
+    pub(super) fn give_back(&mut self, right: Right, now: Timestamp) -> bool {
+        if !self.holds(right) {
+            return false;
+        }
+        let record = &mut self.records[right.delivery];
+        // What was never sent keeps its place among the first attempts.
+        let first = record.attempts == 1;
+        record.attempts -= 1;
+        record.standing = Standing::Waiting(if first { record.happened } else { now });
+        true
+    }
+
+    /// Ends leases; answers which.
+    pub(super) fn rescue(&mut self, which: Rescue, now: Timestamp) -> Vec<Right> {
+        let attempts_max = self.schedule.attempts();
+        let mut ended = Vec::new();
+        for (delivery, record) in self.records.iter_mut().enumerate() {
+            let Standing::Leased(hold) = record.standing else {
+                continue;
+            };
+            let over = match which {
+                Rescue::Lapsed => hold.until < now,
+                Rescue::AllBut(spare) => hold.node != spare,
+            };
+            if !over {
+                continue;
+            }
+            ended.push(Right {
+                delivery,
+                node: hold.node,
+                attempt: record.attempts,
+            });
+            record.log.push(Entry {
+                number: record.attempts,
+                manual_by: record.manual_by.take(),
+                outcome: Outcome::Unknown,
+                status: None,
+                started_at: hold.since,
+                duration_ms: 0,
+            });
+            record.reason = None;
+            record.standing = if record.delivered {
+                Standing::Ended(DeliveryState::Delivered)
+            } else if record.attempts >= attempts_max {
+                Standing::Ended(DeliveryState::Exhausted)
+            } else {
+                Standing::Waiting(now)
+            };
+        }
+        ended
+    }
+
+    /// Somebody wants it sent again; what they are told, if not that it is due.
+    pub(super) fn redeliver(
+        &mut self,
+        delivery: usize,
+        by: &str,
+        now: Timestamp,
+    ) -> Option<Redelivery> {
+        let record = &mut self.records[delivery];
+        match (self.lanes[record.lane].state, record.standing) {
+            (SubscriptionState::Gone, _) => return Some(Redelivery::Gone),
+            (_, Standing::Leased(_)) => return Some(Redelivery::BeingSent),
+            (SubscriptionState::Paused, _) => return Some(Redelivery::Paused),
+            _ => {}
+        }
+        record.standing = Standing::Waiting(now);
+        record.reason = Some(String::new());
+        record.manual_by = Some(by.to_owned());
+        None
+    }
+
+    /// A subscription is put into a state; whether that changes it.
+    pub(super) fn put(&mut self, lane: usize, state: SubscriptionState, reason: &str) -> bool {
+        let lane = &mut self.lanes[lane];
+        if lane.state == SubscriptionState::Gone || lane.state == state {
+            return false;
+        }
+        lane.state = state;
+        reason.clone_into(&mut lane.reason);
+        true
+    }
+
+    /// How a delivery is shown: what waits stands as its subscription does.
+    pub(super) fn shown(&self, record: &Record) -> DeliveryState {
+        match (record.standing, self.lanes[record.lane].state) {
+            (Standing::Ended(state), _) => state,
+            (Standing::Leased(_), _) => DeliveryState::Leased,
+            (Standing::Waiting(_), SubscriptionState::Paused) => DeliveryState::Held,
+            (Standing::Waiting(_), SubscriptionState::Gone) if record.delivered => {
+                DeliveryState::Delivered
+            }
+            (Standing::Waiting(_), SubscriptionState::Gone) => DeliveryState::Cancelled,
+            (Standing::Waiting(_), _) => DeliveryState::Waiting,
+        }
+    }
+}
