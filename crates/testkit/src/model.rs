@@ -21,6 +21,8 @@ mod outlook;
 mod record;
 mod seen;
 mod state;
+#[cfg(test)]
+mod walk;
 
 use std::{cell::Cell, sync::Arc};
 

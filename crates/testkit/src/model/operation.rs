@@ -72,6 +72,8 @@ pub(super) enum End {
     Gone,
     /// At the address rule.
     Refused,
+    /// Because a person stopped it.
+    Cancelled,
     /// At the end of the server.
     Cut,
 }
@@ -85,6 +87,7 @@ impl End {
             Self::TimedOut => Outcome::TimedOut,
             Self::Gone => Outcome::Gone,
             Self::Refused => Outcome::AddressRefused,
+            Self::Cancelled => Outcome::Cancelled,
             Self::Cut => Outcome::Unknown,
         }
     }
@@ -197,6 +200,7 @@ fn end() -> impl Strategy<Value = End> {
         2 => Just(End::TimedOut),
         1 => Just(End::Gone),
         1 => Just(End::Refused),
+        1 => Just(End::Cancelled),
         1 => Just(End::Cut),
     ]
 }

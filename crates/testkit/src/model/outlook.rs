@@ -7,7 +7,7 @@ use store::Rescue;
 
 use super::{
     operation::End,
-    record::{Ended, Entry, Hold, Record, Standing},
+    record::{Ended, Entry, Hold, Record, Right, Standing},
     state::Model,
 };
 
@@ -86,30 +86,34 @@ impl Model {
         for lane in 0..self.lanes.len() {
             for right in self.take(lane, ALL, by).0 {
                 sent = true;
-                let (state, due_at) = end.comes_to(&self.schedule, right.attempt, now);
-                let entry = Entry {
-                    number: right.attempt,
-                    manual_by: self.records[right.delivery].manual_by.clone(),
-                    outcome: end.outcome(),
-                    status: None,
-                    started_at: now,
-                    duration_ms: 0,
-                };
-                let reason = String::new();
-                self.settle(
-                    right,
-                    Ended {
-                        entry,
-                        state,
-                        reason,
-                        due_at,
-                    },
-                );
+                let ended = Ended::by(end, self, right, now);
+                self.settle(right, ended);
                 if end.ends_lane() {
                     self.put(lane, SubscriptionState::Gone, "");
                 }
             }
         }
         sent
+    }
+}
+
+impl Ended {
+    /// An attempt that ends at once.
+    pub(super) fn by(end: End, model: &Model, right: Right, now: Timestamp) -> Self {
+        let (state, due_at) = end.comes_to(&model.schedule, right.attempt, now);
+        let entry = Entry {
+            number: right.attempt,
+            manual_by: model.records[right.delivery].manual_by.clone(),
+            outcome: end.outcome(),
+            status: None,
+            started_at: now,
+            duration_ms: 0,
+        };
+        Self {
+            entry,
+            state,
+            reason: String::new(),
+            due_at,
+        }
     }
 }
