@@ -92,7 +92,7 @@ impl Trials {
 
 /// A number from the environment; fails when it is something else.
 fn read<N: std::str::FromStr>(name: &str) -> Option<N> {
-    let text = env::var(name).ok()?;
+    let text = env::var(name).ok().filter(|text| !text.is_empty())?;
     let read = text.trim().parse().ok();
     Some(read.unwrap_or_else(|| panic!("{name} must be a whole number, and is {text:?}")))
 }

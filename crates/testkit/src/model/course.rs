@@ -159,6 +159,7 @@ impl Course {
             Time::ToDue => self.model.dues(now).min(),
             Time::ToLapse => self.model.lapses(now).min(),
             Time::Day => Some(now.after(Duration::from_hours(24))),
+            Time::Back => Some(now.before(Duration::from_hours(1))),
         };
         self.world.clock.set(then.unwrap_or(now));
     }

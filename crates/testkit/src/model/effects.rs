@@ -32,6 +32,7 @@ impl Course {
             since,
             until: since.after(TestLanes::LEASE),
         };
+        let last = self.ids.iter().max().copied();
         let mut due = Vec::new();
         let mut given = Vec::new();
         for lane in reached {
@@ -45,6 +46,7 @@ impl Course {
                 1,
                 "deliveries of an event in a lane that it reaches"
             );
+            prop_assert!(Some(ids[0]) > last, "lists go by identifiers, which grow");
             let leased = calls.contains(&LaneCall::Reserve(subscription, true));
             let standing = if leased {
                 given.push(ids[0]);

@@ -142,6 +142,8 @@ pub(super) enum Time {
     ToLapse,
     /// A day.
     Day,
+    /// An hour back: somebody has set the clock.
+    Back,
 }
 
 /// A course of operations.
@@ -211,5 +213,6 @@ fn time() -> impl Strategy<Value = Time> {
         3 => Just(Time::ToDue),
         2 => Just(Time::ToLapse),
         1 => Just(Time::Day),
+        1 => Just(Time::Back),
     ]
 }
