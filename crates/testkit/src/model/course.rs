@@ -157,6 +157,10 @@ impl Course {
         let then = match time {
             Time::Millis(millis) => Some(now.after(Duration::from_millis(millis.into()))),
             Time::ToDue => self.model.dues(now).min(),
+            Time::ToLast => {
+                let lapsed = self.model.lapses(now).min();
+                lapsed.map(|lapsed| lapsed.before(Duration::from_millis(1)))
+            }
             Time::ToLapse => self.model.lapses(now).min(),
             Time::Day => Some(now.after(Duration::from_hours(24))),
             Time::Back => Some(now.before(Duration::from_hours(1))),

@@ -138,7 +138,9 @@ pub(super) enum Time {
     Millis(u16),
     /// Until the next one that waits is due.
     ToDue,
-    /// Until the next lease has lapsed.
+    /// To the last moment of the lease that ends next.
+    ToLast,
+    /// To the moment after that.
     ToLapse,
     /// A day.
     Day,
@@ -178,7 +180,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         8 => take.prop_map(|(lanes, limit, other)| Operation::Take { lanes, limit, other }),
         10 => vec((pick(), end()), 1..4).prop_map(Operation::Settle),
         2 => vec(pick(), 1..3).prop_map(Operation::GiveBack),
-        2 => Just(Operation::Rescue),
+        3 => Just(Operation::Rescue),
         1 => Just(Operation::Restart),
         4 => any::<u8>().prop_map(Operation::Redeliver),
         3 => (any::<u8>(), state).prop_map(|(lane, state)| Operation::Put(lane, state)),
@@ -211,6 +213,7 @@ fn time() -> impl Strategy<Value = Time> {
     prop_oneof![
         3 => any::<u16>().prop_map(Time::Millis),
         3 => Just(Time::ToDue),
+        1 => Just(Time::ToLast),
         2 => Just(Time::ToLapse),
         1 => Just(Time::Day),
         1 => Just(Time::Back),
