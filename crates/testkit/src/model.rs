@@ -33,7 +33,7 @@ use course::Course;
 use operation::Operation;
 
 /// How many courses are tried where nobody wants more: some ten seconds' worth on a slow machine.
-const COURSES: u32 = 60;
+const COURSES: u32 = 80;
 
 /// Tries courses on stores that `fixture` opens, and fails with the shortest that goes wrong.
 pub fn check<F: Fixture>(fixture: impl Fn() -> F) {

@@ -15,6 +15,32 @@ impl Course {
     /// Does it to the store and to the reference.
     pub(super) async fn change(&mut self, command: Command) -> TestCaseResult {
         let answer = self.ask(command.clone(), false).await?;
+        self.agree(command, answer).await
+    }
+
+    /// Does it while units are under way that refuse: as if those had never been.
+    pub(super) async fn change_amid(
+        &mut self,
+        command: Command,
+        undone: [Command; 2],
+    ) -> TestCaseResult {
+        let [before, behind] = undone;
+        // Asked for in this order, so that they may share a commit.
+        let (before, answer, behind) = tokio::join!(
+            self.ask(before, true),
+            self.ask(command.clone(), false),
+            self.ask(behind, true),
+        );
+        for undone in [before?, behind?] {
+            prop_assert!(
+                undone.is_none(),
+                "a unit that refused was answered {undone:?}"
+            );
+        }
+        self.agree(command, answer?).await
+    }
+
+    async fn agree(&mut self, command: Command, answer: Option<Answer>) -> TestCaseResult {
         let calls = self.news();
         match (command, answer) {
             (Command::Happen(event), Some(Answer::Happened(count))) => {
@@ -66,16 +92,10 @@ impl Course {
 
     /// Does it in a unit that refuses: as if it had never been.
     pub(super) async fn undo(&mut self, command: Command) -> TestCaseResult {
-        let out = self.world.lanes.permits_out();
         let answer = self.ask(command, true).await?;
         prop_assert!(
             answer.is_none(),
             "a unit that refused was answered {answer:?}"
-        );
-        prop_assert_eq!(
-            self.world.lanes.permits_out(),
-            out,
-            "permits of what was undone"
         );
         let calls = self.news();
         let handed = calls

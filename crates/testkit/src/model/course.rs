@@ -110,6 +110,13 @@ impl Course {
                     self.undo(command).await?;
                 }
             }
+            Operation::Amid(three) => {
+                if let [Some(before), Some(kept), Some(behind)] =
+                    three.each_ref().map(|one| self.command(one))
+                {
+                    self.change_amid(kept, [before, behind]).await?;
+                }
+            }
             one => {
                 if let Some(command) = self.command(one) {
                     self.change(command).await?;

@@ -1,5 +1,7 @@
 //! What came of each command, in the store and in the reference.
 
+use std::collections::BTreeSet;
+
 use domain::{DeliveryId, Event, SubscriptionId, Timestamp};
 use proptest::{prelude::*, test_runner::TestCaseResult};
 use store::{
@@ -33,8 +35,13 @@ impl Course {
             until: since.after(TestLanes::LEASE),
         };
         let last = self.ids.iter().max().copied();
+        let handed = calls.iter().filter_map(|call| match call {
+            LaneCall::HandOver(ids) => Some(ids.clone()),
+            _ => None,
+        });
+        let handed: BTreeSet<_> = handed.flatten().collect();
         let mut due = Vec::new();
-        let mut given = Vec::new();
+        let mut known = BTreeSet::new();
         for lane in reached {
             let subscription = self.lanes[lane];
             let found = rows
@@ -47,13 +54,18 @@ impl Course {
                 "deliveries of an event in a lane that it reaches"
             );
             prop_assert!(Some(ids[0]) > last, "lists go by identifiers, which grow");
-            let leased = calls.contains(&LaneCall::Reserve(subscription, true));
-            let standing = if leased {
-                given.push(ids[0]);
+            let standing = if handed.contains(&ids[0]) {
+                known.insert(ids[0]);
                 let sends = self.model.lanes[lane].state.sends();
                 prop_assert!(sends, "it is leased though its subscription does not send");
+                let permit = calls.contains(&LaneCall::Reserve(subscription, true));
+                prop_assert!(permit, "it is leased though its lane gave no permit");
                 Standing::Leased(hold)
             } else {
+                let could = calls.contains(&LaneCall::Reserve(subscription, true))
+                    && !calls.contains(&LaneCall::Reserve(subscription, false));
+                let sends = self.model.lanes[lane].state.sends();
+                prop_assert!(!sends || !could, "it waits though its lane gave a permit");
                 due.push(lane);
                 Standing::Waiting(event.at)
             };
@@ -62,14 +74,7 @@ impl Course {
             self.ids.push(ids[0]);
         }
         self.events.push(event);
-        let handed = calls.iter().filter_map(|call| match call {
-            LaneCall::HandOver(ids) => Some(ids.clone()),
-            _ => None,
-        });
-        let mut handed: Vec<_> = handed.flatten().collect();
-        handed.sort_unstable();
-        given.sort_unstable();
-        prop_assert_eq!(&handed, &given, "what has a permit is handed over");
+        prop_assert_eq!(&handed, &known, "nothing else is handed over");
         for leased in self.world.lanes.handed() {
             if handed.contains(&leased.lease.delivery) {
                 self.leased(leased, hold)?;

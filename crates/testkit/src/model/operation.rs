@@ -46,6 +46,8 @@ pub(super) enum Operation {
     Pass(Time),
     /// This, in a unit that refuses in the end.
     Undone(Box<Self>),
+    /// This, while two more units are on their way that refuse, one before it and one behind it.
+    Amid(Box<[Self; 3]>),
 }
 
 /// Which of the leases that somebody got.
@@ -150,14 +152,12 @@ pub(super) enum Time {
 
 /// A course of operations.
 pub(super) fn course() -> impl Strategy<Value = Vec<Operation>> {
-    let undone = (operation(), proptest::bool::weighted(0.1));
-    let one = undone.prop_map(|(operation, undone)| {
-        if undone {
-            Operation::Undone(Box::new(operation))
-        } else {
-            operation
-        }
-    });
+    let three = [operation(), operation(), operation()];
+    let one = prop_oneof![
+        16 => operation(),
+        2 => operation().prop_map(|one| Operation::Undone(Box::new(one))),
+        2 => three.prop_map(|three| Operation::Amid(Box::new(three))),
+    ];
     vec(one, 1..=OPERATIONS_MAX)
 }
 

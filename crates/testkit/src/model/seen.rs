@@ -33,6 +33,14 @@ impl Course {
         });
         let (page, lanes, records) = self.world.read(look).await;
         self.compare_page(&page)?;
+        let given = &self.world.lanes;
+        let (out, handed) = (given.permits_out(), given.handed().len());
+        prop_assert_eq!(
+            out,
+            handed,
+            "each permit is with what was handed over, or back"
+        );
+        prop_assert_eq!(given.permits_returned_twice(), 0);
         prop_assert_eq!(lanes, self.due_lanes(), "lanes with something to send");
         for (place, found) in logged.into_iter().zip(records) {
             let record = &self.model.records[place];
