@@ -13,8 +13,10 @@ pub(super) enum Outer {
     Nothing,
     /// No transaction begins, because another process holds on to its own.
     Begin,
-    /// So many commits are made, and the next one fails.
+    /// So many commits are made, and the next one fails and ends its transaction.
     Commit(usize),
+    /// The first commit, which leaves its transaction as it was.
+    CommitDenied,
     /// So many commits are brought to the disk, and the next one is lost.
     Sync(usize),
     /// The first statement of this kind about a savepoint.
@@ -207,7 +209,8 @@ impl Course<'_> {
     fn commit(&mut self, tables: Tables) -> Result<usize, Lost> {
         let number = self.begun;
         self.begun += 1;
-        if self.outer == Outer::Commit(number) {
+        if self.outer == Outer::Commit(number) || self.outer == Outer::CommitDenied {
+            self.outer = Outer::Nothing;
             return Err(StoreError::Failed("it failed".into()));
         }
         let durable = self.outer != Outer::Sync(self.groups.len());

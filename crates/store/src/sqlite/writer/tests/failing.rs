@@ -3,7 +3,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use proptest::prelude::*;
@@ -33,6 +33,7 @@ fn outer() -> impl Strategy<Value = Outer> {
         2 => Just(Outer::Nothing),
         1 => Just(Outer::Begin),
         3 => (0..4_usize).prop_map(Outer::Commit),
+        1 => Just(Outer::CommitDenied),
         3 => (0..4_usize).prop_map(Outer::Sync),
         3 => proptest::sample::select(savepoint.to_vec()).prop_map(Outer::Savepoint),
     ]
@@ -103,19 +104,30 @@ fn fail(bench: &mut Bench, outer: Outer) -> Option<Connection> {
                 sync()
             });
         }
-        Outer::Savepoint(what) => {
-            let deny_once = move |context: AuthContext<'_>| match context.action {
-                AuthAction::Savepoint { operation, .. }
-                    if operation == what && count.fetch_add(1, Ordering::Relaxed) == 0 =>
-                {
-                    Authorization::Deny
-                }
-                _ => Authorization::Allow,
-            };
-            conn.authorizer(Some(deny_once)).unwrap();
-        }
+        // The one statement about transactions that rusqlite has no word for is COMMIT.
+        Outer::CommitDenied => deny_once(conn, |action| {
+            let operation = TransactionOperation::Unknown;
+            action == AuthAction::Transaction { operation }
+        }),
+        Outer::Savepoint(what) => deny_once(
+            conn,
+            move |action| matches!(action, AuthAction::Savepoint { operation, .. } if operation == what),
+        ),
     }
     None
+}
+
+/// Has the first statement fail that does this.
+fn deny_once(conn: &Connection, does: impl Fn(AuthAction<'_>) -> bool + Send + 'static) {
+    let denied = AtomicBool::new(false);
+    let deny_once = move |context: AuthContext<'_>| {
+        if does(context.action) && !denied.swap(true, Ordering::Relaxed) {
+            Authorization::Deny
+        } else {
+            Authorization::Allow
+        }
+    };
+    conn.authorizer(Some(deny_once)).unwrap();
 }
 
 /// From now on nothing fails.
