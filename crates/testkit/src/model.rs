@@ -32,7 +32,7 @@ use crate::{Fault, Faulty, Fixture, Trials};
 use course::Course;
 use operation::Operation;
 
-/// How many courses are tried where nobody wants more: some ten seconds' worth on a slow machine.
+/// How many courses are tried where nobody wants more: some ten seconds' worth.
 const COURSES: u32 = 80;
 
 /// Tries courses on stores that `fixture` opens, and fails with the shortest that goes wrong.

@@ -49,11 +49,6 @@ impl Trials {
         self
     }
 
-    /// The seed, for what else is random in the test.
-    pub fn seed(&self) -> u64 {
-        self.seed
-    }
-
     /// Checks every value; fails with the smallest that does not pass.
     pub fn run<S>(&self, values: &S, check: impl Fn(S::Value) -> TestCaseResult)
     where
