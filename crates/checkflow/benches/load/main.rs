@@ -1,0 +1,68 @@
+//! The product's benchmark: the real binary under load, judged from outside.
+//!
+//! Run by `cargo xtask bench`; `docs/performance.md` tells what is measured and how to read it. A
+//! driver completes tasks over HTTP, a sink in the same process receives the webhooks, and the account
+//! of both must add up: the status is 1 if a delivery was lost or an answer wrong, however fast it all
+//! was. No figure is asserted, because none would hold on every machine.
+
+mod account;
+mod api;
+mod args;
+mod body;
+mod drive;
+mod fill;
+mod machine;
+mod report;
+mod scenarios;
+mod server;
+mod sink;
+mod stage;
+mod steady;
+mod wire;
+
+use std::process::ExitCode;
+
+use args::{Args, Sizes};
+use report::Report;
+use sink::Sink;
+
+/// What all scenarios share.
+struct Bench {
+    sink: Sink,
+    sizes: Sizes,
+    report: Report,
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let args = args::parse();
+    // One thread for the driver and one for the sink, so that the server finds the machine as it
+    // would with callers and receivers elsewhere that are not busy.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let bench = Bench {
+        sink: Sink::start()?,
+        sizes: args.sizes(),
+        report: Report::new(machine::head()),
+    };
+    runtime.block_on(run(&args, bench))
+}
+
+async fn run(args: &Args, mut bench: Bench) -> anyhow::Result<ExitCode> {
+    for scenario in args.scenarios() {
+        scenario.run(&mut bench).await?;
+    }
+    if args.markdown {
+        print!("{}", bench.report.markdown());
+    } else {
+        print!("{}", bench.report);
+    }
+    if let Some(path) = &args.json {
+        bench.report.write_json(path)?;
+    }
+    Ok(if bench.report.is_sound() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,178 @@
+//! The server that is measured: the real binary, in a process of its own.
+
+use std::{
+    fs::{self, File},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use store::DATABASE_FILE;
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    process::{Child, Command},
+    time::{sleep, timeout},
+};
+
+/// The binary, built as this benchmark was.
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_checkflow");
+/// What secrets are encrypted with, so that a store can be filled while no server runs on it.
+pub(crate) const MASTER_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+/// How the first line of a server that can answer begins.
+const LISTENING: &str = "listening on http://";
+/// Longest wait for a start or an end.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// Of `/proc/PID/stat`. The kernel keeps it at 100 on every architecture that Linux still has users on.
+const TICKS_PER_SECOND: u64 = 100;
+/// How long nothing may have been computed for a server to be quiet.
+const QUIET: Duration = Duration::from_millis(100);
+
+/// A running `checkflow serve`.
+pub(crate) struct Server {
+    child: Child,
+    folder: PathBuf,
+    pub(crate) address: SocketAddr,
+    /// From the start of the process until it could answer.
+    pub(crate) ready_after: Duration,
+    /// When the process was started.
+    pub(crate) started: Instant,
+}
+
+impl Server {
+    /// Starts it on a free port and waits until it can answer.
+    pub(crate) async fn start(folder: &Path) -> anyhow::Result<Self> {
+        let mut command = checkflow(folder, &["serve", "--listen", "127.0.0.1:0"]);
+        // The sink is on this machine.
+        command.args(["--allow-target", "127.0.0.0/8"]);
+        let log_path = folder.with_extension("log");
+        let log = File::options().create(true).append(true).open(&log_path)?;
+        command.stdout(Stdio::piped()).stderr(log);
+        let started = Instant::now();
+        let mut child = command.spawn().context("starting the server")?;
+        let out = child.stdout.take().context("its output is piped")?;
+        let mut lines = BufReader::new(out).lines();
+        let line = timeout(PATIENCE, lines.next_line()).await;
+        let ready_after = started.elapsed();
+        let line = line.context("the server does not say that it is ready")??;
+        let address = line
+            .as_deref()
+            .and_then(|line| line.strip_prefix(LISTENING));
+        let Some(address) = address else {
+            bail!("the server did not start; see {}", log_path.display());
+        };
+        Ok(Self {
+            child,
+            folder: folder.to_owned(),
+            address: address.parse()?,
+            ready_after,
+            started,
+        })
+    }
+
+    /// Asks it to end and waits until it has.
+    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+        kill_process(self.pid()?, Signal::TERM)?;
+        let status = timeout(PATIENCE, self.child.wait()).await;
+        let status = status.context("the server does not end")??;
+        if !status.success() {
+            bail!("the server ended with {status}");
+        }
+        Ok(())
+    }
+
+    /// Ends it as a power cut would.
+    pub(crate) async fn kill(&mut self) -> anyhow::Result<()> {
+        let killed = timeout(PATIENCE, self.child.kill()).await;
+        killed.context("the server cannot be killed")??;
+        Ok(())
+    }
+
+    /// Processor time it has used so far, user and system, all threads.
+    pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
+        let stat = self.proc("stat")?;
+        // After the name, which may contain anything but ends with the last parenthesis.
+        let (_, fields) = stat.rsplit_once(')').context("/proc/PID/stat")?;
+        // Fields 14 and 15 of the file; the third is the first after the name.
+        let ticks = fields.split_whitespace().skip(11).take(2);
+        let ticks: u64 = ticks.map(|text| text.parse().unwrap_or(0)).sum();
+        Ok(Duration::from_millis(ticks * 1_000 / TICKS_PER_SECOND))
+    }
+
+    /// Memory that is resident now, in bytes.
+    pub(crate) fn resident(&self) -> anyhow::Result<u64> {
+        let status = self.proc("status")?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .context("/proc/PID/status has no VmRSS")?;
+        let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse()?;
+        Ok(kibibytes * 1024)
+    }
+
+    /// How large the write-ahead log is now, in bytes.
+    pub(crate) fn wal(&self) -> u64 {
+        self.file_bytes("-wal")
+    }
+
+    /// How large the database is now, in bytes, without the log.
+    pub(crate) fn database(&self) -> u64 {
+        self.file_bytes("")
+    }
+
+    /// Waits until it has nothing more to do: outcomes are stored a moment after the last arrival, and
+    /// belong to its cost.
+    pub(crate) async fn quiet(&self) -> anyhow::Result<()> {
+        let mut before = self.cpu()?;
+        // What is never quiet is measured as it is.
+        for _ in 0..20 {
+            sleep(QUIET).await;
+            let now = self.cpu()?;
+            if now == before {
+                break;
+            }
+            before = now;
+        }
+        Ok(())
+    }
+
+    fn file_bytes(&self, ending: &str) -> u64 {
+        let path = self.folder.join(format!("{DATABASE_FILE}{ending}"));
+        fs::metadata(path).map_or(0, |file| file.len())
+    }
+
+    fn proc(&self, file: &str) -> anyhow::Result<String> {
+        let path = format!("/proc/{}/{file}", self.pid()?.as_raw_nonzero());
+        fs::read_to_string(&path).with_context(|| path)
+    }
+
+    fn pid(&self) -> anyhow::Result<Pid> {
+        let id = self.child.id().context("the server has ended")?;
+        Pid::from_raw(i32::try_from(id)?).context("the server has no process")
+    }
+}
+
+/// A command that prints JSON.
+pub(crate) async fn json(folder: &Path, args: &[&str]) -> anyhow::Result<Value> {
+    let output = checkflow(folder, args).arg("--json").output().await?;
+    if !output.status.success() {
+        let error = String::from_utf8_lossy(&output.stderr);
+        bail!("checkflow {args:?}: {error}");
+    }
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+/// The binary, and nothing of the environment of whoever runs the benchmark.
+fn checkflow(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(BINARY);
+    command.args(args).arg("--data").arg(folder);
+    command
+        .env_clear()
+        .env("CHECKFLOW_STORE__MASTER_KEY", MASTER_KEY)
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    command
+}

@@ -1,0 +1,182 @@
+//! The receiver: answers each webhook with 200 and remembers when it came.
+//!
+//! A hundred receivers in one: the path says whose webhook it is. On a thread of its own, as the
+//! driver is, so that either can use a processor. Signatures are not verified: that would be the
+//! receiver's cost, not the server's, and other tests see to it.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::Instant,
+};
+
+use anyhow::Context as _;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    runtime,
+    sync::watch,
+};
+
+use super::{body::task_of, wire::Wire};
+
+const TAKEN: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+const NOT_OURS: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n";
+/// The path of receivers that never answer begins so.
+const HANGING: &str = "hang/";
+
+/// A webhook that was answered with 200.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Arrival {
+    /// Which event.
+    pub(crate) task: u64,
+    /// Whose webhook: the number in the target's path.
+    pub(crate) subscription: u16,
+    /// When all of it had been read.
+    pub(crate) at: Instant,
+}
+
+/// The receiver. Lives as long as the benchmark does.
+pub(crate) struct Sink {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    arrivals: Mutex<Vec<Arrival>>,
+    /// How many arrivals there are, for those who only wait for more.
+    count: AtomicUsize,
+    /// Requests that were no webhook of ours.
+    foreign: AtomicUsize,
+    /// Whether answers are held back.
+    hold: watch::Sender<bool>,
+}
+
+impl Sink {
+    pub(crate) fn start() -> anyhow::Result<Self> {
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let bound = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
+        let listener = bound.context("starting the sink")?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared::default());
+        let accepting = accept(listener, shared.clone());
+        let serve = move || runtime.block_on(accepting);
+        // It ends with the process: there is one for all scenarios, and nothing in it to tidy up.
+        thread::Builder::new()
+            .name("sink".to_owned())
+            .spawn(serve)
+            .context("starting the sink")?;
+        Ok(Self { address, shared })
+    }
+
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where the webhooks of a subscription go.
+    pub(crate) fn target(&self, subscription: u16) -> String {
+        format!("http://{}/{subscription}", self.address)
+    }
+
+    /// Where they are read and never answered.
+    pub(crate) fn hanging_target(&self, subscription: u16) -> String {
+        format!("http://{}/{HANGING}{subscription}", self.address)
+    }
+
+    /// How many have arrived since [`Sink::forget`].
+    pub(crate) fn count(&self) -> usize {
+        self.shared.count.load(Ordering::Relaxed)
+    }
+
+    /// What has arrived since [`Sink::forget`].
+    pub(crate) fn arrivals(&self) -> Vec<Arrival> {
+        self.shared.arrivals().clone()
+    }
+
+    /// How many requests were none of ours since [`Sink::forget`].
+    pub(crate) fn foreign(&self) -> usize {
+        self.shared.foreign.load(Ordering::Relaxed)
+    }
+
+    /// Begins anew.
+    pub(crate) fn forget(&self) {
+        let mut arrivals = self.shared.arrivals();
+        arrivals.clear();
+        self.shared.count.store(0, Ordering::Relaxed);
+        self.shared.foreign.store(0, Ordering::Relaxed);
+    }
+
+    /// Holds all answers back, or lets them go.
+    pub(crate) fn hold(&self, hold: bool) {
+        self.shared.hold.send_replace(hold);
+    }
+}
+
+impl Shared {
+    fn arrivals(&self) -> MutexGuard<'_, Vec<Arrival>> {
+        self.arrivals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn record(&self, arrival: Arrival) {
+        self.arrivals().push(arrival);
+        self.count.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    loop {
+        // A connection that could not be taken is the sender's to notice, and then the account's.
+        if let Ok((stream, _)) = listener.accept().await {
+            let shared = shared.clone();
+            tokio::spawn(async move { serve(stream, &shared).await });
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
+    let mut wire = Wire::new(stream)?;
+    let mut hold = shared.hold.subscribe();
+    while wire.read().await? {
+        let at = Instant::now();
+        let path = path_of(wire.first_line());
+        if path.starts_with(HANGING) {
+            wire.closed().await;
+            return Ok(());
+        }
+        let known = path.parse().ok().zip(task_of(wire.body()));
+        let Some((subscription, task)) = known else {
+            shared.foreign.fetch_add(1, Ordering::Relaxed);
+            wire.write(NOT_OURS).await?;
+            continue;
+        };
+        if *hold.borrow_and_update() {
+            let answer = tokio::select! {
+                // What its sender has given up has not arrived.
+                () = wire.closed() => false,
+                _ = hold.wait_for(|hold| !hold) => true,
+            };
+            if !answer {
+                return Ok(());
+            }
+        }
+        shared.record(Arrival {
+            task,
+            subscription,
+            at,
+        });
+        wire.write(TAKEN).await?;
+    }
+    Ok(())
+}
+
+/// `3` of `POST /3 HTTP/1.1`.
+fn path_of(line: &str) -> &str {
+    let path = line.split(' ').nth(1).unwrap_or("");
+    path.trim_start_matches('/')
+}
