@@ -1,4 +1,4 @@
-//! What the command line asks for. By hand: there are three commands and one option.
+//! What the command line asks for. By hand: there are few commands and one option of our own.
 
 use std::fmt;
 
@@ -10,6 +10,7 @@ The project's own commands.
 
 cargo xtask test                   everything that must pass; installs what the tests need
 cargo xtask test --only STEP,...   only these steps of: fmt, walls, clippy, doc, deny, unit
+cargo xtask bench [ARGUMENT]...    the benchmark (docs/performance.md); --help lists its arguments
 cargo xtask advisories             known vulnerabilities of what we depend on (needs a network)
 
 The status is 0 when all is well, 1 when a step failed, 2 when the arguments cannot be read.";
@@ -21,6 +22,8 @@ pub(crate) enum Command {
     Help,
     /// Run these steps, in their own order.
     Test(Vec<Step>),
+    /// Build the release binary and run the benchmark with these arguments, which are its own.
+    Bench(Vec<String>),
     /// Ask the advisory database about the lock file.
     Advisories,
 }
@@ -47,12 +50,12 @@ impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CommandMissing => {
-                write!(f, "say what to do: test, advisories or --help")
+                write!(f, "say what to do: test, bench, advisories or --help")
             }
             Self::CommandUnknown(name) => {
                 write!(
                     f,
-                    "unknown command '{name}'; there are test, advisories and --help"
+                    "unknown command '{name}'; there are test, bench, advisories and --help"
                 )
             }
             Self::ArgumentUnknown { command, argument } => {
@@ -79,6 +82,7 @@ pub(crate) fn parse(mut args: impl Iterator<Item = String>) -> Result<Command, U
     match command.as_str() {
         "--help" | "-h" | "help" => Ok(Command::Help),
         "test" => test(args),
+        "bench" => Ok(Command::Bench(args.collect())),
         "advisories" => match args.next() {
             None => Ok(Command::Advisories),
             Some(argument) if is_help(&argument) => Ok(Command::Help),
@@ -154,6 +158,18 @@ mod tests {
         for line in ["--help", "-h", "help", "test --help", "advisories -h"] {
             assert_eq!(parsed(line), Ok(Command::Help), "{line}");
         }
+    }
+
+    #[test]
+    fn the_benchmark_reads_its_own_arguments() {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        assert_eq!(parsed("bench"), Ok(Command::Bench(Vec::new())));
+        assert_eq!(
+            parsed("bench 1 idle --rounds 5 --help"),
+            Ok(Command::Bench(words(&[
+                "1", "idle", "--rounds", "5", "--help"
+            ])))
+        );
     }
 
     #[test]

@@ -47,6 +47,20 @@ fn run(command: Command) -> anyhow::Result<bool> {
             Ok(true)
         }
         Command::Test(chosen) => Ok(steps::test(&Workspace::find()?, &chosen)),
+        Command::Bench(arguments) => {
+            let workspace = Workspace::find()?;
+            // Alone, so that the binary has the features of a release and none that tests ask for.
+            let bench = [
+                "bench",
+                "--package",
+                "checkflow",
+                "--bench",
+                "load",
+                "--locked",
+                "--",
+            ];
+            shell::succeeds(workspace.cargo(&bench).args(arguments))
+        }
         Command::Advisories => {
             let workspace = Workspace::find()?;
             let deny = tools::cargo_deny(&workspace)?;
