@@ -1,10 +1,13 @@
 //! What the command line asks for, and how large everything is then.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::Parser;
 
-use super::scenarios::Scenario;
+use super::{scenarios::Scenario, server::Settings};
 
 /// What is known of a real run's command line.
 #[derive(Debug, Parser)]
@@ -30,7 +33,11 @@ pub(crate) struct Args {
     past: Option<usize>,
     /// Also writes the report, the value of each round included, to this file
     #[arg(long, value_name = "FILE")]
-    pub(crate) json: Option<PathBuf>,
+    json: Option<PathBuf>,
+    /// A setting of the server, as a variable without its CHECKFLOW_, such as
+    /// `DELIVERY__IN_FLIGHT_PER_SUBSCRIPTION_MAX=1`; repeatable
+    #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
+    set: Vec<(String, String)>,
     /// Prints the report as docs/performance.md has it
     #[arg(long)]
     pub(crate) markdown: bool,
@@ -91,6 +98,11 @@ const QUICK: Sizes = Sizes {
     starts: 3,
 };
 
+fn setting(text: &str) -> Result<(String, String), &'static str> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
+    Ok((format!("CHECKFLOW_{name}"), value.to_owned()))
+}
+
 pub(crate) fn parse() -> Args {
     Args::parse()
 }
@@ -99,6 +111,16 @@ impl Args {
     pub(crate) fn scenarios(&self) -> Vec<Scenario> {
         let chosen = |one: &Scenario| self.chosen.is_empty() || self.chosen.contains(one);
         Scenario::ALL.into_iter().filter(chosen).collect()
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
+        self.set.clone().into()
+    }
+
+    /// Cargo starts benchmarks in the folder of their package, people at the root of the workspace.
+    pub(crate) fn json_path(&self) -> Option<PathBuf> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        self.json.as_ref().map(|path| root.join(path))
     }
 
     pub(crate) fn sizes(&self) -> Sizes {

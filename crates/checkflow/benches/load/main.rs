@@ -24,12 +24,14 @@ use std::process::ExitCode;
 
 use args::{Args, Sizes};
 use report::Report;
+use server::Settings;
 use sink::Sink;
 
 /// What all scenarios share.
 struct Bench {
     sink: Sink,
     sizes: Sizes,
+    settings: Settings,
     report: Report,
 }
 
@@ -43,6 +45,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let bench = Bench {
         sink: Sink::start()?,
         sizes: args.sizes(),
+        settings: args.settings(),
         report: Report::new(machine::head()),
     };
     runtime.block_on(run(&args, bench))
@@ -57,8 +60,8 @@ async fn run(args: &Args, mut bench: Bench) -> anyhow::Result<ExitCode> {
     } else {
         print!("{}", bench.report);
     }
-    if let Some(path) = &args.json {
-        bench.report.write_json(path)?;
+    if let Some(path) = args.json_path() {
+        bench.report.write_json(&path)?;
     }
     Ok(if bench.report.is_sound() {
         ExitCode::SUCCESS

@@ -5,6 +5,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::Stdio,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -31,6 +32,9 @@ const TICKS_PER_SECOND: u64 = 100;
 /// How long nothing may have been computed for a server to be quiet.
 const QUIET: Duration = Duration::from_millis(100);
 
+/// Variables for the server: what is set otherwise than by default.
+pub(crate) type Settings = Arc<[(String, String)]>;
+
 /// A running `checkflow serve`.
 pub(crate) struct Server {
     child: Child,
@@ -44,10 +48,11 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts it on a free port and waits until it can answer.
-    pub(crate) async fn start(folder: &Path) -> anyhow::Result<Self> {
+    pub(crate) async fn start(folder: &Path, settings: &Settings) -> anyhow::Result<Self> {
         let mut command = checkflow(folder, &["serve", "--listen", "127.0.0.1:0"]);
         // The sink is on this machine.
         command.args(["--allow-target", "127.0.0.0/8"]);
+        command.envs(settings.iter().map(|(name, value)| (name, value)));
         let log_path = folder.with_extension("log");
         let log = File::options().create(true).append(true).open(&log_path)?;
         command.stdout(Stdio::piped()).stderr(log);

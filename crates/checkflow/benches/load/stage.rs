@@ -15,7 +15,7 @@ use super::{
     account::{Account, count},
     api::{self, Api, Template},
     drive::{Asking, Load, Sends, drive},
-    server::{self, Server},
+    server::{self, Server, Settings},
 };
 
 /// Connections of the driver, where a scenario says nothing else.
@@ -38,6 +38,7 @@ pub(crate) struct Stage {
     pub(crate) team: i64,
     pub(crate) key: String,
     pub(crate) template: Template,
+    settings: Settings,
     pub(crate) server: Server,
 }
 
@@ -57,7 +58,7 @@ impl Measured {
 
 impl Stage {
     /// A new store with a team, a key and a template, and a server on it.
-    pub(crate) async fn new() -> anyhow::Result<Self> {
+    pub(crate) async fn new(bench: &Bench) -> anyhow::Result<Self> {
         // Beside what cargo builds, which is on a disk: a temporary folder may be in memory, where a
         // commit costs nothing.
         let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR"))?;
@@ -67,7 +68,8 @@ impl Stage {
         let id = team.to_string();
         let key = server::json(&data, &["key", "create", "--team", &id, "--name", "bench"]).await?;
         let key = key["key"].as_str().context("key")?.to_owned();
-        let server = Server::start(&data).await?;
+        let settings = bench.settings.clone();
+        let server = Server::start(&data, &settings).await?;
         let mut api = Api::connect(server.address, &key).await?;
         let template = api.template("Bench").await?;
         Ok(Self {
@@ -75,6 +77,7 @@ impl Stage {
             team,
             key,
             template,
+            settings,
             server,
         })
     }
@@ -84,7 +87,7 @@ impl Stage {
         bench: &Bench,
         subscriptions: u16,
     ) -> anyhow::Result<Self> {
-        let stage = Self::new().await?;
+        let stage = Self::new(bench).await?;
         let mut api = stage.api().await?;
         let scope = format!("templateKey={}", stage.template.key);
         for number in 0..subscriptions {
@@ -118,8 +121,14 @@ impl Stage {
         let data = self.data();
         self.server.stop().await?;
         change(&data).await?;
-        let server = Server::start(&data).await?;
+        let server = Server::start(&data, &self.settings).await?;
         Ok(Self { server, ..self })
+    }
+
+    /// Starts a server anew after the one before was killed.
+    pub(crate) async fn start_again(&mut self) -> anyhow::Result<()> {
+        self.server = Server::start(&self.data(), &self.settings).await?;
+        Ok(())
     }
 
     pub(crate) async fn stop(self) -> anyhow::Result<()> {

@@ -7,7 +7,7 @@ use anyhow::{bail, ensure};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Bench, account::count, report::Unit, server::Server, stage::Stage, steady::steady};
+use crate::{Bench, account::count, report::Unit, stage::Stage, steady::steady};
 
 const NAME: &str = "kill";
 /// How long the receiver answers nothing before the kill, so that a backlog comes to be.
@@ -73,7 +73,7 @@ async fn round(bench: &mut Bench, stage: &mut Stage, kills: &mut Kills) -> anyho
     sleep(ON_THEIR_WAY).await;
     let arrived = bench.sink.count();
     let accepted = sends.sent.iter().filter(|sent| sent.accepted).count();
-    stage.server = Server::start(&stage.data()).await?;
+    stage.start_again().await?;
     until("a first delivery", || bench.sink.count() > arrived).await?;
     let first = bench.sink.arrivals()[arrived].at;
     let account = bench.arrived(&sends, &|_| 0..1).await;
