@@ -9,7 +9,7 @@ pub(crate) const HELP: &str = "\
 The project's own commands.
 
 cargo xtask test                   everything that must pass; installs what the tests need
-cargo xtask test --only STEP,...   only these steps of: fmt, walls, clippy, doc, deny, unit
+cargo xtask test --only STEP,...   only these steps of: fmt, walls, clippy, doc, deny, unit, bench
 cargo xtask bench [ARGUMENT]...    the benchmark (docs/performance.md); --help lists its arguments
 cargo xtask advisories             known vulnerabilities of what we depend on (needs a network)
 
@@ -186,7 +186,7 @@ mod tests {
         check("advisories now", "advisories does not take 'now'");
         check(
             "test --only",
-            "--only needs steps: fmt,walls,clippy,doc,deny,unit",
+            "--only needs steps: fmt,walls,clippy,doc,deny,unit,bench",
         );
         check("test --only=", "--only needs steps");
         check("test --only clippy,lint", "unknown step 'lint'");

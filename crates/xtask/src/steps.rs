@@ -23,17 +23,20 @@ pub(crate) enum Step {
     Deny,
     /// The tests of all crates, those of the binary end to end and in a browser included.
     Unit,
+    /// The benchmark runs, small and not optimised: it works, nothing is lost, no figure is looked at.
+    Bench,
 }
 
 impl Step {
     /// All of them, in the order they run: those that fail fastest come first.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Fmt,
         Self::Walls,
         Self::Clippy,
         Self::Doc,
         Self::Deny,
         Self::Unit,
+        Self::Bench,
     ];
 
     /// The word for `--only`.
@@ -45,6 +48,7 @@ impl Step {
             Self::Doc => "doc",
             Self::Deny => "deny",
             Self::Unit => "unit",
+            Self::Bench => "bench",
         }
     }
 
@@ -57,6 +61,7 @@ impl Step {
             Self::Doc => "documentation",
             Self::Deny => "dependencies: bans, licences, sources",
             Self::Unit => "tests",
+            Self::Bench => "the benchmark works",
         }
     }
 
@@ -86,6 +91,20 @@ impl Step {
             ),
             Self::Deny => deny(workspace),
             Self::Unit => return unit(workspace),
+            // All crates, because the step before has built them so.
+            Self::Bench => shell::succeeds(&mut workspace.cargo(&[
+                "bench",
+                "--workspace",
+                "--bench",
+                "load",
+                "--profile",
+                "dev",
+                "--locked",
+                "--",
+                "--quick",
+                "1",
+                "kill",
+            ])),
         };
         ok.map(Outcome::of)
     }
