@@ -1,5 +1,6 @@
-//! `kill`: SIGKILL under full load, while a backlog goes out; then a start on the same folder. How long from the start of the process until the first webhook arrives, and
-//! whether everything that was promised does.
+//! `kill`: SIGKILL under full load, while a backlog goes out; then a start on the same folder. How
+//! long from the start of the process until the first webhook arrives, and whether everything that was
+//! promised does.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,14 @@ use anyhow::{bail, ensure};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Bench, account::count, report::Unit, stage::Stage, steady::steady};
+use crate::{
+    Bench,
+    account::{Account, count},
+    drive::Sends,
+    report::Unit,
+    stage::Stage,
+    steady::steady,
+};
 
 const NAME: &str = "kill";
 /// How long the receiver answers nothing before the kill, so that a backlog comes to be.
@@ -21,8 +29,12 @@ const PATIENCE: Duration = Duration::from_mins(2);
 
 #[derive(Default)]
 struct Kills {
+    /// Of all rounds: what is repeated after one kill may still come after the next.
+    sends: Sends,
+    /// Arrivals beyond the first that were counted in a round before.
+    repeated_before: usize,
     first: Vec<f64>,
-    backlog: Vec<f64>,
+    undelivered: Vec<f64>,
     repeated: Vec<f64>,
     lost: Vec<f64>,
 }
@@ -30,6 +42,7 @@ struct Kills {
 pub(super) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     let mut stage = Stage::with_subscriptions(bench, 1).await?;
     let mut kills = Kills::default();
+    bench.sink.forget();
     for _ in 0..bench.sizes.rounds {
         round(bench, &mut stage, &mut kills).await?;
     }
@@ -43,7 +56,7 @@ pub(super) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
         &kills.first,
     );
     let counts = [
-        ("undelivered when killed", kills.backlog),
+        ("undelivered when killed", kills.undelivered),
         ("repeated after the start", kills.repeated),
         ("lost", kills.lost),
     ];
@@ -54,7 +67,6 @@ pub(super) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
 }
 
 async fn round(bench: &mut Bench, stage: &mut Stage, kills: &mut Kills) -> anyhow::Result<()> {
-    bench.sink.forget();
     let load = steady(stage, CancellationToken::new());
     tokio::pin!(load);
     tokio::select! {
@@ -66,22 +78,25 @@ async fn round(bench: &mut Bench, stage: &mut Stage, kills: &mut Kills) -> anyho
         }
     }
     stage.server.kill().await?;
-    let mut sends = load.await?;
+    kills.sends.add(load.await?);
     // That is what a kill does to whoever is connected; what was promised before still counts.
-    sends.broken.clear();
+    kills.sends.broken.clear();
     // What had left the server may still be read.
     sleep(ON_THEIR_WAY).await;
-    let arrived = bench.sink.count();
-    let accepted = sends.sent.iter().filter(|sent| sent.accepted).count();
+    let arrived = bench.sink.arrivals();
+    let reached = arrived.len();
+    let undelivered = Account::of(&kills.sends.sent, arrived, |_| 0..1).lost;
     stage.start_again().await?;
-    until("a first delivery", || bench.sink.count() > arrived).await?;
-    let first = bench.sink.arrivals()[arrived].at;
-    let account = bench.arrived(&sends, &|_| 0..1).await;
-    bench.judge(NAME, &sends, &account);
+    until("a first delivery", || bench.sink.count() > reached).await?;
+    let first = bench.sink.arrivals()[reached].at;
+    let account = bench.arrived(&kills.sends, &|_| 0..1).await;
+    bench.judge(NAME, &kills.sends, &account);
     let took = first.duration_since(stage.server.started);
     kills.first.push(took.as_secs_f64());
-    kills.backlog.push(count(accepted.saturating_sub(arrived)));
-    kills.repeated.push(count(account.repeated));
+    kills.undelivered.push(count(undelivered));
+    let repeated = account.repeated - kills.repeated_before;
+    kills.repeated_before = account.repeated;
+    kills.repeated.push(count(repeated));
     kills.lost.push(count(account.lost));
     Ok(())
 }
@@ -89,7 +104,8 @@ async fn round(bench: &mut Bench, stage: &mut Stage, kills: &mut Kills) -> anyho
 /// Waits until the load has come, many deliveries wait, and some of these are on their way.
 async fn backlog(bench: &Bench) -> anyhow::Result<()> {
     let sink = &bench.sink;
-    until("the load to come", || sink.count() >= bench.sizes.kill).await?;
+    let loaded = sink.count() + bench.sizes.kill;
+    until("the load to come", || sink.count() >= loaded).await?;
     sink.hold(true);
     sleep(HELD_BACK).await;
     let arrived = sink.count();
