@@ -103,7 +103,8 @@ impl Api {
     }
 }
 
-/// Makes as many checklists as it takes to have `events` tasks, and answers these, checklist by checklist.
+/// Makes as many checklists as it takes to have `events` tasks, and answers these, checklist by
+/// checklist.
 pub(crate) async fn checklists(
     address: SocketAddr,
     key: &str,

@@ -1,8 +1,8 @@
 //! Past and waiting deliveries, written straight into a store while no server runs on it.
 //!
 //! Ten million deliveries through the API would take hours. They are written by the `store` crate
-//! itself, by the same calls that the server makes, so the rows are those that it would have written; only
-//! the requests in between are left out.
+//! itself, by the same calls that the server makes, so the rows are those that it would have written;
+//! only the requests in between are left out.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -118,7 +118,8 @@ impl Filling {
     }
 }
 
-/// Has `events` happen in the past to whoever wants to hear of them, each delivered by its first attempt.
+/// Has `events` happen in the past to whoever wants to hear of them, each delivered by its first
+/// attempt.
 pub(crate) async fn delivered(
     folder: &Path,
     subject: &Subject,
