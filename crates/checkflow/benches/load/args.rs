@@ -12,7 +12,7 @@ use super::{scenarios::Scenario, server::Settings};
 /// What is known of a real run's command line.
 #[derive(Debug, Parser)]
 #[command(
-    name = "cargo xtask bench",
+    bin_name = "cargo xtask bench",
     about = "Measures the release binary from outside, as ratios within one run"
 )]
 pub(crate) struct Args {

@@ -27,7 +27,7 @@ pub(crate) const MASTER_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
 const LISTENING: &str = "listening on http://";
 /// Longest wait for a start or an end.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// Of `/proc/PID/stat`. The kernel keeps it at 100 on every architecture that Linux still has users on.
+/// Of `/proc/PID/stat`: the same on every architecture that we build for.
 const TICKS_PER_SECOND: u64 = 100;
 /// How long nothing may have been computed for a server to be quiet.
 const QUIET: Duration = Duration::from_millis(100);
@@ -67,7 +67,9 @@ impl Server {
             .as_deref()
             .and_then(|line| line.strip_prefix(LISTENING));
         let Some(address) = address else {
-            bail!("the server did not start; see {}", log_path.display());
+            let log = fs::read_to_string(&log_path)?;
+            let last = log.lines().next_back().unwrap_or("it says nothing");
+            bail!("the server did not start: {last}");
         };
         Ok(Self {
             child,
