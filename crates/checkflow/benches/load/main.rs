@@ -35,8 +35,14 @@ struct Bench {
     report: Report,
 }
 
-fn main() -> anyhow::Result<ExitCode> {
-    let args = args::parse();
+fn main() -> ExitCode {
+    begin(&args::parse()).unwrap_or_else(|error| {
+        eprintln!("bench: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn begin(args: &Args) -> anyhow::Result<ExitCode> {
     // One thread for the driver and one for the sink, so that the server finds the machine as it
     // would with callers and receivers elsewhere that are not busy.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -48,7 +54,7 @@ fn main() -> anyhow::Result<ExitCode> {
         settings: args.settings(),
         report: Report::new(machine::head()),
     };
-    runtime.block_on(run(&args, bench))
+    runtime.block_on(run(args, bench))
 }
 
 async fn run(args: &Args, mut bench: Bench) -> anyhow::Result<ExitCode> {
