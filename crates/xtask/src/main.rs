@@ -49,7 +49,7 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Test(chosen) => Ok(steps::test(&Workspace::find()?, &chosen)),
         Command::Bench(arguments) => {
             let workspace = Workspace::find()?;
-            // Alone, so that the binary has the features of a release and none that tests ask for.
+            // Alone, so that the binary has no features that the tests of other crates ask for.
             let bench = [
                 "bench",
                 "--package",
