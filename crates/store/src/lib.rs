@@ -5,11 +5,17 @@
 //! backend's folder. No rule of checklists lives here, and no request is made from here, save to
 //! the object store.
 
+mod cache;
 mod error;
+mod editions;
 mod files;
+mod names;
+mod postgres;
 mod seam;
 mod secrets;
+mod shown;
 mod sqlite;
+mod statements;
 #[cfg(test)]
 mod testing;
 mod work;
@@ -18,7 +24,7 @@ pub use error::{Doing, StoreError};
 pub use files::{FileBytes, FileStore, FileStoreError, StoredBytes};
 pub use seam::*;
 pub use secrets::{MasterKey, MasterKeyError};
-pub use sqlite::{
-    DATABASE_FILE, OpenError, SqliteLimits, SqliteOptions, StatementCount, open_sqlite,
-};
+pub use postgres::{PostgresError, PostgresLimits, PostgresOptions, open_postgres};
+pub use sqlite::{DATABASE_FILE, OpenError, SqliteLimits, SqliteOptions, open_sqlite};
+pub use statements::StatementCount;
 pub use work::{Backend, Purpose, Read, ReadJob, Store, Verdict, Write, WriteJob};

@@ -31,8 +31,8 @@ pub struct Page {
 
 impl Page {
     /// How many rows come before it.
-    pub const fn offset(self) -> u64 {
-        (self.number.saturating_sub(1) as u64) * self.size as u64
+    pub const fn offset(self) -> i64 {
+        (self.number.saturating_sub(1) as i64).saturating_mul(self.size as i64)
     }
 }
 

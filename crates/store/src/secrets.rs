@@ -35,6 +35,15 @@ pub(crate) struct Cell<'a> {
     pub(crate) row: &'a [u8],
 }
 
+/// Where the secret of the subscription `row` lies.
+pub(crate) fn secret_cell(row: &[u8]) -> Cell<'_> {
+    Cell {
+        table: "subscription",
+        column: "secret",
+        row,
+    }
+}
+
 /// The value was not encrypted with this key for this place.
 #[derive(Debug)]
 pub(crate) struct NotOurs;

@@ -4,7 +4,6 @@
 //! beside it. What the statements are is in the file of each kind of data; how units of work share
 //! a commit is in `writer`.
 
-mod cache;
 mod checklists;
 mod checkpoint;
 mod deliveries;
@@ -39,7 +38,7 @@ use std::{
 use domain::Source;
 use tokio::sync::oneshot;
 
-use crate::{Backend, Lanes, MasterKey, ReadJob, Store, StoreError, WriteJob};
+use crate::{Backend, Lanes, MasterKey, ReadJob, StatementCount, Store, StoreError, WriteJob};
 use checkpoint::{Checkpoints, checkpoint_loop};
 use open::{connection_open, open_lock, refused, server_lock, writer_open};
 use queue::Queue;
@@ -50,7 +49,6 @@ use writer::Writer;
 
 pub use open::{DATABASE_FILE, OpenError};
 pub(crate) use open::{folder_make, not_writable};
-pub use tx::StatementCount;
 
 /// How long reads may still run once the store stops.
 const STOP_READS: Duration = Duration::from_secs(2);

@@ -15,6 +15,7 @@ pub mod conformance;
 mod faults;
 mod lanes;
 pub mod model;
+mod postgres;
 mod receiver;
 mod scene;
 mod seeds;
@@ -27,6 +28,7 @@ pub use clock::{CountingEntropy, TestClock, test_source};
 pub use conformance::{CASES, Case, Fixture};
 pub use faults::{Fault, Faulty};
 pub use lanes::{LaneCall, TestLanes};
+pub use postgres::{PostgresDatabase, PostgresServer};
 pub use receiver::{Gate, Received, Receiver, Reply};
 pub use scene::Scene;
 pub use seeds::{

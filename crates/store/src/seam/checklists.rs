@@ -1,9 +1,12 @@
 //! Checklists: their state, what their controls hold, and their files.
 
+use std::ops::Range;
+
 use async_trait::async_trait;
 use domain::{
     Checklist, ChecklistFilter, ChecklistHead, ChecklistId, ChecklistKey, ControlKey, FieldId,
-    FileKey, StoredFile, TaskId, TaskKey, TaskState, TaskStatus, TeamId, TemplateKey, Timestamp,
+    FileKey, StoredFile, TaskId, TaskKey, TaskState, TaskStatus, TeamId, Template, TemplateKey,
+    Timestamp,
 };
 
 use crate::{Page, StoreError};
@@ -19,6 +22,25 @@ pub enum Fields {
     At(usize),
     /// Everything.
     All,
+}
+
+impl Fields {
+    /// Which places of the template's controls these are.
+    pub fn places(self, template: &Template) -> Range<usize> {
+        match self {
+            Self::None => 0..0,
+            Self::OfTask(index) => template.tasks.get(index).map_or(0..0, |task| {
+                task.first_control..task.first_control + task.controls.len()
+            }),
+            Self::At(place) => template
+                .control_at(place)
+                .map_or(0..0, |_| place..place + 1),
+            Self::All => template
+                .tasks
+                .last()
+                .map_or(0..0, |task| 0..task.first_control + task.controls.len()),
+        }
+    }
 }
 
 /// Which checklists a list is about.

@@ -125,6 +125,11 @@ impl Permit {
             subscription,
         }
     }
+
+    /// Whose it is.
+    pub fn subscription(&self) -> SubscriptionId {
+        self.subscription
+    }
 }
 
 impl Drop for Permit {

@@ -12,11 +12,13 @@ use rusqlite::{Row, params, params_from_iter};
 
 use super::{
     tx::{Change, Tx},
-    values::{folded, millis},
+    values::millis,
 };
-use crate::{ChecklistQuery, Fields, Page, ReadChecklists, StoreError, WriteChecklists};
-use page::{offset, page_statement};
-use state::{head, places, stored_file};
+use crate::{
+    ChecklistQuery, Fields, Page, ReadChecklists, StoreError, WriteChecklists, names::folded,
+};
+use page::page_statement;
+use state::{head, stored_file};
 
 #[async_trait]
 impl<G: Send> ReadChecklists for Tx<'_, G> {
@@ -35,7 +37,7 @@ impl<G: Send> ReadChecklists for Tx<'_, G> {
         };
         let template = self.edition(head.version)?;
         let tasks = self.task_states(id, template.tasks.len())?;
-        let fields = self.field_states(id, places(&template, fields))?;
+        let fields = self.field_states(id, fields.places(&template))?;
         Ok(Some(Checklist {
             head,
             template,
@@ -69,7 +71,7 @@ impl<G: Send> ReadChecklists for Tx<'_, G> {
                 WHERE t.key = ?2 AND (?3 IS NULL OR t.status = ?3)
                     AND c.team_id = ?1 AND c.archived_at IS NULL
                 ORDER BY t.id DESC LIMIT ?4 OFFSET ?5";
-            let bound = params![team.get(), key.uuid(), status, page.size, offset(page)];
+            let bound = params![team.get(), key.uuid(), status, page.size, page.offset()];
             return self.all(sql, bound, read);
         }
         let sql = "SELECT t.id
@@ -79,7 +81,7 @@ impl<G: Send> ReadChecklists for Tx<'_, G> {
             ORDER BY c.id DESC, t.id LIMIT ?3 OFFSET ?4";
         self.all(
             sql,
-            params![team.get(), status, page.size, offset(page)],
+            params![team.get(), status, page.size, page.offset()],
             read,
         )
     }
@@ -94,7 +96,7 @@ impl<G: Send> ReadChecklists for Tx<'_, G> {
                 uploaded_at, uploaded_by, uploaded_email
             FROM file WHERE team_id = ?1 AND control_key = ?2
             ORDER BY number DESC LIMIT ?3 OFFSET ?4";
-        let bound = params![team.get(), control.uuid(), page.size, offset(page)];
+        let bound = params![team.get(), control.uuid(), page.size, page.offset()];
         self.all(sql, bound, stored_file)
     }
 

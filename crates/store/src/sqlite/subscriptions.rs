@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     Destination, ReadSubscriptions, StateChange, StoreError, SubscriptionIdentity,
-    WriteSubscriptions, secrets::Cell,
+    WriteSubscriptions, secrets::secret_cell,
 };
 
 const fn place(column: &'static str) -> Place {
@@ -211,14 +211,6 @@ impl WriteSubscriptions for Change<'_> {
             self.gathered.due(id);
         }
         Ok(true)
-    }
-}
-
-fn secret_cell(row: &[u8]) -> Cell<'_> {
-    Cell {
-        table: "subscription",
-        column: "secret",
-        row,
     }
 }
 

@@ -5,17 +5,18 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::{
-    ControlId, ControlKey, ControlType, KnownKeys, TaskKey, TeamId, Template, TemplateDocument,
-    TemplateKey, Timestamp, VersionId,
+    ControlId, ControlKey, ControlType, KnownKeys, TaskKey, TeamId, Template, TemplateKey,
+    Timestamp, VersionId,
 };
 use rusqlite::params;
 
 use super::{
     tx::{Change, Tx},
-    values::{Cells as _, Place, folded},
+    values::{Cells as _, Place},
 };
 use crate::{
     ControlPlace, Named, ReadTemplates, StoreError, TaskPlace, TemplateRecord, WriteTemplates,
+    editions::edition_read, names::folded,
 };
 
 const CONTROL_TYPE: Place = Place {
@@ -160,26 +161,14 @@ impl<G> Tx<'_, G> {
             let document: String = row.get(1)?;
             Ok((TemplateKey::new(row.guid(0)?), document))
         })?;
-        let template = self.edition_read(key, &document);
+        let document = serde_json::from_str(&document).ok();
+        let template =
+            document.and_then(|document| edition_read(key, &document, &self.core.source));
         let template = Arc::new(template.ok_or_else(|| DOCUMENT.corrupt(version))?);
         // What this transaction itself has written may be undone, but then nobody asks for it:
         // the identifier was made for it and is never given again.
         self.core.editions.put(version, template.clone());
         Ok(template)
-    }
-
-    /// The keys in the document are known, because only what has been taken is stored.
-    fn edition_read(&self, key: TemplateKey, document: &str) -> Option<Template> {
-        let document: TemplateDocument = serde_json::from_str(document).ok()?;
-        let mut known = KnownKeys::default();
-        for task in &document.tasks {
-            known.tasks.insert(task.key?);
-            for control in &task.controls {
-                let numbered = (control.content_id?, control.kind.parse().ok()?);
-                known.controls.insert(control.key?, numbered);
-            }
-        }
-        Template::from_document(&document, key, &known, &self.core.source).ok()
     }
 }
 

@@ -3,42 +3,23 @@
 //! Every statement passes here, so that errors are named, statements counted, and the loss of the
 //! outer transaction seen, in one place each.
 
-use std::{
-    cell::RefCell,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Instant,
-};
+use std::{cell::RefCell, sync::Arc, time::Instant};
 
 use domain::{Source, SubscriptionId, Template, VersionId};
 use rusqlite::{CachedStatement, Connection, Params, Row};
 
 use super::{
-    cache::Cache,
     fault::Fault,
     syncer::{Commits, Group, Member},
 };
-use crate::{Destination, Lanes, LeasedDelivery, MasterKey, Permit, StoreError};
+use crate::{
+    Destination, Lanes, LeasedDelivery, MasterKey, Permit, StatementCount, StoreError, cache::Cache,
+};
 
 /// Editions of templates kept in memory. Running checklists use few at a time.
 const EDITIONS_KEPT_MAX: usize = 512;
 /// Destinations kept in memory: all of a large team's.
 const DESTINATIONS_KEPT_MAX: usize = 20_000;
-
-/// How many statements a store has run, so that tests can hold use cases to a number.
-///
-/// Statements of units of work only: beginning, savepoints and committing are not counted.
-#[derive(Clone, Debug, Default)]
-pub struct StatementCount(Arc<AtomicU64>);
-
-impl StatementCount {
-    /// Statements run since the store was opened.
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
 
 /// What all threads of one store share.
 pub(super) struct Core {
@@ -174,7 +155,7 @@ impl<'a, G> Tx<'a, G> {
         if self.ends.is_some_and(|ends| Instant::now() >= ends) {
             return Err(StoreError::Unavailable(Some(TOO_LONG.into())).into());
         }
-        self.core.statements.0.fetch_add(1, Ordering::Relaxed);
+        self.core.statements.count();
         #[cfg(test)]
         self.core.texts.lock().unwrap().insert(sql.to_owned());
         Ok(self.conn.prepare_cached(sql)?)

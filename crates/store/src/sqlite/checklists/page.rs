@@ -3,8 +3,11 @@
 use domain::{ChecklistFilter, RECENTLY};
 use rusqlite::types::Value;
 
-use super::super::values::{blob, containing, folded};
-use crate::{ChecklistQuery, Page};
+use super::super::values::blob;
+use crate::{
+    ChecklistQuery,
+    names::{containing, folded},
+};
 
 /// The text and the values of a list of checklists.
 pub(super) fn page_statement(query: &ChecklistQuery) -> (String, Vec<Value>) {
@@ -32,11 +35,6 @@ pub(super) fn page_statement(query: &ChecklistQuery) -> (String, Vec<Value>) {
         bound.push(containing(&folded(name)).into());
     }
     sql += " ORDER BY id DESC LIMIT ? OFFSET ?";
-    bound.extend([i64::from(query.page.size).into(), offset(query.page).into()]);
+    bound.extend([i64::from(query.page.size).into(), query.page.offset().into()]);
     (sql, bound)
-}
-
-/// How many rows come before a page, as SQLite counts.
-pub(super) fn offset(page: Page) -> i64 {
-    i64::try_from(page.offset()).unwrap_or(i64::MAX)
 }

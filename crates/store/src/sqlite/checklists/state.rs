@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, ops::Range};
 
 use domain::{
     ChecklistHead, ChecklistId, ChecklistKey, FieldId, FieldState, FileKey, StoredFile, TaskId,
-    TaskState, TaskStatus, TeamId, Template, VersionId,
+    TaskState, TaskStatus, TeamId, VersionId,
 };
 use rusqlite::Row;
 
@@ -13,7 +13,7 @@ use super::super::{
     tx::Tx,
     values::{Cells as _, Place},
 };
-use crate::{Fields, StoreError};
+use crate::StoreError;
 
 const STATUS: Place = Place {
     table: "checklist_task",
@@ -88,23 +88,6 @@ impl<G> Tx<'_, G> {
                 .push(file);
         }
         Ok(fields)
-    }
-}
-
-/// Which places of the template's controls are to be loaded.
-pub(super) fn places(template: &Template, fields: Fields) -> Range<usize> {
-    match fields {
-        Fields::None => 0..0,
-        Fields::OfTask(index) => template.tasks.get(index).map_or(0..0, |task| {
-            task.first_control..task.first_control + task.controls.len()
-        }),
-        Fields::At(place) => template
-            .control_at(place)
-            .map_or(0..0, |_| place..place + 1),
-        Fields::All => template
-            .tasks
-            .last()
-            .map_or(0..0, |task| 0..task.first_control + task.controls.len()),
     }
 }
 

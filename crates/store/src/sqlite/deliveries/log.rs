@@ -16,9 +16,11 @@ use super::{
         values::{Cells as _, Place},
     },
     DELIVERY_STATE,
-    page::{page_statement, state_terms},
+    page::page_statement,
 };
-use crate::{DeliveryQuery, DeliveryRecord, DueLane, ReadDeliveries, StoreError};
+use crate::{
+    DeliveryQuery, DeliveryRecord, DueLane, ReadDeliveries, StoreError, shown::state_terms,
+};
 
 const ATTEMPT_OUTCOME: Place = Place {
     table: "attempt",

@@ -141,33 +141,3 @@ fn earliest(at: Timestamp) -> Uuid {
         .min((1 << 48) - 1);
     Uuid::from_u128(millis << 80)
 }
-
-/// The conditions for a state as it is shown, each of which keeps the order of an index. That of the
-/// partial index is said word for word, else SQLite does not see that it may be used.
-pub(super) fn state_terms(state: Option<DeliveryState>) -> Vec<Option<&'static str>> {
-    macro_rules! open {
-        ($rest:literal) => {
-            concat!("d.state <> 'delivered' AND d.state <> 'leased' AND ", $rest)
-        };
-    }
-    let Some(state) = state else {
-        return vec![None];
-    };
-    let terms: &[&'static str] = match state {
-        DeliveryState::Waiting => &[open!(
-            "d.state = 'waiting' AND s.state IN ('active', 'failing')"
-        )],
-        DeliveryState::Held => &[open!("d.state = 'waiting' AND s.state = 'paused'")],
-        DeliveryState::Leased => &["d.state = 'leased'"],
-        DeliveryState::Delivered => &["(d.state = 'delivered' OR d.state = 'waiting'
-            AND d.delivered_at IS NOT NULL AND s.state = 'gone')"],
-        DeliveryState::Exhausted => &[open!("d.state = 'exhausted'")],
-        DeliveryState::Cancelled => &[
-            open!("d.state = 'cancelled'"),
-            open!("d.state = 'waiting' AND s.state = 'gone' AND d.delivered_at IS NULL"),
-        ],
-        DeliveryState::Refused => &[open!("d.state = 'refused'")],
-        DeliveryState::Expired => &[open!("d.state = 'expired'")],
-    };
-    terms.iter().copied().map(Some).collect()
-}

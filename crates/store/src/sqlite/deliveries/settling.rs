@@ -7,11 +7,7 @@ use domain::{Attempt, DeliveryId, DeliveryState, Outcome, SubscriptionId, Timest
 use rusqlite::params;
 
 use super::super::{tx::Change, values::millis};
-use crate::{Settled, Settlement, StoreError};
-
-/// What an attempt says that was being made when its server ended.
-const LEASE_LAPSED: &str = "the server ended during this attempt; whether it was sent is not known";
-const ATTEMPTS_USED_UP: &str = "every attempt failed";
+use crate::{ATTEMPTS_USED_UP, LEASE_LAPSED, Settled, Settlement, StoreError};
 
 /// A lease that is to be ended.
 pub(super) struct Lapsed {

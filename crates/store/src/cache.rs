@@ -8,14 +8,14 @@ use std::{
 };
 
 /// A bounded map. Full, it is emptied: what is in use comes back with its next use.
-pub(super) struct Cache<K, V> {
+pub(crate) struct Cache<K, V> {
     room: usize,
     entries: Mutex<HashMap<K, Arc<V>>>,
 }
 
 impl<K: Eq + Hash, V> Cache<K, V> {
     /// With room for `room`.
-    pub(super) fn new(room: usize) -> Self {
+    pub(crate) fn new(room: usize) -> Self {
         Self {
             room,
             entries: Mutex::new(HashMap::new()),
@@ -23,12 +23,12 @@ impl<K: Eq + Hash, V> Cache<K, V> {
     }
 
     /// What is under `key`.
-    pub(super) fn get(&self, key: &K) -> Option<Arc<V>> {
+    pub(crate) fn get(&self, key: &K) -> Option<Arc<V>> {
         self.lock().get(key).cloned()
     }
 
     /// Keeps `value` under `key`.
-    pub(super) fn put(&self, key: K, value: Arc<V>) {
+    pub(crate) fn put(&self, key: K, value: Arc<V>) {
         let mut entries = self.lock();
         if entries.len() >= self.room {
             entries.clear();
@@ -37,7 +37,7 @@ impl<K: Eq + Hash, V> Cache<K, V> {
     }
 
     /// Forgets everything.
-    pub(super) fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.lock().clear();
     }
 

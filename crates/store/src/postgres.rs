@@ -1,0 +1,225 @@
+//! PostgreSQL behind the seam: a pool of connections, and as many nodes on one database as are wanted.
+//!
+//! Opened by the binary, and by tests. What the statements are is in the file of each kind of data, side by
+//! side with the twin for SQLite; how what is committed reaches the delivery engine is in `hints`.
+
+mod checklists;
+mod deliveries;
+mod events;
+mod fault;
+mod hints;
+mod migrations;
+mod open;
+mod subscriptions;
+mod teams;
+mod templates;
+mod tx;
+mod values;
+
+use std::{
+    future::Future,
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use deadpool_postgres::{Object, Pool, PoolError, TimeoutType};
+use domain::DeliveryId;
+use futures_util::FutureExt as _;
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinHandle,
+};
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use crate::{Backend, Lanes, ReadJob, StoreError, Verdict, WriteJob};
+use hints::{Fresh, Hints, hint_loop};
+pub use open::{PostgresError, PostgresLimits, PostgresOptions, open_postgres};
+use tx::{Core, Lost, Tx};
+
+/// How often a unit is run at most, when others get in its way.
+const RUNS_MAX: u32 = 5;
+
+/// A transaction that changes something. A lock is not waited for for ever, and a node that stands still
+/// does not hold up the others.
+const BEGIN_WRITE: &str = "BEGIN; SET LOCAL lock_timeout = '5s';
+    SET LOCAL idle_in_transaction_session_timeout = '10s'";
+/// A transaction that reads, on one view of the data.
+const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+    SET LOCAL statement_timeout = '10s'; SET LOCAL idle_in_transaction_session_timeout = '30s'";
+
+/// What all tasks of one open database share.
+struct Shared {
+    core: Arc<Core>,
+    /// For units of work.
+    pool: Pool,
+    hints: Hints,
+}
+
+/// An open database.
+struct Postgres {
+    shared: Arc<Shared>,
+    runtime: Handle,
+    units: TaskTracker,
+    writes: Arc<Semaphore>,
+    reads: Arc<Semaphore>,
+    hinting: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Postgres {
+    /// Starts working on `pool`, on the present runtime.
+    fn start(core: Core, pool: Pool, limits: PostgresLimits) -> Self {
+        let (hints, received) = Hints::new();
+        let shared = Arc::new(Shared {
+            core: Arc::new(core),
+            pool,
+            hints,
+        });
+        let hinting = tokio::spawn(hint_loop(shared.clone(), received));
+        Self {
+            shared,
+            runtime: Handle::current(),
+            units: TaskTracker::new(),
+            writes: Arc::new(Semaphore::new(limits.writes_waiting_max)),
+            reads: Arc::new(Semaphore::new(limits.reads_waiting_max)),
+            hinting: Mutex::new(Some(hinting)),
+        }
+    }
+
+    /// The right to run one more unit, unless there are too many or the store stops.
+    fn admit(&self, to: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+        to.clone().try_acquire_owned().ok()
+    }
+}
+
+impl Backend for Postgres {
+    fn write(&self, job: Box<dyn WriteJob>) {
+        let Some(admitted) = self.admit(&self.writes) else {
+            return job.finish(Err(StoreError::Unavailable(None)));
+        };
+        let shared = self.shared.clone();
+        let run = async move {
+            shared.write(job).await;
+            drop(admitted);
+        };
+        self.units.spawn_on(run, &self.runtime);
+    }
+
+    fn read(&self, job: Box<dyn ReadJob>) {
+        let Some(admitted) = self.admit(&self.reads) else {
+            return job.finish(Err(StoreError::Unavailable(None)));
+        };
+        let shared = self.shared.clone();
+        let run = async move {
+            shared.read(job).await;
+            drop(admitted);
+        };
+        self.units.spawn_on(run, &self.runtime);
+    }
+
+    fn attach(&self, lanes: Arc<dyn Lanes>) {
+        self.shared.hints.attach(lanes);
+    }
+
+    fn stop(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async move {
+            self.writes.close();
+            self.reads.close();
+            self.units.close();
+            self.units.wait().await;
+            self.shared.hints.close();
+            let hinting = {
+                let mut hinting = self.hinting.lock().unwrap_or_else(PoisonError::into_inner);
+                hinting.take()
+            };
+            if let Some(hinting) = hinting
+                && hinting.await.is_err()
+            {
+                tracing::error!("the task that leases what was committed panicked");
+            }
+            self.shared.hints.detach();
+            self.shared.pool.close();
+            self.shared.core.side.close();
+        })
+    }
+}
+
+impl Shared {
+    async fn write(&self, mut job: Box<dyn WriteJob>) {
+        let told = match self.change(&mut *job).await {
+            Ok(fresh) => {
+                self.hints.committed(&fresh);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        };
+        job.finish(told);
+    }
+
+    /// Runs a unit until it is committed, refused or can't be.
+    async fn change(&self, job: &mut dyn WriteJob) -> Result<Vec<Fresh>, StoreError> {
+        let mut runs = 0;
+        loop {
+            runs += 1;
+            let conn = connection(&self.pool).await?;
+            let mut tx = Tx::begin(&conn, &self.core, Vec::new(), BEGIN_WRITE).await;
+            let verdict = AssertUnwindSafe(job.run(&mut tx)).catch_unwind().await;
+            let keep = matches!(verdict, Ok(Verdict::Keep));
+            match tx.end(keep).await {
+                Err(Lost { collision, .. }) if collision && runs < RUNS_MAX => {}
+                Err(Lost { error, .. }) if verdict.is_ok() => return Err(error),
+                _ if verdict.is_err() => return Err(StoreError::Panicked),
+                Ok(fresh) if keep => return Ok(fresh),
+                _ => return Ok(Vec::new()),
+            }
+        }
+    }
+
+    async fn read(&self, mut job: Box<dyn ReadJob>) {
+        let done = self.look(&mut *job).await;
+        job.finish(done);
+    }
+
+    async fn look(&self, job: &mut dyn ReadJob) -> Result<(), StoreError> {
+        let conn = connection(&self.pool).await?;
+        let mut tx = Tx::begin(&conn, &self.core, (), BEGIN_READ).await;
+        let read = AssertUnwindSafe(job.run(&mut tx)).catch_unwind().await;
+        let ended = tx.end(true).await;
+        read.map_err(|_| StoreError::Panicked)?;
+        ended.map_err(|lost| lost.error)
+    }
+}
+
+impl Core {
+    /// Does `work` in a transaction of its own, beside whatever else is going on.
+    async fn beside<T>(
+        self: &Arc<Self>,
+        work: impl AsyncFnOnce(&mut Tx<'_, ()>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let conn = connection(&self.side).await?;
+        let mut tx = Tx::begin(&conn, self, (), BEGIN_WRITE).await;
+        let done = work(&mut tx).await;
+        match tx.end(done.is_ok()).await {
+            Ok(()) => done,
+            Err(lost) => Err(lost.error),
+        }
+    }
+
+    /// Gives a sequence to those deliveries that have none, and answers those of all of them.
+    async fn number(self: &Arc<Self>, ids: Vec<Uuid>) -> Result<Vec<(DeliveryId, i64)>, StoreError> {
+        self.beside(async |tx| tx.number(&ids).await).await
+    }
+}
+
+/// A connection, once there is one.
+async fn connection(pool: &Pool) -> Result<Object, StoreError> {
+    pool.get().await.map_err(|error| match error {
+        PoolError::Backend(error) => fault::meaning(error),
+        PoolError::Timeout(TimeoutType::Wait) => {
+            StoreError::Unavailable(Some("all connections to the database are in use".into()))
+        }
+        other => StoreError::Unavailable(Some(other.into())),
+    })
+}

@@ -1,0 +1,134 @@
+//! Taking, settling, giving back and rescuing deliveries.
+
+mod leasing;
+mod log;
+mod page;
+mod settling;
+
+use async_trait::async_trait;
+use domain::{DeliveryId, DeliveryState, NodeId, SubscriptionId, SubscriptionState, TeamId, Timestamp};
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
+
+use super::{
+    hints::Fresh,
+    subscriptions::STATE,
+    tx::{Change, owned},
+    values::{Cells as _, Moment, Place},
+};
+use crate::{
+    Lease, Redelivery, Rescue, Settled, Settlement, StoreError, Take, Taken, WriteDeliveries,
+};
+pub(super) use leasing::LeaseTerms;
+
+const DELIVERY_STATE: Place = Place {
+    table: "delivery",
+    column: "state",
+};
+const ATTEMPTS: Place = Place {
+    table: "delivery",
+    column: "attempts",
+};
+
+#[async_trait]
+impl WriteDeliveries for Change<'_> {
+    async fn delivery_take(
+        &mut self,
+        takes: &[Take],
+        node: NodeId,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Taken, StoreError> {
+        let terms = LeaseTerms { node, now, until };
+        let deliveries = self.lease_due(takes, terms).await?;
+        let taken = |lane: SubscriptionId| {
+            let of = |leased: &&crate::LeasedDelivery| leased.destination.subscription == lane;
+            deliveries.iter().filter(of).count()
+        };
+        // A lane that gave less than it might has no more, but for what another is taking just now.
+        let drained = takes
+            .iter()
+            .filter(|take| u32::try_from(taken(take.subscription)).is_ok_and(|n| n < take.limit));
+        let drained = drained.map(|take| take.subscription).collect();
+        Ok(Taken {
+            deliveries,
+            drained,
+        })
+    }
+
+    async fn delivery_settle(
+        &mut self,
+        settlements: &[Settlement],
+    ) -> Result<Vec<Settled>, StoreError> {
+        self.settle(settlements).await
+    }
+
+    async fn delivery_give_back(
+        &mut self,
+        leases: &[Lease],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        // One that was never sent goes back to the place that it had by the time of its event, so
+        // that first attempts stay in order.
+        let sql = "UPDATE delivery d SET state = 'waiting', attempts = d.attempts - 1,
+                due_at = CASE WHEN d.attempts = 1 THEN e.at ELSE $4 END,
+                lease_node = NULL, lease_until = NULL
+            FROM unnest($1::uuid[], $2::bigint[], $3::uuid[]) AS given (id, attempt, node), event e
+            WHERE d.id = given.id AND d.state = 'leased' AND d.attempts = given.attempt
+                AND d.lease_node = given.node AND e.id = d.event
+            RETURNING d.subscription_id";
+        let ids: Vec<Uuid> = leases.iter().map(|lease| lease.delivery.uuid()).collect();
+        let attempts: Vec<i64> = leases.iter().map(|lease| i64::from(lease.attempt)).collect();
+        let nodes: Vec<Uuid> = leases.iter().map(|lease| lease.node.uuid()).collect();
+        let bound: [&(dyn ToSql + Sync); 4] = [&ids, &attempts, &nodes, &Moment(now)];
+        let lanes = self
+            .all(sql, &bound, |row| {
+                Ok(Fresh::Due(SubscriptionId::new(row.guid(0)?)))
+            })
+            .await?;
+        self.gathered.extend(lanes);
+        Ok(())
+    }
+
+    async fn delivery_rescue(
+        &mut self,
+        which: Rescue,
+        now: Timestamp,
+        attempts_max: u32,
+        limit: u32,
+    ) -> Result<u32, StoreError> {
+        self.rescue(which, now, attempts_max, limit).await
+    }
+
+    async fn delivery_redeliver(
+        &mut self,
+        team: TeamId,
+        id: DeliveryId,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<Redelivery, StoreError> {
+        let sql = "SELECT d.subscription_id, d.state, s.state
+            FROM delivery d JOIN subscription s ON s.id = d.subscription_id
+            WHERE d.id = $1 AND d.team_id = $2 FOR NO KEY UPDATE OF d";
+        let found = self
+            .first(sql, &[&id.uuid(), &team.get()], |row| {
+                let subscription = SubscriptionId::new(row.guid(0)?);
+                let state = row.word(1, DELIVERY_STATE)?;
+                Ok((subscription, state, row.word(2, STATE)?))
+            })
+            .await?;
+        let subscription = match found {
+            None => return Ok(Redelivery::NotThere),
+            Some((_, _, SubscriptionState::Gone)) => return Ok(Redelivery::Gone),
+            Some((_, DeliveryState::Leased, _)) => return Ok(Redelivery::BeingSent),
+            Some((_, _, SubscriptionState::Paused)) => return Ok(Redelivery::Paused),
+            Some((subscription, _, _)) => subscription,
+        };
+        let sql = "UPDATE delivery SET state = 'waiting', reason = '', due_at = $2, manual_by = $3
+            WHERE id = $1";
+        self.later(sql, owned![id.uuid(), Moment(now), by.to_owned()])
+            .await?;
+        self.gathered.push(Fresh::Due(subscription));
+        Ok(Redelivery::Due(subscription))
+    }
+}

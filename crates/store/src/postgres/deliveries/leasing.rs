@@ -1,0 +1,212 @@
+//! Leasing: the one statement that leases, counts the attempt and gives the sequence, for deliveries that are
+//! named and for those that are due in a lane.
+
+use bytes::Bytes;
+use domain::{DeliveryId, EventId, EventType, NodeId, SubscriptionId, Timestamp};
+use tokio_postgres::{Row, types::ToSql};
+use uuid::Uuid;
+
+use super::{
+    super::{
+        fault::Fault,
+        subscriptions::EVENT_TYPE,
+        tx::Tx,
+        values::{Cells as _, Moment},
+    },
+    ATTEMPTS,
+};
+use crate::{Lease, LeasedDelivery, StoreError, Take};
+
+/// Who leases, when, and until when.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::postgres) struct LeaseTerms {
+    pub(in crate::postgres) node: NodeId,
+    pub(in crate::postgres) now: Timestamp,
+    pub(in crate::postgres) until: Timestamp,
+}
+
+/// Leases what `$found` finds: columns `id`, `subscription_id`, `sequence` and the wanted order as `place`, each
+/// row locked.
+///
+/// The counters are locked in the order of their subscriptions, so that two nodes which lease for the same ones
+/// wait for each other at most once. What has a sequence already keeps it.
+macro_rules! lease {
+    ($found:literal) => {
+        concat!(
+            "WITH found AS MATERIALIZED (",
+            $found,
+            "),
+            wanted AS (
+                SELECT subscription_id, count(*) AS count FROM found WHERE sequence IS NULL
+                GROUP BY subscription_id),
+            locked AS MATERIALIZED (
+                SELECT q.subscription_id, w.count FROM subscription_sequence q
+                    JOIN wanted w ON w.subscription_id = q.subscription_id
+                ORDER BY q.subscription_id FOR UPDATE OF q),
+            counted AS (
+                UPDATE subscription_sequence q SET last = q.last + l.count FROM locked l
+                WHERE q.subscription_id = l.subscription_id
+                RETURNING q.subscription_id, q.last - l.count AS before),
+            numbered AS (
+                SELECT f.id, f.place, c.before + row_number() OVER (
+                        PARTITION BY f.subscription_id ORDER BY f.place) AS sequence
+                FROM found f JOIN counted c ON c.subscription_id = f.subscription_id
+                WHERE f.sequence IS NULL
+                UNION ALL
+                SELECT id, place, sequence FROM found WHERE sequence IS NOT NULL)
+            UPDATE delivery d SET state = 'leased', attempts = d.attempts + 1, due_at = $1,
+                lease_node = $2, lease_until = $3, sequence = n.sequence
+            FROM numbered n, subscription s, event e
+            WHERE d.id = n.id AND s.id = d.subscription_id AND e.id = d.event
+            RETURNING n.place, d.id, d.attempts, d.sequence, d.manual_by,
+                d.delivered_at IS NOT NULL, s.id, s.revision, e.id, e.type, e.body"
+        )
+    };
+}
+
+/// What the statement answers of one delivery, its destination not resolved yet.
+struct Found {
+    place: i64,
+    leased: Unaddressed,
+    subscription: SubscriptionId,
+    revision: i64,
+}
+
+struct Unaddressed {
+    delivery: DeliveryId,
+    attempt: u32,
+    sequence: i64,
+    manual_by: Option<String>,
+    delivered_before: bool,
+    event: EventId,
+    event_type: EventType,
+    body: Bytes,
+}
+
+impl<G: Send> Tx<'_, G> {
+    /// Leases those of `ids` that are due and whose subscription sends; answers them in the same order.
+    pub(in crate::postgres) async fn lease_named(
+        &mut self,
+        ids: &[Uuid],
+        terms: LeaseTerms,
+    ) -> Result<Vec<LeasedDelivery>, StoreError> {
+        let sql = lease!(
+            "SELECT d.id, d.subscription_id, d.sequence, given.place
+            FROM unnest($4::uuid[]) WITH ORDINALITY AS given (id, place)
+                JOIN delivery d ON d.id = given.id
+                JOIN subscription s ON s.id = d.subscription_id
+            WHERE d.state = 'waiting' AND s.state IN ('active', 'failing')
+            FOR NO KEY UPDATE OF d SKIP LOCKED"
+        );
+        self.lease(sql, terms, &[&ids]).await
+    }
+
+    /// Leases what is due in the lanes that `takes` names, each up to its limit.
+    pub(super) async fn lease_due(
+        &mut self,
+        takes: &[Take],
+        terms: LeaseTerms,
+    ) -> Result<Vec<LeasedDelivery>, StoreError> {
+        let sql = lease!(
+            "SELECT due.id, s.id AS subscription_id, due.sequence,
+                row_number() OVER (ORDER BY given.place, due.due_at, due.id) AS place
+            FROM unnest($4::uuid[], $5::bigint[]) WITH ORDINALITY AS given (lane, count, place)
+                JOIN subscription s ON s.id = given.lane AND s.state IN ('active', 'failing')
+                CROSS JOIN LATERAL (
+                    SELECT id, due_at, sequence FROM delivery
+                    WHERE subscription_id = s.id AND state = 'waiting' AND due_at <= $1
+                    ORDER BY due_at, id LIMIT given.count
+                    FOR NO KEY UPDATE SKIP LOCKED) due"
+        );
+        let lanes: Vec<Uuid> = takes.iter().map(|take| take.subscription.uuid()).collect();
+        let limits: Vec<i64> = takes.iter().map(|take| i64::from(take.limit)).collect();
+        self.lease(sql, terms, &[&lanes, &limits]).await
+    }
+
+    async fn lease(
+        &mut self,
+        sql: &str,
+        terms: LeaseTerms,
+        which: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<LeasedDelivery>, StoreError> {
+        let (now, node, until) = (Moment(terms.now), terms.node.uuid(), Moment(terms.until));
+        let mut bound: Vec<&(dyn ToSql + Sync)> = vec![&now, &node, &until];
+        bound.extend(which);
+        let mut found = self.all(sql, &bound, found).await?;
+        found.sort_unstable_by_key(|found| found.place);
+        let mut leased = Vec::with_capacity(found.len());
+        for Found {
+            leased: one,
+            subscription,
+            revision,
+            ..
+        } in found
+        {
+            leased.push(LeasedDelivery {
+                lease: Lease {
+                    delivery: one.delivery,
+                    node: terms.node,
+                    attempt: one.attempt,
+                    until: terms.until,
+                },
+                event: one.event,
+                event_type: one.event_type,
+                sequence: one.sequence,
+                manual_by: one.manual_by,
+                delivered_before: one.delivered_before,
+                destination: self.destination(subscription, revision).await?,
+                body: one.body,
+            });
+        }
+        Ok(leased)
+    }
+
+    /// Gives a sequence to those of `ids` that have none, and answers those of all of them.
+    pub(in crate::postgres) async fn number(
+        &mut self,
+        ids: &[Uuid],
+    ) -> Result<Vec<(DeliveryId, i64)>, StoreError> {
+        let sql = "WITH found AS MATERIALIZED (
+                SELECT id, subscription_id FROM delivery
+                WHERE id = ANY ($1::uuid[]) AND sequence IS NULL ORDER BY id FOR NO KEY UPDATE),
+            wanted AS (
+                SELECT subscription_id, count(*) AS count FROM found GROUP BY subscription_id),
+            locked AS MATERIALIZED (
+                SELECT q.subscription_id, w.count FROM subscription_sequence q
+                    JOIN wanted w ON w.subscription_id = q.subscription_id
+                ORDER BY q.subscription_id FOR UPDATE OF q),
+            counted AS (
+                UPDATE subscription_sequence q SET last = q.last + l.count FROM locked l
+                WHERE q.subscription_id = l.subscription_id
+                RETURNING q.subscription_id, q.last - l.count AS before),
+            numbered AS (
+                SELECT f.id, c.before + row_number() OVER (
+                        PARTITION BY f.subscription_id ORDER BY f.id) AS sequence
+                FROM found f JOIN counted c ON c.subscription_id = f.subscription_id)
+            UPDATE delivery d SET sequence = n.sequence FROM numbered n WHERE d.id = n.id";
+        self.run(sql, &[&ids]).await?;
+        let sql = "SELECT id, sequence FROM delivery WHERE id = ANY ($1::uuid[])";
+        self.all(sql, &[&ids], |row| {
+            Ok((DeliveryId::new(row.guid(0)?), row.cell(1)?))
+        })
+        .await
+    }
+}
+
+fn found(row: &Row) -> Result<Found, Fault> {
+    Ok(Found {
+        place: row.cell(0)?,
+        leased: Unaddressed {
+            delivery: DeliveryId::new(row.guid(1)?),
+            attempt: row.number(2, ATTEMPTS)?,
+            sequence: row.cell(3)?,
+            manual_by: row.cell(4)?,
+            delivered_before: row.cell(5)?,
+            event: EventId::new(row.guid(8)?),
+            event_type: row.word(9, EVENT_TYPE)?,
+            body: Bytes::copy_from_slice(row.cell(10)?),
+        },
+        subscription: SubscriptionId::new(row.guid(6)?),
+        revision: row.cell(7)?,
+    })
+}

@@ -1,0 +1,234 @@
+//! Reading deliveries: which lanes have something to send, the log, and one delivery in full.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use domain::{
+    Attempt, ChecklistId, Delivery, DeliveryId, DeliveryState, EventId, EventType, Outcome,
+    SubscriptionId, SubscriptionState, TeamId,
+};
+use tokio_postgres::{Row, types::ToSql};
+
+use super::{
+    super::{
+        fault::Fault,
+        subscriptions::{EVENT_TYPE, STATE},
+        tx::Tx,
+        values::{Cells as _, Place},
+    },
+    ATTEMPTS, DELIVERY_STATE,
+    page::page_statement,
+};
+use crate::{
+    DeliveryQuery, DeliveryRecord, DueLane, ReadDeliveries, StoreError, shown::state_terms,
+};
+
+const fn of_attempt(column: &'static str) -> Place {
+    Place {
+        table: "attempt",
+        column,
+    }
+}
+
+const fn of_delivery(column: &'static str) -> Place {
+    Place {
+        table: "delivery",
+        column,
+    }
+}
+
+/// The columns that `delivery` reads.
+pub(super) const COLUMNS: &str =
+    "d.id, e.id, s.event_type, d.subscription_id, d.sequence, e.checklist_id,
+    d.state, d.reason, d.attempts, e.at, d.due_at, d.last_ended_at, d.last_outcome, d.last_status,
+    d.delivered_at IS NOT NULL, s.state, s.state_reason";
+
+#[async_trait]
+impl<G: Send> ReadDeliveries for Tx<'_, G> {
+    async fn delivery_lanes(&mut self, limit: u32) -> Result<Vec<DueLane>, StoreError> {
+        // From lane to lane along the index, however many wait in each.
+        let sql = "WITH RECURSIVE lane (id) AS (
+                (SELECT subscription_id FROM delivery WHERE state = 'waiting'
+                    ORDER BY subscription_id LIMIT 1)
+                UNION ALL
+                SELECT (SELECT subscription_id FROM delivery
+                        WHERE state = 'waiting' AND subscription_id > lane.id
+                        ORDER BY subscription_id LIMIT 1)
+                    FROM lane WHERE lane.id IS NOT NULL)
+            SELECT s.id, (SELECT due_at FROM delivery
+                    WHERE state = 'waiting' AND subscription_id = s.id
+                    ORDER BY due_at LIMIT 1) AS earliest
+            FROM lane JOIN subscription s ON s.id = lane.id
+            WHERE s.state IN ('active', 'failing')
+            ORDER BY earliest, s.id LIMIT $1";
+        self.all(sql, &[&i64::from(limit)], |row| {
+            let subscription = SubscriptionId::new(row.guid(0)?);
+            Ok(DueLane {
+                subscription,
+                earliest: row.time(1)?,
+            })
+        })
+        .await
+    }
+
+    async fn delivery_page(
+        &mut self,
+        team: TeamId,
+        query: &DeliveryQuery,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        let mut rows = Vec::new();
+        for state in state_terms(query.state) {
+            let (sql, bound) = page_statement(team, query, state);
+            let bound: Vec<_> = bound.iter().map(|value| &**value as &(dyn ToSql + Sync)).collect();
+            rows.extend(self.rows(&sql, &bound).await?);
+        }
+        let sequences = self.sequences(&rows).await?;
+        let read = rows.iter().map(|row| delivery(row, &sequences));
+        let mut found: Vec<Delivery> = read.collect::<Result<_, _>>()?;
+        found.sort_by_key(|delivery| std::cmp::Reverse(delivery.delivery_id));
+        found.truncate(usize::try_from(query.limit).unwrap_or(usize::MAX));
+        Ok(found)
+    }
+
+    async fn delivery_get(
+        &mut self,
+        team: TeamId,
+        id: DeliveryId,
+    ) -> Result<Option<DeliveryRecord>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS}, e.body, d.first_started_at, d.first_duration_ms, d.first_status,
+                d.first_target, d.first_signature, d.first_response_headers,
+                d.first_response_body, d.first_response_truncated
+            FROM delivery d JOIN event e ON e.id = d.event
+                JOIN subscription s ON s.id = d.subscription_id
+            WHERE d.id = $1 AND d.team_id = $2"
+        );
+        let attempts_sql =
+            "SELECT number, manual_by, started_at, duration_ms, outcome, status, error, target,
+                signature, response_headers, response_body, response_truncated
+            FROM attempt WHERE delivery_id = $1 ORDER BY number";
+        let (id, team) = (id.uuid(), team.get());
+        let [found, others] = self
+            .rows_of([(&sql, &[&id, &team]), (attempts_sql, &[&id])])
+            .await?;
+        let Some(row) = found.first() else {
+            return Ok(None);
+        };
+        let sequences = self.sequences(&found).await?;
+        let mut attempts: Vec<Attempt> = first_attempt(row, 18)?.into_iter().collect();
+        for row in &others {
+            attempts.push(attempt(row)?);
+        }
+        Ok(Some(DeliveryRecord {
+            delivery: delivery(row, &sequences)?,
+            attempts,
+            body: Bytes::copy_from_slice(row.cell(17)?),
+        }))
+    }
+}
+
+impl<G: Send> Tx<'_, G> {
+    /// The sequences of those rows that have none yet: whoever reads them first has them given.
+    async fn sequences(&mut self, rows: &[Row]) -> Result<HashMap<DeliveryId, i64>, StoreError> {
+        let mut missing = Vec::new();
+        for row in rows {
+            if row.cell::<Option<i64>>(4)?.is_none() {
+                missing.push(row.guid(0)?);
+            }
+        }
+        if missing.is_empty() {
+            return Ok(HashMap::new());
+        }
+        // In a transaction of its own: this one may be for reading only, and holds the counters of its
+        // lanes for as long as it lasts.
+        let given = self.core.number(missing).await?;
+        Ok(given.into_iter().collect())
+    }
+}
+
+fn delivery(row: &Row, sequences: &HashMap<DeliveryId, i64>) -> Result<Delivery, Fault> {
+    let delivery_id = DeliveryId::new(row.guid(0)?);
+    let sequence = match row.cell(4)? {
+        Some(sequence) => sequence,
+        None => *sequences
+            .get(&delivery_id)
+            .ok_or_else(|| of_delivery("sequence").corrupt(delivery_id))?,
+    };
+    let stored: DeliveryState = row.word(6, DELIVERY_STATE)?;
+    let of: SubscriptionState = row.word(15, STATE)?;
+    let delivered_before: bool = row.cell(14)?;
+    let state = match (stored, of) {
+        (DeliveryState::Waiting, SubscriptionState::Paused) => DeliveryState::Held,
+        (DeliveryState::Waiting, SubscriptionState::Gone) if delivered_before => {
+            DeliveryState::Delivered
+        }
+        (DeliveryState::Waiting, SubscriptionState::Gone) => DeliveryState::Cancelled,
+        (stored, _) => stored,
+    };
+    // Held, or cancelled with its subscription: why is what was said of the subscription.
+    let reason = match state {
+        DeliveryState::Held => row.cell(16)?,
+        DeliveryState::Cancelled if stored == DeliveryState::Waiting => row.cell(16)?,
+        _ => row.cell(7)?,
+    };
+    let waits = state == DeliveryState::Waiting;
+    let last_outcome: Option<Outcome> = match row.cell::<Option<&str>>(12)? {
+        None => None,
+        Some(_) => Some(row.word(12, of_delivery("last_outcome"))?),
+    };
+    Ok(Delivery {
+        delivery_id,
+        event_id: EventId::new(row.guid(1)?),
+        event_type: row.word::<EventType>(2, EVENT_TYPE)?,
+        subscription_id: SubscriptionId::new(row.guid(3)?),
+        sequence,
+        checklist_id: ChecklistId::new(row.cell(5)?),
+        state,
+        reason,
+        attempts: row.number(8, ATTEMPTS)?,
+        created_date_time: row.time(9)?,
+        next_attempt_date_time: row.time_opt(10)?.filter(|_| waits),
+        last_attempt_date_time: row.time_opt(11)?,
+        last_outcome,
+        last_status_code: row.number_opt(13, of_delivery("last_status"))?,
+    })
+}
+
+/// The first attempt, if it lives in the delivery's row.
+fn first_attempt(row: &Row, at: usize) -> Result<Option<Attempt>, Fault> {
+    let Some(started_at) = row.time_opt(at)? else {
+        return Ok(None);
+    };
+    Ok(Some(Attempt {
+        number: 1,
+        manual_by: None,
+        started_at,
+        duration_ms: row.number(at + 1, of_delivery("first_duration_ms"))?,
+        outcome: Outcome::Delivered,
+        status: row.number_opt(at + 2, of_delivery("first_status"))?,
+        error: String::new(),
+        target: row.cell(at + 3)?,
+        signature: row.cell(at + 4)?,
+        response_headers: row.cell(at + 5)?,
+        response_body: Bytes::copy_from_slice(row.cell(at + 6)?),
+        response_truncated: row.cell(at + 7)?,
+    }))
+}
+
+fn attempt(row: &Row) -> Result<Attempt, Fault> {
+    Ok(Attempt {
+        number: row.number(0, of_attempt("number"))?,
+        manual_by: row.cell(1)?,
+        started_at: row.time(2)?,
+        duration_ms: row.number(3, of_attempt("duration_ms"))?,
+        outcome: row.word(4, of_attempt("outcome"))?,
+        status: row.number_opt(5, of_attempt("status"))?,
+        error: row.cell(6)?,
+        target: row.cell(7)?,
+        signature: row.cell(8)?,
+        response_headers: row.cell(9)?,
+        response_body: Bytes::copy_from_slice(row.cell(10)?),
+        response_truncated: row.cell(11)?,
+    })
+}

@@ -1,0 +1,97 @@
+//! The text of a page of the log, put together from what is asked for.
+
+use std::time::Duration;
+
+use domain::{DeliveryState, TeamId, Timestamp};
+use uuid::Uuid;
+
+use super::{
+    super::{tx::Owned, values::Moment},
+    log::COLUMNS,
+};
+use crate::DeliveryQuery;
+
+/// How far the clock may have gone back while the server ran, for a list up to some moment to be
+/// whole: identifiers never go back, the times of events do.
+const CLOCK_BACK_MAX: Duration = Duration::from_hours(1);
+
+/// The text and the values of a page of the log, newest first by identifier.
+pub(super) fn page_statement(
+    team: TeamId,
+    query: &DeliveryQuery,
+    state: Option<&'static str>,
+) -> (String, Vec<Owned>) {
+    let mut page = PageStatement::default();
+    page.and("d.team_id = ?", team.get());
+    let from = if let Some(checklist) = query.checklist {
+        page.and("e.checklist_id = ?", checklist.get());
+        "event e JOIN delivery d ON d.id BETWEEN e.first_delivery AND e.last_delivery
+                AND d.event = e.id
+            JOIN subscription s ON s.id = d.subscription_id"
+    } else {
+        "delivery d JOIN event e ON e.id = d.event
+            JOIN subscription s ON s.id = d.subscription_id"
+    };
+    if let Some(subscription) = query.subscription {
+        page.and("d.subscription_id = ?", subscription.uuid());
+    }
+    if let Some(state) = state {
+        page.say(state);
+    }
+    page.filters(query);
+    page.bound.push(Box::new(i64::from(query.limit)));
+    let PageStatement { text, bound } = page;
+    let limit = bound.len();
+    let sql = format!("SELECT {COLUMNS} FROM {from} WHERE {text} ORDER BY d.id DESC LIMIT ${limit}");
+    (sql, bound)
+}
+
+#[derive(Default)]
+struct PageStatement {
+    text: String,
+    bound: Vec<Owned>,
+}
+
+impl PageStatement {
+    fn say(&mut self, term: &str) {
+        if !self.text.is_empty() {
+            self.text += " AND ";
+        }
+        self.text += term;
+    }
+
+    fn and(&mut self, term: &str, value: impl tokio_postgres::types::ToSql + Sync + Send + 'static) {
+        self.bound.push(Box::new(value));
+        self.say(&term.replace('?', &format!("${}", self.bound.len())));
+    }
+
+    fn filters(&mut self, query: &DeliveryQuery) {
+        if let Some(event_type) = query.event_type {
+            self.and("s.event_type = ?", event_type.word());
+        }
+        if let Some(class) = query.status_class {
+            self.and("d.last_status >= ?", i64::from(class) * 100);
+            self.and("d.last_status < ?", (i64::from(class) + 1) * 100);
+        }
+        if let Some(before) = query.before {
+            self.and("d.id < ?", before.uuid());
+        }
+        // An identifier is never of an earlier time than its event.
+        if let Some(since) = query.since {
+            self.and("e.at >= ?", Moment(since));
+            self.and("d.id >= ?", earliest(since));
+        }
+        if let Some(until) = query.until {
+            self.and("e.at < ?", Moment(until));
+            self.and("d.id < ?", earliest(until.after(CLOCK_BACK_MAX)));
+        }
+    }
+}
+
+/// The least identifier of a moment.
+fn earliest(at: Timestamp) -> Uuid {
+    let millis = u128::try_from(at.as_millis())
+        .unwrap_or(0)
+        .min((1 << 48) - 1);
+    Uuid::from_u128(millis << 80)
+}

@@ -1,0 +1,248 @@
+//! What becomes of deliveries after an attempt, or after a lease that nobody settled.
+
+use std::{collections::HashSet, time::Duration};
+
+use domain::{Attempt, DeliveryId, DeliveryState, Outcome, SubscriptionId, Timestamp};
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
+
+use super::super::{
+    hints::Fresh,
+    tx::Change,
+    values::{Cells as _, Moment, moment},
+};
+use crate::{
+    ATTEMPTS_USED_UP, LEASE_LAPSED, Rescue, Settled, Settlement, StoreError,
+};
+
+/// A column of all settlements, in their order.
+fn column<T>(of: &[&Settlement], value: impl Fn(&Settlement) -> T) -> Vec<T> {
+    of.iter().map(|settlement| value(settlement)).collect()
+}
+
+impl Change<'_> {
+    pub(super) async fn settle(
+        &mut self,
+        settlements: &[Settlement],
+    ) -> Result<Vec<Settled>, StoreError> {
+        let odd = |settlement: &Settlement| {
+            matches!(settlement.state, DeliveryState::Leased | DeliveryState::Held)
+        };
+        if settlements.iter().any(odd) {
+            return Err(StoreError::Failed(
+                "an attempt can't be settled as leased or held".into(),
+            ));
+        }
+        // One lease is settled once, also when it is named twice.
+        let mut named = HashSet::new();
+        let once: Vec<bool> = settlements
+            .iter()
+            .map(|settlement| named.insert((settlement.lease.delivery, settlement.lease.attempt)))
+            .collect();
+        let of = |first: bool| -> Vec<&Settlement> {
+            let chosen = settlements.iter().zip(&once).filter(|(settlement, once)| {
+                **once && is_straightforward(settlement) == first
+            });
+            chosen.map(|(settlement, _)| settlement).collect()
+        };
+        let mut stored = self.settle_first(&of(true)).await?;
+        stored.extend(self.settle_others(&of(false)).await?);
+        Ok(settlements
+            .iter()
+            .zip(once)
+            .map(|(settlement, once)| {
+                let lease = &settlement.lease;
+                if once && stored.contains(&(lease.delivery, i64::from(lease.attempt))) {
+                    Settled::Stored
+                } else {
+                    Settled::LeaseLost
+                }
+            })
+            .collect())
+    }
+
+    /// First attempts that the receiver took: no row but the delivery's own.
+    async fn settle_first(
+        &mut self,
+        of: &[&Settlement],
+    ) -> Result<HashSet<(DeliveryId, i64)>, StoreError> {
+        if of.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let sql = "UPDATE delivery d SET
+                state = 'delivered', reason = v.reason, due_at = NULL, delivered_at = v.ended,
+                lease_node = NULL, lease_until = NULL, manual_by = NULL,
+                last_ended_at = v.ended, last_outcome = v.outcome, last_status = v.status,
+                first_started_at = v.started, first_duration_ms = v.duration,
+                first_status = v.status, first_target = v.target, first_signature = v.signature,
+                first_response_headers = v.headers, first_response_body = v.body,
+                first_response_truncated = v.truncated
+            FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::text[], $5::timestamptz[],
+                $6::text[], $7::bigint[], $8::timestamptz[], $9::bigint[], $10::text[],
+                $11::text[], $12::text[], $13::bytea[], $14::boolean[])
+                AS v (id, attempt, node, reason, ended, outcome, status, started, duration,
+                    target, signature, headers, body, truncated)
+            WHERE d.id = v.id AND d.state = 'leased' AND d.attempts = v.attempt
+                AND d.lease_node = v.node
+            RETURNING d.id, d.attempts";
+        let bound: [&(dyn ToSql + Sync); 14] = [
+            &column(of, |one| one.lease.delivery.uuid()),
+            &column(of, |one| i64::from(one.lease.attempt)),
+            &column(of, |one| one.lease.node.uuid()),
+            &column(of, |one| one.reason.clone()),
+            &column(of, |one| Moment(ended_at(&one.attempt))),
+            &column(of, |one| one.attempt.outcome.word()),
+            &column(of, |one| one.attempt.status.map(i64::from)),
+            &column(of, |one| Moment(one.attempt.started_at)),
+            &column(of, |one| i64::from(one.attempt.duration_ms)),
+            &column(of, |one| one.attempt.target.clone()),
+            &column(of, |one| one.attempt.signature.clone()),
+            &column(of, |one| one.attempt.response_headers.clone()),
+            &column(of, |one| one.attempt.response_body.to_vec()),
+            &column(of, |one| one.attempt.response_truncated),
+        ];
+        self.stored(sql, &bound).await
+    }
+
+    async fn settle_others(
+        &mut self,
+        of: &[&Settlement],
+    ) -> Result<HashSet<(DeliveryId, i64)>, StoreError> {
+        if of.is_empty() {
+            return Ok(HashSet::new());
+        }
+        // What was delivered once stays so. The right side of SET sees the row as it was.
+        let sql = "WITH v AS MATERIALIZED (
+                SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::text[],
+                    $5::timestamptz[], $6::text[], $7::bigint[], $8::timestamptz[], $9::bigint[],
+                    $10::text[], $11::text[], $12::text[], $13::bytea[], $14::boolean[],
+                    $15::text[], $16::timestamptz[], $17::text[], $18::text[])
+                AS v (id, attempt, node, reason, ended, outcome, status, started, duration,
+                    target, signature, headers, body, truncated, state, due_at, error, manual_by)),
+            settled AS (
+                UPDATE delivery d SET
+                    state = CASE WHEN d.delivered_at IS NULL THEN v.state ELSE 'delivered' END,
+                    reason = CASE WHEN d.delivered_at IS NULL THEN v.reason ELSE d.reason END,
+                    due_at = CASE WHEN d.delivered_at IS NULL THEN v.due_at END,
+                    delivered_at = coalesce(d.delivered_at,
+                        CASE WHEN v.state = 'delivered' THEN v.ended END),
+                    lease_node = NULL, lease_until = NULL, manual_by = NULL,
+                    last_ended_at = v.ended, last_outcome = v.outcome, last_status = v.status
+                FROM v
+                WHERE d.id = v.id AND d.state = 'leased' AND d.attempts = v.attempt
+                    AND d.lease_node = v.node
+                RETURNING d.id, d.attempts)
+            INSERT INTO attempt (delivery_id, number, manual_by, started_at, duration_ms,
+                outcome, status, error, target, signature, response_headers, response_body,
+                response_truncated)
+            SELECT v.id, v.attempt, v.manual_by, v.started, v.duration, v.outcome, v.status,
+                v.error, v.target, v.signature, v.headers, v.body, v.truncated
+            FROM v JOIN settled s ON s.id = v.id AND s.attempts = v.attempt
+            RETURNING delivery_id, number";
+        let bound: [&(dyn ToSql + Sync); 18] = [
+            &column(of, |one| one.lease.delivery.uuid()),
+            &column(of, |one| i64::from(one.lease.attempt)),
+            &column(of, |one| one.lease.node.uuid()),
+            &column(of, |one| one.reason.clone()),
+            &column(of, |one| Moment(ended_at(&one.attempt))),
+            &column(of, |one| one.attempt.outcome.word()),
+            &column(of, |one| one.attempt.status.map(i64::from)),
+            &column(of, |one| Moment(one.attempt.started_at)),
+            &column(of, |one| i64::from(one.attempt.duration_ms)),
+            &column(of, |one| one.attempt.target.clone()),
+            &column(of, |one| one.attempt.signature.clone()),
+            &column(of, |one| one.attempt.response_headers.clone()),
+            &column(of, |one| one.attempt.response_body.to_vec()),
+            &column(of, |one| one.attempt.response_truncated),
+            &column(of, |one| one.state.word()),
+            &column(of, |one| moment(one.due_at)),
+            &column(of, |one| one.attempt.error.clone()),
+            &column(of, |one| one.attempt.manual_by.clone()),
+        ];
+        self.stored(sql, &bound).await
+    }
+
+    async fn stored(
+        &mut self,
+        sql: &str,
+        bound: &[&(dyn ToSql + Sync)],
+    ) -> Result<HashSet<(DeliveryId, i64)>, StoreError> {
+        let rows = self
+            .all(sql, bound, |row| {
+                Ok((DeliveryId::new(row.guid(0)?), row.cell(1)?))
+            })
+            .await?;
+        Ok(rows.into_iter().collect())
+    }
+
+    /// Ends leases: writes for each an attempt of which nobody knows what came.
+    pub(super) async fn rescue(
+        &mut self,
+        which: Rescue,
+        now: Timestamp,
+        attempts_max: u32,
+        limit: u32,
+    ) -> Result<u32, StoreError> {
+        let sql = "WITH lapsed AS MATERIALIZED (
+                SELECT d.id, d.subscription_id, d.attempts, d.due_at, d.manual_by,
+                    d.delivered_at IS NOT NULL AS delivered_before
+                FROM delivery d
+                WHERE d.state = 'leased'
+                    AND CASE WHEN $2::uuid IS NULL THEN d.lease_until < $1
+                        ELSE d.lease_node <> $2 END
+                ORDER BY d.lease_until LIMIT $4 FOR NO KEY UPDATE SKIP LOCKED),
+            tried AS (
+                INSERT INTO attempt (delivery_id, number, manual_by, started_at, duration_ms,
+                    outcome, status, error, target, signature, response_headers, response_body,
+                    response_truncated)
+                SELECT l.id, l.attempts, l.manual_by, l.due_at, 0, $5, NULL, $6, s.target_url,
+                    '', '', '', false
+                FROM lapsed l JOIN subscription s ON s.id = l.subscription_id)
+            UPDATE delivery d SET
+                state = CASE WHEN l.delivered_before THEN 'delivered'
+                    WHEN l.attempts >= $3 THEN 'exhausted' ELSE 'waiting' END,
+                reason = CASE WHEN l.delivered_before THEN ''
+                    WHEN l.attempts >= $3 THEN $7 ELSE $6 END,
+                due_at = CASE WHEN l.delivered_before OR l.attempts >= $3 THEN NULL ELSE $1 END,
+                lease_node = NULL, lease_until = NULL, manual_by = NULL,
+                last_ended_at = l.due_at, last_outcome = $5, last_status = NULL
+            FROM lapsed l WHERE d.id = l.id
+            RETURNING d.subscription_id, d.due_at IS NOT NULL";
+        let spare: Option<Uuid> = match which {
+            Rescue::Lapsed => None,
+            Rescue::AllBut(spare) => Some(spare.uuid()),
+        };
+        let bound: [&(dyn ToSql + Sync); 7] = [
+            &Moment(now),
+            &spare,
+            &i64::from(attempts_max),
+            &i64::from(limit),
+            &Outcome::Unknown.word(),
+            &LEASE_LAPSED,
+            &ATTEMPTS_USED_UP,
+        ];
+        let rescued = self
+            .all(sql, &bound, |row| {
+                Ok((SubscriptionId::new(row.guid(0)?), row.cell::<bool>(1)?))
+            })
+            .await?;
+        let due = rescued.iter().filter(|(_, due)| *due);
+        self.gathered.extend(due.map(|(lane, _)| Fresh::Due(*lane)));
+        Ok(u32::try_from(rescued.len()).unwrap_or(u32::MAX))
+    }
+}
+
+fn ended_at(attempt: &Attempt) -> Timestamp {
+    let took = Duration::from_millis(attempt.duration_ms.into());
+    attempt.started_at.after(took)
+}
+
+/// Whether all there is to say of an attempt fits its delivery's row.
+fn is_straightforward(settlement: &Settlement) -> bool {
+    let attempt = &settlement.attempt;
+    settlement.state == DeliveryState::Delivered
+        && attempt.number == 1
+        && attempt.manual_by.is_none()
+        && attempt.outcome == Outcome::Delivered
+        && attempt.error.is_empty()
+}

@@ -1,0 +1,81 @@
+//! What PostgreSQL's errors mean to the callers of the store.
+
+use tokio_postgres::{Error, error::SqlState};
+
+use crate::StoreError;
+
+/// An error while a statement ran or its rows were read.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// PostgreSQL's, or of the way to it.
+    Sql(Error),
+    /// Ours, such as a stored value that can't be.
+    Store(StoreError),
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Fault> for StoreError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Sql(error) => meaning(error),
+            Fault::Store(error) => error,
+        }
+    }
+}
+
+/// What `error` means to the caller.
+pub(super) fn meaning(error: Error) -> StoreError {
+    let Some(state) = error.code() else {
+        // No word from the server: the way to it is broken, or what came back is no answer.
+        return if error.is_closed() || is_transport(&error) {
+            StoreError::Unavailable(Some(error.into()))
+        } else {
+            StoreError::Failed(error.into())
+        };
+    };
+    match &state.code()[..2] {
+        // Disk full, out of memory, too many connections; a read-only standby; going down or coming
+        // up; connection failures; asked to try again.
+        "53" if *state == SqlState::DISK_FULL => StoreError::Full(Some(error.into())),
+        "08" | "40" | "53" | "57" => StoreError::Unavailable(Some(error.into())),
+        "25" if *state == SqlState::READ_ONLY_SQL_TRANSACTION => {
+            StoreError::Unavailable(Some(error.into()))
+        }
+        // A lock that was waited for too long.
+        "55" => StoreError::Unavailable(Some(error.into())),
+        _ => StoreError::Failed(error.into()),
+    }
+}
+
+fn is_transport(error: &Error) -> bool {
+    let mut source = std::error::Error::source(error);
+    while let Some(at) = source {
+        if at.is::<std::io::Error>() {
+            return true;
+        }
+        source = at.source();
+    }
+    false
+}
+
+/// Whether a unit that met `error` may be run again at once, because another got in its way: two that
+/// waited for each other, or made the same thing at the same time, which the second run then sees.
+pub(super) fn is_collision(error: &Error) -> bool {
+    let again = [
+        SqlState::T_R_SERIALIZATION_FAILURE,
+        SqlState::T_R_DEADLOCK_DETECTED,
+        SqlState::UNIQUE_VIOLATION,
+    ];
+    error.code().is_some_and(|state| again.contains(state))
+}

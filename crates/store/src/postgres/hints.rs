@@ -1,0 +1,156 @@
+//! From a commit to the delivery engine of this node: what can be sent at once is leased and numbered in
+//! one short transaction for many commits, and handed over.
+//!
+//! The numbers of a subscription's deliveries are given here, or where a take or a reading finds one
+//! without: never in the transaction of the work, whose commit all others of that subscription would
+//! wait for. Whatever is lost on the way from the commit to here is due in the table.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use domain::{DeliveryId, SubscriptionId};
+use tokio::sync::mpsc;
+
+use super::{Shared, deliveries::LeaseTerms};
+use crate::{Lanes, Permit, StoreError};
+
+/// Deliveries leased in one transaction.
+const BATCH_MAX: usize = 256;
+
+/// What a committed transaction has for the delivery engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fresh {
+    /// A delivery that is due now, of a subscription that sends.
+    Delivery(DeliveryId, SubscriptionId),
+    /// Something of the subscription is due in the table.
+    Due(SubscriptionId),
+}
+
+/// A delivery with the permit to send it.
+pub(super) struct Hint {
+    delivery: DeliveryId,
+    permit: Permit,
+}
+
+/// The way from commits to the task that leases.
+pub(super) struct Hints {
+    // Never fuller than there are permits: each hint in it holds one. None once the store stops.
+    sent: RwLock<Option<mpsc::UnboundedSender<Hint>>>,
+    lanes: RwLock<Option<Arc<dyn Lanes>>>,
+}
+
+impl Hints {
+    pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<Hint>) {
+        let (sent, hints) = mpsc::unbounded_channel();
+        let this = Self {
+            sent: RwLock::new(Some(sent)),
+            lanes: RwLock::default(),
+        };
+        (this, hints)
+    }
+
+    pub(super) fn attach(&self, lanes: Arc<dyn Lanes>) {
+        *self.lanes.write().unwrap_or_else(PoisonError::into_inner) = Some(lanes);
+    }
+
+    /// The engine may hold a store in turn.
+    pub(super) fn detach(&self) {
+        *self.lanes.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Nothing more is committed.
+    pub(super) fn close(&self) {
+        *self.sent.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn send(&self, hint: Hint) -> bool {
+        let sent = self.sent.read().unwrap_or_else(PoisonError::into_inner);
+        sent.as_ref().is_some_and(|sent| sent.send(hint).is_ok())
+    }
+
+    fn lanes(&self) -> Option<Arc<dyn Lanes>> {
+        self.lanes
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// A transaction is committed. Answers whether something is due that this node does not send at
+    /// once, for which other nodes should look.
+    pub(super) fn committed(&self, fresh: &[Fresh]) -> bool {
+        if fresh.is_empty() {
+            return false;
+        }
+        let Some(lanes) = self.lanes() else {
+            return true;
+        };
+        let mut due = false;
+        for one in fresh {
+            let (delivery, subscription) = match *one {
+                Fresh::Delivery(delivery, subscription) => (Some(delivery), subscription),
+                Fresh::Due(subscription) => (None, subscription),
+            };
+            let hint = delivery.and_then(|delivery| {
+                let permit = Permit::reserve(&lanes, subscription)?;
+                Some(Hint { delivery, permit })
+            });
+            if !hint.is_some_and(|hint| self.send(hint)) {
+                lanes.backlog(subscription);
+                due = true;
+            }
+        }
+        if due {
+            lanes.wake();
+        }
+        due
+    }
+}
+
+/// Leases what hints name, in their order, until nobody sends any more.
+pub(super) async fn hint_loop(shared: Arc<Shared>, mut hints: mpsc::UnboundedReceiver<Hint>) {
+    let mut batch = Vec::new();
+    while hints.recv_many(&mut batch, BATCH_MAX).await > 0 {
+        let hints = std::mem::take(&mut batch);
+        let Some(lanes) = shared.hints.lanes() else {
+            continue;
+        };
+        let subscriptions: Vec<_> = hints.iter().map(|hint| hint.permit.subscription()).collect();
+        if let Err(error) = hand_over(&shared, &lanes, hints).await {
+            // They stay due in the table.
+            tracing::warn!(%error, "deliveries could not be leased at once; the next look finds them");
+            for subscription in subscriptions {
+                lanes.backlog(subscription);
+            }
+            lanes.wake();
+        }
+    }
+}
+
+async fn hand_over(
+    shared: &Shared,
+    lanes: &Arc<dyn Lanes>,
+    hints: Vec<Hint>,
+) -> Result<(), StoreError> {
+    let now = shared.core.source.now();
+    let terms = LeaseTerms {
+        node: lanes.node(),
+        now,
+        until: lanes.lease_until(now),
+    };
+    let ids: Vec<_> = hints.iter().map(|hint| hint.delivery.uuid()).collect();
+    let leased = shared
+        .core
+        .beside(async |tx| tx.lease_named(&ids, terms).await)
+        .await?;
+    let mut leased = leased.into_iter().peekable();
+    let mut handed = Vec::with_capacity(hints.len());
+    for hint in hints {
+        // Both are in the order of the hints; what somebody else got first is not among the leased.
+        if let Some(leased) = leased.next_if(|leased| leased.lease.delivery == hint.delivery) {
+            handed.push((leased, hint.permit));
+        }
+    }
+    if !handed.is_empty() {
+        lanes.hand_over(handed);
+    }
+    Ok(())
+}

@@ -1,0 +1,218 @@
+//! Opening: the address, the pools, the schema and the master key.
+
+use std::{str::FromStr as _, time::Duration};
+
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use domain::Source;
+use tokio_postgres::{Client, Config, NoTls};
+
+use super::{
+    Postgres,
+    migrations::{Migrated, migrate},
+    tx::Core,
+};
+use crate::{MasterKey, StatementCount, Store, secrets::Cell};
+
+/// What the check value of the master key decrypts to.
+const CHECK: &[u8] = b"checkflow";
+/// Connections for what is done beside units of work: leasing what was committed, and numbering.
+const SIDE_CONNECTIONS: usize = 2;
+/// The oldest PostgreSQL that is tested with, as it numbers itself.
+const VERSION_MIN: i32 = 150_000;
+
+/// How a store on PostgreSQL is opened.
+#[derive(Clone, Debug)]
+pub struct PostgresOptions {
+    /// Where the database is: `postgres://user:password@host:port/name`, several hosts separated by
+    /// commas.
+    pub url: String,
+    /// What secrets are encrypted with.
+    pub key: MasterKey,
+    /// Where time and randomness come from.
+    pub source: Source,
+    /// Bounds.
+    pub limits: PostgresLimits,
+    /// Counts the statements of units of work.
+    pub statements: StatementCount,
+}
+
+impl PostgresOptions {
+    /// Options for the database at `url`.
+    pub fn new(url: impl Into<String>, key: MasterKey, source: Source) -> Self {
+        Self {
+            url: url.into(),
+            key,
+            source,
+            limits: PostgresLimits::default(),
+            statements: StatementCount::default(),
+        }
+    }
+}
+
+/// The bounds of a store on PostgreSQL.
+#[derive(Clone, Copy, Debug)]
+pub struct PostgresLimits {
+    /// Connections for units of work.
+    pub connections: usize,
+    /// Writes that may run or wait for a connection; more are told that the store is not available.
+    pub writes_waiting_max: usize,
+    /// Reads that may run or wait for a connection.
+    pub reads_waiting_max: usize,
+    /// How long a unit waits for a connection, and a connection for the server.
+    pub connect_time: Duration,
+}
+
+impl Default for PostgresLimits {
+    fn default() -> Self {
+        Self {
+            connections: 16,
+            writes_waiting_max: 4_096,
+            reads_waiting_max: 1_024,
+            connect_time: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Why the database was not opened. Each is one line that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum PostgresError {
+    /// The address is none.
+    #[error(
+        "the database's address is not understood ({0}); it reads \
+         postgres://user:password@host:port/name"
+    )]
+    BadUrl(String),
+    /// There is no way to it, or it does not let us in.
+    #[error("the database at {host} can't be reached: {message}")]
+    Unreachable {
+        /// Where it was looked for.
+        host: String,
+        /// What came back.
+        message: String,
+    },
+    /// It is older than what is tested with.
+    #[error("PostgreSQL {0} is too old; version 15 or newer is needed")]
+    TooOld(String),
+    /// A newer version of the program has been here.
+    #[error(
+        "the database was made by a newer version of this program; run that version, or restore a \
+         backup from before it"
+    )]
+    NewerSchema,
+    /// The secrets in it are encrypted with another key.
+    #[error("the database was made with another master key; give the one it was made with")]
+    OtherKey,
+    /// Anything else that PostgreSQL says.
+    #[error("the database can't be opened: {0}")]
+    Failed(String),
+}
+
+/// Opens the database, makes or updates its schema, and checks the master key.
+///
+/// # Errors
+/// See [`PostgresError`].
+///
+/// # Panics
+/// Outside of a tokio runtime.
+pub async fn open_postgres(options: PostgresOptions) -> Result<Store, PostgresError> {
+    let config = Config::from_str(&options.url)
+        .map_err(|error| PostgresError::BadUrl(chain(&error)))?;
+    let limits = options.limits;
+    let side = pool(&config, SIDE_CONNECTIONS, limits)?;
+    let pool = pool(&config, limits.connections, limits)?;
+    let mut conn = pool.get().await.map_err(|error| PostgresError::Unreachable {
+        host: host(&config),
+        message: chain(&error),
+    })?;
+    prepare(&mut conn, &options.key, &options.source).await?;
+    drop(conn);
+    let core = Core::new(options.source, options.key, options.statements, side);
+    Ok(Store::new(Postgres::start(core, pool, limits)))
+}
+
+/// Checks the server, brings its schema up to date and checks the master key.
+async fn prepare(
+    client: &mut Client,
+    key: &MasterKey,
+    source: &Source,
+) -> Result<(), PostgresError> {
+    let failed = |error: tokio_postgres::Error| PostgresError::Failed(chain(&error));
+    let sql = "SELECT current_setting('server_version_num')::int, current_setting('server_version')";
+    let row = client.query_one(sql, &[]).await.map_err(failed)?;
+    if row.try_get::<_, i32>(0).map_err(failed)? < VERSION_MIN {
+        return Err(PostgresError::TooOld(row.try_get(1).map_err(failed)?));
+    }
+    match migrate(client).await.map_err(failed)? {
+        Migrated::Done => {}
+        Migrated::TooNew => return Err(PostgresError::NewerSchema),
+    }
+    if key_check(client, key, source).await.map_err(failed)? {
+        Ok(())
+    } else {
+        Err(PostgresError::OtherKey)
+    }
+}
+
+fn pool(config: &Config, size: usize, limits: PostgresLimits) -> Result<Pool, PostgresError> {
+    let mut config = config.clone();
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(limits.connect_time);
+    }
+    config.application_name("checkflow");
+    let manager = ManagerConfig {
+        recycling_method: RecyclingMethod::Fast,
+    };
+    let manager = Manager::from_config(config, NoTls, manager);
+    let built = Pool::builder(manager)
+        .max_size(size)
+        .runtime(Runtime::Tokio1)
+        .wait_timeout(Some(limits.connect_time))
+        .create_timeout(Some(limits.connect_time))
+        .build();
+    built.map_err(|error| PostgresError::Failed(error.to_string()))
+}
+
+/// Whether `key` is the one of this database; a new database takes it for its own.
+async fn key_check(
+    client: &Client,
+    key: &MasterKey,
+    source: &Source,
+) -> Result<bool, tokio_postgres::Error> {
+    const NAME: &str = "master_key";
+    let cell = Cell {
+        table: "meta",
+        column: "value",
+        row: NAME.as_bytes(),
+    };
+    // Two nodes may start on a new database at once: then the first one's key is the key.
+    let value = [&key.id()[..], &key.seal(source, cell, CHECK)].concat();
+    let sql = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
+    client.execute(sql, &[&NAME, &value]).await?;
+    let sql = "SELECT value FROM meta WHERE name = $1";
+    let known: Vec<u8> = client.query_one(sql, &[&NAME]).await?.try_get(0)?;
+    let id = key.id();
+    let sealed = known.strip_prefix(&id[..]);
+    let opened = sealed.and_then(|sealed| key.open(cell, sealed).ok());
+    Ok(opened.as_deref() == Some(CHECK))
+}
+
+/// The host without what opens it.
+fn host(config: &Config) -> String {
+    let names = config.get_hosts().iter().map(|host| match host {
+        tokio_postgres::config::Host::Tcp(name) => name.clone(),
+        #[cfg(unix)]
+        tokio_postgres::config::Host::Unix(path) => path.display().to_string(),
+    });
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// An error with its reasons in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut source = error.source();
+    while let Some(reason) = source {
+        line = format!("{line}: {reason}");
+        source = reason.source();
+    }
+    line
+}

@@ -1,0 +1,239 @@
+//! Subscriptions, and the destinations that the engine needs of them.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use domain::{
+    EventType, Scope, SigningSecret, Subscription, SubscriptionId, SubscriptionState, TargetUrl,
+    TeamId,
+};
+use sha2::{Digest as _, Sha256};
+use tokio_postgres::Row;
+
+use super::{
+    fault::Fault,
+    hints::Fresh,
+    tx::{Change, Tx, owned},
+    values::{Cells as _, Moment, Place},
+};
+use crate::{
+    Destination, ReadSubscriptions, StateChange, StoreError, SubscriptionIdentity,
+    WriteSubscriptions, secrets::secret_cell,
+};
+
+const fn place(column: &'static str) -> Place {
+    Place {
+        table: "subscription",
+        column,
+    }
+}
+
+pub(super) const STATE: Place = place("state");
+pub(super) const EVENT_TYPE: Place = place("event_type");
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, team_id, source, event_type, scope, scope_key, target_url, state, ",
+            "state_reason, state_since, state_by, created_at FROM subscription ",
+            $rest
+        )
+    };
+}
+
+#[async_trait]
+impl<G: Send> ReadSubscriptions for Tx<'_, G> {
+    async fn subscription_get(
+        &mut self,
+        team: TeamId,
+        id: SubscriptionId,
+    ) -> Result<Option<Subscription>, StoreError> {
+        let sql = select!("WHERE id = $1 AND team_id = $2");
+        self.first(sql, &[&id.uuid(), &team.get()], subscription).await
+    }
+
+    async fn subscription_find(
+        &mut self,
+        identity: &SubscriptionIdentity,
+    ) -> Result<Option<Subscription>, StoreError> {
+        let sql = select!(
+            "WHERE team_id = $1 AND event_type = $2 AND scope_key = $3 AND source = $4
+                AND target_hash = $5 AND state <> 'gone'"
+        );
+        let bound = [
+            &identity.team.get() as &(dyn tokio_postgres::types::ToSql + Sync),
+            &identity.event_type.word(),
+            &identity.scope.key(),
+            &identity.source,
+            &hash(&identity.target),
+        ];
+        self.first(sql, &bound, subscription).await
+    }
+
+    async fn subscription_list(
+        &mut self,
+        team: TeamId,
+        source: Option<&str>,
+        event_type: Option<EventType>,
+        limit: u32,
+    ) -> Result<Vec<Subscription>, StoreError> {
+        let sql = select!(
+            "WHERE team_id = $1 AND state <> 'gone' AND ($2::text IS NULL OR source = $2)
+                AND ($3::text IS NULL OR event_type = $3)
+            ORDER BY created_at, id LIMIT $4"
+        );
+        let event_type = event_type.map(EventType::word);
+        let limit = i64::from(limit);
+        self.all(sql, &[&team.get(), &source, &event_type, &limit], subscription)
+            .await
+    }
+
+    async fn subscription_count(&mut self, team: TeamId) -> Result<u64, StoreError> {
+        let sql = "SELECT count(*) FROM subscription WHERE team_id = $1 AND state <> 'gone'";
+        let count: i64 = self.one(sql, &[&team.get()], |row| row.cell(0)).await?;
+        Ok(count.unsigned_abs())
+    }
+}
+
+impl<G: Send> Tx<'_, G> {
+    /// Where deliveries of a subscription at this revision go, its secret decrypted.
+    pub(super) async fn destination(
+        &mut self,
+        id: SubscriptionId,
+        revision: i64,
+    ) -> Result<Arc<Destination>, StoreError> {
+        if let Some(destination) = self.core.destinations.get(&(id, revision)) {
+            return Ok(destination);
+        }
+        let sql = "SELECT target_url, secret, team_id, state, revision FROM subscription
+            WHERE id = $1";
+        let (target, secret, team, state, revision) = self
+            .one(sql, &[&id.uuid()], |row| {
+                let (target, secret): (String, Vec<u8>) = (row.cell(0)?, row.cell(1)?);
+                let team = TeamId::new(row.cell(2)?);
+                // It may have changed since; then this is what holds now, under its own revision.
+                Ok((target, secret, team, row.word(3, STATE)?, row.cell::<i64>(4)?))
+            })
+            .await?;
+        let target = TargetUrl::parse(&target).map_err(|_| place("target_url").corrupt(id))?;
+        let opened = self
+            .core
+            .key
+            .open(secret_cell(id.uuid().as_bytes()), &secret)
+            .ok();
+        let secret = opened.and_then(|bytes| SigningSecret::from_bytes(&bytes).ok());
+        let secrets = vec![secret.ok_or_else(|| place("secret").corrupt(id))?];
+        let destination = Arc::new(Destination {
+            subscription: id,
+            team,
+            state,
+            revision,
+            target,
+            secrets,
+        });
+        self.core
+            .destinations
+            .put((id, revision), destination.clone());
+        Ok(destination)
+    }
+}
+
+#[async_trait]
+impl WriteSubscriptions for Change<'_> {
+    async fn subscription_insert(
+        &mut self,
+        subscription: &Subscription,
+        secret: &SigningSecret,
+    ) -> Result<(), StoreError> {
+        let id = subscription.id.uuid();
+        let sealed = secret_cell(id.as_bytes());
+        let sealed = self
+            .core
+            .key
+            .seal(&self.core.source, sealed, secret.bytes());
+        let sql = "INSERT INTO subscription (id, team_id, source, event_type, scope, scope_key,
+                target_url, target_hash, revision, secret, state, state_reason, state_since, state_by,
+                created_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $14, 1, $8, $9, $10, $11, $12, $13)";
+        let row = owned![
+            id,
+            subscription.team.get(),
+            subscription.source.clone(),
+            subscription.event_type.word().to_owned(),
+            subscription.scope.word().to_owned(),
+            subscription.scope.key(),
+            subscription.target.as_str().to_owned(),
+            sealed,
+            subscription.state.word().to_owned(),
+            subscription.state_reason.clone(),
+            Moment(subscription.state_since),
+            subscription.state_by.clone(),
+            Moment(subscription.created_at),
+            hash(&subscription.target),
+        ];
+        self.later(sql, row).await?;
+        let sql = "INSERT INTO subscription_sequence (subscription_id, last) VALUES ($1, 0)";
+        // Awaited, so that one that is there already is told at once.
+        self.run(sql, &[&id]).await?;
+        Ok(())
+    }
+
+    async fn subscription_state_put(
+        &mut self,
+        id: SubscriptionId,
+        change: &StateChange,
+    ) -> Result<bool, StoreError> {
+        let sql = "SELECT state FROM subscription WHERE id = $1 FOR UPDATE";
+        let before = self
+            .first(sql, &[&id.uuid()], |row| {
+                row.word::<SubscriptionState>(0, STATE)
+            })
+            .await?;
+        let Some(before) =
+            before.filter(|before| *before != SubscriptionState::Gone && *before != change.state)
+        else {
+            return Ok(false);
+        };
+        let sql = "UPDATE subscription
+            SET state = $2, state_reason = $3, state_since = $4, state_by = $5,
+                revision = revision + 1
+            WHERE id = $1";
+        let row = owned![
+            id.uuid(),
+            change.state.word().to_owned(),
+            change.reason.clone(),
+            Moment(change.at),
+            change.by.clone(),
+        ];
+        self.later(sql, row).await?;
+        if change.state.sends() && !before.sends() {
+            // What waited may be due; new events go behind it.
+            self.gathered.push(Fresh::Due(id));
+        }
+        Ok(true)
+    }
+}
+
+/// What an address is found by.
+fn hash(target: &TargetUrl) -> Vec<u8> {
+    Sha256::digest(target.as_str()).to_vec()
+}
+
+fn subscription(row: &Row) -> Result<Subscription, Fault> {
+    let id = SubscriptionId::new(row.guid(0)?);
+    let scope: String = row.cell(4)?;
+    let target: String = row.cell(6)?;
+    Ok(Subscription {
+        id,
+        team: TeamId::new(row.cell(1)?),
+        source: row.cell(2)?,
+        event_type: row.word(3, EVENT_TYPE)?,
+        scope: Scope::read(&scope, row.guid(5)?).ok_or_else(|| place("scope").corrupt(id))?,
+        target: TargetUrl::parse(&target).map_err(|_| place("target_url").corrupt(id))?,
+        state: row.word(7, STATE)?,
+        state_reason: row.cell(8)?,
+        state_since: row.time(9)?,
+        state_by: row.cell(10)?,
+        created_at: row.time(11)?,
+    })
+}

@@ -1,0 +1,131 @@
+//! Teams, their API keys, and the audit log.
+
+use async_trait::async_trait;
+use domain::{ApiKey, ApiKeyId, AuditEntry, KeyHash, Team, TeamId, Timestamp};
+use tokio_postgres::Row;
+
+use super::{
+    fault::Fault,
+    tx::{Change, Tx, owned},
+    values::{Cells as _, Moment, moment},
+};
+use crate::{AuditLine, ReadTeams, Revoked, StoreError, WriteTeams};
+
+#[async_trait]
+impl<G: Send> ReadTeams for Tx<'_, G> {
+    async fn team_get(&mut self, id: TeamId) -> Result<Option<Team>, StoreError> {
+        let sql = "SELECT id, name, created_at FROM team WHERE id = $1";
+        self.first(sql, &[&id.get()], |row| team(row, 0)).await
+    }
+
+    async fn api_key_get(&mut self, hash: &KeyHash) -> Result<Option<(ApiKey, Team)>, StoreError> {
+        let sql = "SELECT k.id, k.team_id, k.name, k.prefix, k.created_at, k.revoked_at,
+                t.id, t.name, t.created_at
+            FROM api_key k JOIN team t ON t.id = k.team_id
+            WHERE k.hash = $1";
+        self.first(sql, &[&&hash.bytes()[..]], |row| {
+            Ok((api_key(row)?, team(row, 6)?))
+        })
+        .await
+    }
+
+    async fn api_key_list(&mut self, team: TeamId) -> Result<Vec<ApiKey>, StoreError> {
+        let sql = "SELECT id, team_id, name, prefix, created_at, revoked_at
+            FROM api_key WHERE team_id = $1 ORDER BY created_at, id";
+        self.all(sql, &[&team.get()], api_key).await
+    }
+
+    async fn audit_list(&mut self, team: TeamId, limit: u32) -> Result<Vec<AuditLine>, StoreError> {
+        let sql = "SELECT at, key_id, by_name, door, action, subject, detail
+            FROM audit WHERE team_id = $1 ORDER BY number DESC LIMIT $2";
+        self.all(sql, &[&team.get(), &i64::from(limit)], |row| {
+            Ok(AuditLine {
+                at: row.time(0)?,
+                key: row.cell::<Option<uuid::Uuid>>(1)?.map(ApiKeyId::new),
+                by: row.cell(2)?,
+                door: row.cell(3)?,
+                action: row.cell(4)?,
+                subject: row.cell(5)?,
+                detail: row.cell(6)?,
+            })
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl WriteTeams for Change<'_> {
+    async fn team_insert(&mut self, name: &str, at: Timestamp) -> Result<TeamId, StoreError> {
+        let sql = "INSERT INTO team (name, created_at) VALUES ($1, $2) RETURNING id";
+        self.one(sql, &[&name, &Moment(at)], |row| Ok(TeamId::new(row.cell(0)?)))
+            .await
+    }
+
+    async fn api_key_insert(&mut self, key: &ApiKey, hash: &KeyHash) -> Result<(), StoreError> {
+        let sql = "INSERT INTO api_key (id, team_id, name, prefix, hash, created_at, revoked_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7)";
+        let row = owned![
+            key.id.uuid(),
+            key.team.get(),
+            key.name.clone(),
+            key.prefix.clone(),
+            hash.bytes().to_vec(),
+            Moment(key.created_at),
+            moment(key.revoked_at),
+        ];
+        self.later(sql, row).await
+    }
+
+    async fn api_key_revoke(
+        &mut self,
+        team: TeamId,
+        id: ApiKeyId,
+        at: Timestamp,
+    ) -> Result<Revoked, StoreError> {
+        let sql = "UPDATE api_key SET revoked_at = $3
+            WHERE id = $1 AND team_id = $2 AND revoked_at IS NULL";
+        if self.run(sql, &[&id.uuid(), &team.get(), &Moment(at)]).await? > 0 {
+            return Ok(Revoked::Now);
+        }
+        let sql = "SELECT 1 FROM api_key WHERE id = $1 AND team_id = $2";
+        let there = self.first(sql, &[&id.uuid(), &team.get()], |_| Ok(())).await?;
+        Ok(there.map_or(Revoked::NotThere, |()| Revoked::Before))
+    }
+
+    async fn audit_append(&mut self, entry: &AuditEntry) -> Result<(), StoreError> {
+        let sql = "INSERT INTO audit
+                (team_id, at, key_id, by_name, door, action, subject, detail)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+        let actor = &entry.actor;
+        let row = owned![
+            actor.team.get(),
+            Moment(entry.at),
+            actor.key.map(ApiKeyId::uuid),
+            actor.person.name.clone(),
+            actor.door.word().to_owned(),
+            entry.action.to_owned(),
+            entry.subject.clone(),
+            entry.detail.clone(),
+        ];
+        self.later(sql, row).await
+    }
+}
+
+fn team(row: &Row, at: usize) -> Result<Team, Fault> {
+    Ok(Team {
+        id: TeamId::new(row.cell(at)?),
+        name: row.cell(at + 1)?,
+        created_at: row.time(at + 2)?,
+    })
+}
+
+fn api_key(row: &Row) -> Result<ApiKey, Fault> {
+    Ok(ApiKey {
+        id: ApiKeyId::new(row.guid(0)?),
+        team: TeamId::new(row.cell(1)?),
+        name: row.cell(2)?,
+        prefix: row.cell(3)?,
+        created_at: row.time(4)?,
+        revoked_at: row.time_opt(5)?,
+    })
+}

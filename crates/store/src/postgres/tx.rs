@@ -1,0 +1,302 @@
+//! A transaction as the seam sees it: the ways to run a statement, and what they share.
+//!
+//! Every statement passes here, so that errors are named, statements counted, and the loss of the
+//! transaction seen, in one place each. A statement whose answer nobody waits for is sent and not
+//! awaited; the next one that is awaited, or the commit, brings its result. So a unit takes as many round
+//! trips as it has questions, not as it has statements.
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
+
+use deadpool_postgres::{ClientWrapper, Pool};
+use domain::{ChecklistId, Source, SubscriptionId, Template, VersionId};
+use futures_util::{FutureExt as _, future::BoxFuture, poll};
+use tokio_postgres::{Error, Row, Statement, types::ToSql};
+
+use super::{
+    fault::{Fault, is_collision},
+    hints::Fresh,
+};
+use crate::{Destination, MasterKey, StoreError, cache::Cache, statements::StatementCount};
+
+/// Editions of templates kept in memory. Running checklists use few at a time.
+const EDITIONS_KEPT_MAX: usize = 512;
+/// Destinations kept in memory: all of a large team's.
+const DESTINATIONS_KEPT_MAX: usize = 20_000;
+/// Checklists of which it is kept in memory from which edition they were made.
+const CHECKLISTS_KEPT_MAX: usize = 100_000;
+/// Identifiers set aside for the deliveries of one event: more than a team may have subscriptions.
+const DELIVERY_IDS: u128 = 1 << 20;
+
+/// A parameter that the statement owns, for one that is sent and not awaited.
+pub(super) type Owned = Box<dyn ToSql + Sync + Send>;
+
+/// Parameters that the statement owns.
+macro_rules! owned {
+    ($($param:expr),* $(,)?) => {
+        vec![$(Box::new($param) as $crate::postgres::tx::Owned),*]
+    };
+}
+pub(super) use owned;
+
+/// What all transactions of one store share.
+pub(super) struct Core {
+    pub(super) source: Source,
+    pub(super) key: MasterKey,
+    pub(super) editions: Cache<VersionId, Template>,
+    pub(super) versions: Cache<ChecklistId, VersionId>,
+    pub(super) destinations: Cache<(SubscriptionId, i64), Destination>,
+    /// For what is done beside units of work. Nobody who has a connection of it waits for another.
+    pub(super) side: Pool,
+    statements: StatementCount,
+    round_trips: AtomicU64,
+    last_delivery: Mutex<u128>,
+}
+
+impl Core {
+    pub(super) fn new(
+        source: Source,
+        key: MasterKey,
+        statements: StatementCount,
+        side: Pool,
+    ) -> Self {
+        Self {
+            source,
+            key,
+            editions: Cache::new(EDITIONS_KEPT_MAX),
+            versions: Cache::new(CHECKLISTS_KEPT_MAX),
+            destinations: Cache::new(DESTINATIONS_KEPT_MAX),
+            side,
+            statements,
+            round_trips: AtomicU64::new(0),
+            last_delivery: Mutex::new(0),
+        }
+    }
+
+    /// Sets identifiers aside that grow with time and with each call, from `fresh` on or later; answers
+    /// the first of a block that goes on to the end of the low half.
+    pub(super) fn delivery_ids(&self, fresh: u128) -> u128 {
+        let mut last = self.last_delivery.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = fresh.max(last.saturating_add(1));
+        *last = first.saturating_add(DELIVERY_IDS);
+        first
+    }
+}
+
+/// A transaction. `G` is what a writing one gathers for after its commit; nothing for a reading one.
+pub(super) struct Tx<'a, G> {
+    conn: &'a ClientWrapper,
+    pub(super) core: &'a Arc<Core>,
+    pub(super) gathered: G,
+    sent: Vec<BoxFuture<'a, Result<u64, Fault>>>,
+    lost: Option<Lost>,
+}
+
+/// Why the transaction can't be committed any more.
+pub(super) struct Lost {
+    pub(super) error: StoreError,
+    /// Whether the unit may be run again.
+    pub(super) collision: bool,
+}
+
+/// A transaction that changes something.
+pub(super) type Change<'a> = Tx<'a, Vec<Fresh>>;
+
+impl<'a, G> Tx<'a, G> {
+    /// Begins a transaction; that it has begun is seen with the first answer.
+    pub(super) async fn begin(
+        conn: &'a ClientWrapper,
+        core: &'a Arc<Core>,
+        gathered: G,
+        how: &'static str,
+    ) -> Self {
+        let mut tx = Self {
+            conn,
+            core,
+            gathered,
+            sent: Vec::new(),
+            lost: None,
+        };
+        tx.send(async move { Ok(conn.batch_execute(how).await.map(|()| 0)?) }.boxed())
+            .await;
+        tx
+    }
+
+    /// Ends it: commits unless it is lost or not to be kept, and says why it is lost.
+    pub(super) async fn end(mut self, keep: bool) -> Result<G, Lost> {
+        let conn = self.conn;
+        if self.lost.is_none() && !keep {
+            // What it sent and did not wait for is undone, whatever came of it.
+            self.sent.clear();
+        }
+        let how = if keep && self.lost.is_none() { "COMMIT" } else { "ROLLBACK" };
+        self.send(async move { Ok(conn.batch_execute(how).await.map(|()| 0)?) }.boxed())
+            .await;
+        let arrived = self.arrive().await;
+        match self.lost {
+            Some(lost) => Err(lost),
+            None => arrived.map(|()| self.gathered).map_err(|error| Lost {
+                error,
+                collision: false,
+            }),
+        }
+    }
+
+    /// Why it can't be committed, if so.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.is_some()
+    }
+
+    /// Runs a statement and waits for how many rows it changed.
+    pub(super) async fn run(
+        &mut self,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<u64, StoreError> {
+        let statement = self.prepare(sql).await?;
+        let conn = self.conn;
+        self.awaited(conn.execute(&statement, params)).await
+    }
+
+    /// Runs a statement whose answer nobody waits for. What goes wrong with it is said by what comes next.
+    pub(super) async fn later(&mut self, sql: &str, params: Vec<Owned>) -> Result<(), StoreError> {
+        let statement = self.prepare(sql).await?;
+        let conn = self.conn;
+        let running = async move { Ok(conn.execute_raw(&statement, params).await?) };
+        self.send(running.boxed()).await;
+        Ok(())
+    }
+
+    /// Like [`Tx::later`], for a statement that must change a row.
+    pub(super) async fn later_one(
+        &mut self,
+        sql: &'static str,
+        params: Vec<Owned>,
+    ) -> Result<(), StoreError> {
+        let statement = self.prepare(sql).await?;
+        let conn = self.conn;
+        let running = async move {
+            match conn.execute_raw(&statement, params).await? {
+                0 => Err(StoreError::Failed("there is no such row to change".into()).into()),
+                changed => Ok(changed),
+            }
+        };
+        self.send(running.boxed()).await;
+        Ok(())
+    }
+
+    /// The first row that a statement answers, if any.
+    pub(super) async fn first<T>(
+        &mut self,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+        read: impl FnOnce(&Row) -> Result<T, Fault> + Send,
+    ) -> Result<Option<T>, StoreError> {
+        let rows = self.rows(sql, params).await?;
+        rows.first().map(read).transpose().map_err(StoreError::from)
+    }
+
+    /// The row that a statement always answers.
+    pub(super) async fn one<T>(
+        &mut self,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+        read: impl FnOnce(&Row) -> Result<T, Fault> + Send,
+    ) -> Result<T, StoreError> {
+        let found = self.first(sql, params, read).await?;
+        found.ok_or_else(|| StoreError::Failed("a row that is always there was missing".into()))
+    }
+
+    /// All rows that a statement answers. Its text bounds them.
+    pub(super) async fn all<T>(
+        &mut self,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+        read: impl FnMut(&Row) -> Result<T, Fault> + Send,
+    ) -> Result<Vec<T>, StoreError> {
+        let rows = self.rows(sql, params).await?;
+        rows.iter().map(read).collect::<Result<_, _>>().map_err(StoreError::from)
+    }
+
+    /// The rows that a statement answers.
+    pub(super) async fn rows(
+        &mut self,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, StoreError> {
+        let statement = self.prepare(sql).await?;
+        let conn = self.conn;
+        self.awaited(conn.query(&statement, params)).await
+    }
+
+    /// The rows that two statements answer, asked for at once.
+    pub(super) async fn rows_of<const N: usize>(
+        &mut self,
+        asked: [(&str, &[&(dyn ToSql + Sync)]); N],
+    ) -> Result<[Vec<Row>; N], StoreError> {
+        let mut statements = Vec::with_capacity(N);
+        for (sql, _) in &asked {
+            statements.push(self.prepare(sql).await?);
+        }
+        let conn = self.conn;
+        let running = statements
+            .iter()
+            .zip(asked)
+            .map(|(statement, (_, params))| conn.query(statement, params));
+        let rows = self.awaited(futures_util::future::try_join_all(running)).await?;
+        rows.try_into()
+            .map_err(|_| StoreError::Failed("an answer was missing".into()))
+    }
+
+    async fn prepare(&mut self, sql: &str) -> Result<Statement, StoreError> {
+        if let Some(lost) = &self.lost {
+            // PostgreSQL would refuse it, too, and say less.
+            return Err(lost.error.share());
+        }
+        self.core.statements.count();
+        let prepared = self.conn.prepare_cached(sql).await;
+        prepared.map_err(|error| self.lose(error.into()))
+    }
+
+    /// Sends `running` without waiting for its answer.
+    async fn send(&mut self, mut running: BoxFuture<'a, Result<u64, Fault>>) {
+        if let std::task::Poll::Ready(done) = poll!(&mut running) {
+            if let Err(error) = done {
+                self.lose(error);
+            }
+        } else {
+            self.sent.push(running);
+        }
+    }
+
+    /// Waits for `running` and for all that was sent before.
+    async fn awaited<T>(
+        &mut self,
+        running: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, StoreError> {
+        self.core.round_trips.fetch_add(1, Ordering::Relaxed);
+        let sent = std::mem::take(&mut self.sent);
+        let (sent, done) =
+            futures_util::future::join(futures_util::future::join_all(sent), running).await;
+        for earlier in sent {
+            earlier.map_err(|error| self.lose(error))?;
+        }
+        done.map_err(|error| self.lose(error.into()))
+    }
+
+    async fn arrive(&mut self) -> Result<(), StoreError> {
+        self.awaited(async { Ok(()) }).await
+    }
+
+    // Any error makes PostgreSQL refuse all that follows, and answer a COMMIT with a rollback that is no
+    // error. So it is remembered here, whatever the unit makes of it.
+    fn lose(&mut self, fault: Fault) -> StoreError {
+        let collision = matches!(&fault, Fault::Sql(error) if is_collision(error));
+        let error = StoreError::from(fault);
+        let shared = error.share();
+        self.lost.get_or_insert(Lost { error, collision });
+        shared
+    }
+}
