@@ -6,14 +6,15 @@
 //! the object store.
 
 mod cache;
-mod error;
 mod editions;
+mod error;
 mod files;
 mod names;
 mod postgres;
 mod seam;
 mod secrets;
 mod shown;
+mod sql;
 mod sqlite;
 mod statements;
 #[cfg(test)]
@@ -22,9 +23,9 @@ mod work;
 
 pub use error::{Doing, StoreError};
 pub use files::{FileBytes, FileStore, FileStoreError, StoredBytes};
+pub use postgres::{PostgresError, PostgresLimits, PostgresOptions, open_postgres};
 pub use seam::*;
 pub use secrets::{MasterKey, MasterKeyError};
-pub use postgres::{PostgresError, PostgresLimits, PostgresOptions, open_postgres};
 pub use sqlite::{DATABASE_FILE, OpenError, SqliteLimits, SqliteOptions, open_sqlite};
 pub use statements::StatementCount;
 pub use work::{Backend, Purpose, Read, ReadJob, Store, Verdict, Write, WriteJob};

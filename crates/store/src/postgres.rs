@@ -208,7 +208,10 @@ impl Core {
     }
 
     /// Gives a sequence to those deliveries that have none, and answers those of all of them.
-    async fn number(self: &Arc<Self>, ids: Vec<Uuid>) -> Result<Vec<(DeliveryId, i64)>, StoreError> {
+    async fn number(
+        self: &Arc<Self>,
+        ids: Vec<Uuid>,
+    ) -> Result<Vec<(DeliveryId, i64)>, StoreError> {
         self.beside(async |tx| tx.number(&ids).await).await
     }
 }

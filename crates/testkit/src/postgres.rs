@@ -62,7 +62,10 @@ impl PostgresServer {
     pub fn database(&'static self) -> PostgresDatabase {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        self.tool("createdb", &["--template=template0", "--encoding=UTF8", &name]);
+        self.tool(
+            "createdb",
+            &["--template=template0", "--encoding=UTF8", &name],
+        );
         PostgresDatabase { name, server: self }
     }
 
@@ -76,7 +79,12 @@ impl PostgresServer {
             run(Command::new("chown").arg(UNPRIVILEGED).arg(&folder));
         }
         let data = folder.join("data");
-        let options = ["--auth=trust", "--username=postgres", "--encoding=UTF8", "--no-locale"];
+        let options = [
+            "--auth=trust",
+            "--username=postgres",
+            "--encoding=UTF8",
+            "--no-locale",
+        ];
         run(program("initdb").args(options).arg("-D").arg(&data));
         let port = free_port();
         let mut server = program("postgres");

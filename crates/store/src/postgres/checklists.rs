@@ -17,10 +17,10 @@ use super::{
     values::{Cells as _, Moment, moment},
 };
 use crate::{
-    ChecklistQuery, Fields, Page, ReadChecklists, StoreError, WriteChecklists, names::folded,
+    ChecklistQuery, Fields, Page, ReadChecklists, StoreError, WriteChecklists, names::folded, sql,
 };
 use page::page_statement;
-use state::{FILE_COLUMNS, stored_file};
+use state::stored_file;
 
 #[async_trait]
 impl<G: Send> ReadChecklists for Tx<'_, G> {
@@ -38,7 +38,10 @@ impl<G: Send> ReadChecklists for Tx<'_, G> {
         query: &ChecklistQuery,
     ) -> Result<Vec<ChecklistId>, StoreError> {
         let (sql, bound) = page_statement(query);
-        let bound: Vec<_> = bound.iter().map(|value| &**value as &(dyn ToSql + Sync)).collect();
+        let bound: Vec<_> = bound
+            .iter()
+            .map(|value| &**value as &(dyn ToSql + Sync))
+            .collect();
         self.all(&sql, &bound, |row| Ok(ChecklistId::new(row.cell(0)?)))
             .await
     }
@@ -78,13 +81,9 @@ impl<G: Send> ReadChecklists for Tx<'_, G> {
         control: ControlKey,
         page: Page,
     ) -> Result<Vec<StoredFile>, StoreError> {
-        let sql = format!(
-            "SELECT {FILE_COLUMNS} FROM file WHERE team_id = $1 AND control_key = $2
-            ORDER BY number DESC LIMIT $3 OFFSET $4"
-        );
         let (size, offset) = (i64::from(page.size), page.offset());
         let bound: [&(dyn ToSql + Sync); 4] = [&team.get(), &control.uuid(), &size, &offset];
-        self.all(&sql, &bound, stored_file).await
+        self.all(sql::FILE_PAGE, &bound, stored_file).await
     }
 
     async fn file_get(
@@ -92,8 +91,8 @@ impl<G: Send> ReadChecklists for Tx<'_, G> {
         team: TeamId,
         key: FileKey,
     ) -> Result<Option<StoredFile>, StoreError> {
-        let sql = format!("SELECT {FILE_COLUMNS} FROM file WHERE key = $1 AND team_id = $2");
-        self.first(&sql, &[&key.uuid(), &team.get()], stored_file).await
+        let bound: [&(dyn ToSql + Sync); 2] = [&key.uuid(), &team.get()];
+        self.first(sql::FILE_GET, &bound, stored_file).await
     }
 
     async fn file_orphans(&mut self, keys: &[FileKey]) -> Result<Vec<FileKey>, StoreError> {
@@ -101,7 +100,8 @@ impl<G: Send> ReadChecklists for Tx<'_, G> {
             WHERE NOT EXISTS (SELECT 1 FROM file WHERE file.key = given.key)
             ORDER BY given.place";
         let keys: Vec<Uuid> = keys.iter().map(|key| key.uuid()).collect();
-        self.all(sql, &[&keys], |row| Ok(FileKey::new(row.guid(0)?))).await
+        self.all(sql, &[&keys], |row| Ok(FileKey::new(row.guid(0)?)))
+            .await
     }
 }
 
@@ -140,7 +140,9 @@ impl WriteChecklists for Change<'_> {
             let tasks = list.template.tasks.iter().enumerate();
             tasks.filter(|(_, task)| !task.heading)
         };
-        let ids: Vec<i64> = tasks().map(|(index, _)| TaskId::of(id, index).get()).collect();
+        let ids: Vec<i64> = tasks()
+            .map(|(index, _)| TaskId::of(id, index).get())
+            .collect();
         let keys: Vec<Uuid> = tasks().map(|(_, task)| task.key.uuid()).collect();
         let sql = "INSERT INTO checklist_task (id, key, status, completions)
             SELECT id, key, 'Incomplete', 0
@@ -160,29 +162,24 @@ impl WriteChecklists for Change<'_> {
             WHERE id = $1 AND ended_at IS DISTINCT FROM $2";
         self.later(sql, owned![id.checklist().get(), moment(head.ended_at)])
             .await?;
-        let sql = "UPDATE checklist_task
-            SET status = $2, done_at = $3, done_by = $4, done_email = $5, completions = $6
-            WHERE id = $1";
+        let sql = sql::TASK_PUT;
         let done = state.done.as_ref();
         let row = owned![
-            id.get(),
             state.status.word().to_owned(),
             done.map(|done| Moment(done.at)),
             done.map(|done| done.by.name.clone()),
             done.and_then(|done| done.by.email.clone()),
             i64::from(state.completions),
+            id.get(),
         ];
         self.later_one(sql, row).await
     }
 
     async fn field_put(&mut self, id: FieldId, value: &str) -> Result<(), StoreError> {
         if value.is_empty() {
-            return self
-                .later("DELETE FROM field WHERE id = $1", owned![id.get()])
-                .await;
+            return self.later(sql::FIELD_REMOVE, owned![id.get()]).await;
         }
-        let sql = "INSERT INTO field (id, value) VALUES ($1, $2)
-            ON CONFLICT (id) DO UPDATE SET value = excluded.value";
+        let sql = sql::FIELD_PUT;
         self.later(sql, owned![id.get(), value.to_owned()]).await
     }
 
@@ -192,9 +189,7 @@ impl WriteChecklists for Change<'_> {
         control: ControlKey,
         file: &StoredFile,
     ) -> Result<(), StoreError> {
-        let sql = "INSERT INTO file (key, team_id, control_key, field_id, name, size, media_type,
-                sha256, uploaded_at, uploaded_by, uploaded_email)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+        let sql = sql::FILE_INSERT;
         let size = i64::try_from(file.size).map_err(|error| StoreError::Failed(error.into()))?;
         let row = owned![
             file.key.uuid(),

@@ -6,7 +6,9 @@ mod page;
 mod settling;
 
 use async_trait::async_trait;
-use domain::{DeliveryId, DeliveryState, NodeId, SubscriptionId, SubscriptionState, TeamId, Timestamp};
+use domain::{
+    DeliveryId, DeliveryState, NodeId, SubscriptionId, SubscriptionState, TeamId, Timestamp,
+};
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
@@ -17,7 +19,7 @@ use super::{
     values::{Cells as _, Moment, Place},
 };
 use crate::{
-    Lease, Redelivery, Rescue, Settled, Settlement, StoreError, Take, Taken, WriteDeliveries,
+    Lease, Redelivery, Rescue, Settled, Settlement, StoreError, Take, Taken, WriteDeliveries, sql,
 };
 pub(super) use leasing::LeaseTerms;
 
@@ -78,7 +80,10 @@ impl WriteDeliveries for Change<'_> {
                 AND d.lease_node = given.node AND e.id = d.event
             RETURNING d.subscription_id";
         let ids: Vec<Uuid> = leases.iter().map(|lease| lease.delivery.uuid()).collect();
-        let attempts: Vec<i64> = leases.iter().map(|lease| i64::from(lease.attempt)).collect();
+        let attempts: Vec<i64> = leases
+            .iter()
+            .map(|lease| i64::from(lease.attempt))
+            .collect();
         let nodes: Vec<Uuid> = leases.iter().map(|lease| lease.node.uuid()).collect();
         let bound: [&(dyn ToSql + Sync); 4] = [&ids, &attempts, &nodes, &Moment(now)];
         let lanes = self
@@ -124,9 +129,8 @@ impl WriteDeliveries for Change<'_> {
             Some((_, _, SubscriptionState::Paused)) => return Ok(Redelivery::Paused),
             Some((subscription, _, _)) => subscription,
         };
-        let sql = "UPDATE delivery SET state = 'waiting', reason = '', due_at = $2, manual_by = $3
-            WHERE id = $1";
-        self.later(sql, owned![id.uuid(), Moment(now), by.to_owned()])
+        let sql = sql::DELIVERY_REDELIVER;
+        self.later(sql, owned![Moment(now), by.to_owned(), id.uuid()])
             .await?;
         self.gathered.push(Fresh::Due(subscription));
         Ok(Redelivery::Due(subscription))

@@ -113,7 +113,10 @@ pub(super) async fn hint_loop(shared: Arc<Shared>, mut hints: mpsc::UnboundedRec
         let Some(lanes) = shared.hints.lanes() else {
             continue;
         };
-        let subscriptions: Vec<_> = hints.iter().map(|hint| hint.permit.subscription()).collect();
+        let subscriptions: Vec<_> = hints
+            .iter()
+            .map(|hint| hint.permit.subscription())
+            .collect();
         if let Err(error) = hand_over(&shared, &lanes, hints).await {
             // They stay due in the table.
             tracing::warn!(%error, "deliveries could not be leased at once; the next look finds them");

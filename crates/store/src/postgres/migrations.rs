@@ -22,7 +22,8 @@ pub(super) enum Migrated {
 /// Brings the schema up to date.
 pub(super) async fn migrate(client: &mut Client) -> Result<Migrated, Error> {
     let tx = client.transaction().await?;
-    tx.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
+    tx.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK])
+        .await?;
     tx.batch_execute(
         "CREATE TABLE IF NOT EXISTS schema_step (
             number  bigint      PRIMARY KEY,

@@ -115,15 +115,18 @@ pub enum PostgresError {
 /// # Panics
 /// Outside of a tokio runtime.
 pub async fn open_postgres(options: PostgresOptions) -> Result<Store, PostgresError> {
-    let config = Config::from_str(&options.url)
-        .map_err(|error| PostgresError::BadUrl(chain(&error)))?;
+    let config =
+        Config::from_str(&options.url).map_err(|error| PostgresError::BadUrl(chain(&error)))?;
     let limits = options.limits;
     let side = pool(&config, SIDE_CONNECTIONS, limits)?;
     let pool = pool(&config, limits.connections, limits)?;
-    let mut conn = pool.get().await.map_err(|error| PostgresError::Unreachable {
-        host: host(&config),
-        message: chain(&error),
-    })?;
+    let mut conn = pool
+        .get()
+        .await
+        .map_err(|error| PostgresError::Unreachable {
+            host: host(&config),
+            message: chain(&error),
+        })?;
     prepare(&mut conn, &options.key, &options.source).await?;
     drop(conn);
     let core = Core::new(options.source, options.key, options.statements, side);
@@ -137,7 +140,8 @@ async fn prepare(
     source: &Source,
 ) -> Result<(), PostgresError> {
     let failed = |error: tokio_postgres::Error| PostgresError::Failed(chain(&error));
-    let sql = "SELECT current_setting('server_version_num')::int, current_setting('server_version')";
+    let sql =
+        "SELECT current_setting('server_version_num')::int, current_setting('server_version')";
     let row = client.query_one(sql, &[]).await.map_err(failed)?;
     if row.try_get::<_, i32>(0).map_err(failed)? < VERSION_MIN {
         return Err(PostgresError::TooOld(row.try_get(1).map_err(failed)?));

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     Destination, ReadSubscriptions, StateChange, StoreError, SubscriptionIdentity,
-    WriteSubscriptions, secrets::secret_cell,
+    WriteSubscriptions, secrets::secret_cell, sql,
 };
 
 const fn place(column: &'static str) -> Place {
@@ -49,7 +49,8 @@ impl<G: Send> ReadSubscriptions for Tx<'_, G> {
         id: SubscriptionId,
     ) -> Result<Option<Subscription>, StoreError> {
         let sql = select!("WHERE id = $1 AND team_id = $2");
-        self.first(sql, &[&id.uuid(), &team.get()], subscription).await
+        self.first(sql, &[&id.uuid(), &team.get()], subscription)
+            .await
     }
 
     async fn subscription_find(
@@ -84,12 +85,16 @@ impl<G: Send> ReadSubscriptions for Tx<'_, G> {
         );
         let event_type = event_type.map(EventType::word);
         let limit = i64::from(limit);
-        self.all(sql, &[&team.get(), &source, &event_type, &limit], subscription)
-            .await
+        self.all(
+            sql,
+            &[&team.get(), &source, &event_type, &limit],
+            subscription,
+        )
+        .await
     }
 
     async fn subscription_count(&mut self, team: TeamId) -> Result<u64, StoreError> {
-        let sql = "SELECT count(*) FROM subscription WHERE team_id = $1 AND state <> 'gone'";
+        let sql = sql::SUBSCRIPTION_COUNT;
         let count: i64 = self.one(sql, &[&team.get()], |row| row.cell(0)).await?;
         Ok(count.unsigned_abs())
     }
@@ -112,7 +117,13 @@ impl<G: Send> Tx<'_, G> {
                 let (target, secret): (String, Vec<u8>) = (row.cell(0)?, row.cell(1)?);
                 let team = TeamId::new(row.cell(2)?);
                 // It may have changed since; then this is what holds now, under its own revision.
-                Ok((target, secret, team, row.word(3, STATE)?, row.cell::<i64>(4)?))
+                Ok((
+                    target,
+                    secret,
+                    team,
+                    row.word(3, STATE)?,
+                    row.cell::<i64>(4)?,
+                ))
             })
             .await?;
         let target = TargetUrl::parse(&target).map_err(|_| place("target_url").corrupt(id))?;
@@ -172,7 +183,7 @@ impl WriteSubscriptions for Change<'_> {
             hash(&subscription.target),
         ];
         self.later(sql, row).await?;
-        let sql = "INSERT INTO subscription_sequence (subscription_id, last) VALUES ($1, 0)";
+        let sql = sql::SEQUENCE_INSERT;
         // Awaited, so that one that is there already is told at once.
         self.run(sql, &[&id]).await?;
         Ok(())
@@ -194,16 +205,13 @@ impl WriteSubscriptions for Change<'_> {
         else {
             return Ok(false);
         };
-        let sql = "UPDATE subscription
-            SET state = $2, state_reason = $3, state_since = $4, state_by = $5,
-                revision = revision + 1
-            WHERE id = $1";
+        let sql = sql::SUBSCRIPTION_STATE_PUT;
         let row = owned![
-            id.uuid(),
             change.state.word().to_owned(),
             change.reason.clone(),
             Moment(change.at),
             change.by.clone(),
+            id.uuid(),
         ];
         self.later(sql, row).await?;
         if change.state.sends() && !before.sends() {

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     ControlPlace, Named, ReadTemplates, StoreError, TaskPlace, TemplateRecord, WriteTemplates,
-    editions::edition_read, names::folded,
+    editions::edition_read, names::folded, sql,
 };
 
 const CONTROL_TYPE: Place = Place {
@@ -35,8 +35,7 @@ impl<G: Send> ReadTemplates for Tx<'_, G> {
         team: TeamId,
         limit: u32,
     ) -> Result<Vec<Named<TemplateKey>>, StoreError> {
-        let sql = "SELECT key, name FROM template WHERE team_id = $1
-            ORDER BY name_folded, name, key LIMIT $2";
+        let sql = sql::TEMPLATE_LIST;
         self.all(sql, &[&team.get(), &i64::from(limit)], |row| {
             Ok(Named {
                 key: TemplateKey::new(row.guid(0)?),
@@ -47,7 +46,7 @@ impl<G: Send> ReadTemplates for Tx<'_, G> {
     }
 
     async fn template_count(&mut self, team: TeamId) -> Result<u64, StoreError> {
-        let sql = "SELECT count(*) FROM template WHERE team_id = $1";
+        let sql = sql::TEMPLATE_COUNT;
         let count: i64 = self.one(sql, &[&team.get()], |row| row.cell(0)).await?;
         Ok(count.unsigned_abs())
     }
@@ -57,7 +56,7 @@ impl<G: Send> ReadTemplates for Tx<'_, G> {
         team: TeamId,
         key: TemplateKey,
     ) -> Result<Option<TemplateRecord>, StoreError> {
-        let sql = "SELECT version FROM template WHERE key = $1 AND team_id = $2";
+        let sql = sql::TEMPLATE_GET;
         let version = self
             .first(sql, &[&key.uuid(), &team.get()], |row| {
                 Ok(VersionId::new(row.guid(0)?))
@@ -76,12 +75,12 @@ impl<G: Send> ReadTemplates for Tx<'_, G> {
 
     async fn template_known_keys(&mut self, key: TemplateKey) -> Result<KnownKeys, StoreError> {
         let mut known = KnownKeys::default();
-        let sql = "SELECT key FROM template_task WHERE template_key = $1";
+        let sql = sql::TEMPLATE_KNOWN_TASKS;
         let tasks = self
             .all(sql, &[&key.uuid()], |row| Ok(TaskKey::new(row.guid(0)?)))
             .await?;
         known.tasks.extend(tasks);
-        let sql = "SELECT key, id, type FROM template_control WHERE template_key = $1";
+        let sql = sql::TEMPLATE_KNOWN_CONTROLS;
         let controls = self
             .all(sql, &[&key.uuid()], |row| {
                 let control = (ControlId::new(row.cell(1)?), row.word(2, CONTROL_TYPE)?);
@@ -97,8 +96,7 @@ impl<G: Send> ReadTemplates for Tx<'_, G> {
         team: TeamId,
         key: TaskKey,
     ) -> Result<Option<TaskPlace>, StoreError> {
-        let sql = "SELECT template_key, name, heading FROM template_task
-            WHERE key = $1 AND team_id = $2";
+        let sql = sql::TASK_FIND;
         self.first(sql, &[&key.uuid(), &team.get()], |row| {
             Ok(TaskPlace {
                 template: TemplateKey::new(row.guid(0)?),
@@ -114,8 +112,7 @@ impl<G: Send> ReadTemplates for Tx<'_, G> {
         team: TeamId,
         key: ControlKey,
     ) -> Result<Option<ControlPlace>, StoreError> {
-        let sql = "SELECT template_key, task_key, name, type FROM template_control
-            WHERE key = $1 AND team_id = $2";
+        let sql = sql::CONTROL_FIND;
         self.first(sql, &[&key.uuid(), &team.get()], |row| {
             Ok(ControlPlace {
                 template: TemplateKey::new(row.guid(0)?),
@@ -151,12 +148,16 @@ impl<G: Send> ReadTemplates for Tx<'_, G> {
     ) -> Result<Vec<Named<ControlKey>>, StoreError> {
         let sql = "SELECT key, name FROM template_control
             WHERE team_id = $1 AND type = $2 AND current ORDER BY name, key LIMIT $3";
-        self.all(sql, &[&team.get(), &kind.word(), &i64::from(limit)], |row| {
-            Ok(Named {
-                key: ControlKey::new(row.guid(0)?),
-                name: row.cell(1)?,
-            })
-        })
+        self.all(
+            sql,
+            &[&team.get(), &kind.word(), &i64::from(limit)],
+            |row| {
+                Ok(Named {
+                    key: ControlKey::new(row.guid(0)?),
+                    name: row.cell(1)?,
+                })
+            },
+        )
         .await
     }
 }
@@ -170,7 +171,7 @@ impl<G: Send> Tx<'_, G> {
         if let Some(template) = self.core.editions.get(&version) {
             return Ok(template);
         }
-        let sql = "SELECT template_key, document FROM template_version WHERE id = $1";
+        let sql = sql::VERSION_GET;
         let (key, document) = self
             .one(sql, &[&version.uuid()], |row| {
                 let Json(document) = row.cell::<Json<TemplateDocument>>(1)?;
@@ -194,8 +195,7 @@ impl WriteTemplates for Change<'_> {
     }
 
     async fn control_ids_reserve(&mut self, count: u32) -> Result<ControlId, StoreError> {
-        let sql = "UPDATE counter SET next = next + $1 WHERE name = 'control'
-            RETURNING next - $1";
+        let sql = sql::CONTROL_IDS_RESERVE;
         self.one(sql, &[&i64::from(count)], |row| {
             Ok(ControlId::new(row.cell(0)?))
         })
@@ -210,10 +210,10 @@ impl WriteTemplates for Change<'_> {
         at: Timestamp,
     ) -> Result<(), StoreError> {
         let (key, at) = (template.key.uuid(), Moment(at));
-        let sql = "INSERT INTO template_version (id, template_key, document, created_at)
-            VALUES ($1, $2, $3, $4)";
+        let sql = sql::VERSION_INSERT;
         let document = Json(template.to_document());
-        self.run(sql, &[&version.uuid(), &key, &document, &at]).await?;
+        self.run(sql, &[&version.uuid(), &key, &document, &at])
+            .await?;
         let sql = "INSERT INTO template AS t
                 (key, team_id, name, name_folded, version, created_at, updated_at)
             VALUES ($1, $2, $3, $4, $5, $6, $6)
@@ -272,7 +272,9 @@ impl Change<'_> {
         let keys: Vec<Uuid> = controls().map(|(_, control)| control.key.uuid()).collect();
         let of: Vec<Uuid> = controls().map(|(task, _)| task.key.uuid()).collect();
         let ids: Vec<i64> = controls().map(|(_, control)| control.id.get()).collect();
-        let names: Vec<&str> = controls().map(|(_, control)| control.name.as_str()).collect();
+        let names: Vec<&str> = controls()
+            .map(|(_, control)| control.name.as_str())
+            .collect();
         let kinds: Vec<&str> = controls()
             .map(|(_, control)| control.kind.kind().word())
             .collect();

@@ -78,7 +78,10 @@ impl Core {
     /// Sets identifiers aside that grow with time and with each call, from `fresh` on or later; answers
     /// the first of a block that goes on to the end of the low half.
     pub(super) fn delivery_ids(&self, fresh: u128) -> u128 {
-        let mut last = self.last_delivery.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self
+            .last_delivery
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let first = fresh.max(last.saturating_add(1));
         *last = first.saturating_add(DELIVERY_IDS);
         first
@@ -131,7 +134,11 @@ impl<'a, G> Tx<'a, G> {
             // What it sent and did not wait for is undone, whatever came of it.
             self.sent.clear();
         }
-        let how = if keep && self.lost.is_none() { "COMMIT" } else { "ROLLBACK" };
+        let how = if keep && self.lost.is_none() {
+            "COMMIT"
+        } else {
+            "ROLLBACK"
+        };
         self.send(async move { Ok(conn.batch_execute(how).await.map(|()| 0)?) }.boxed())
             .await;
         let arrived = self.arrive().await;
@@ -142,11 +149,6 @@ impl<'a, G> Tx<'a, G> {
                 collision: false,
             }),
         }
-    }
-
-    /// Why it can't be committed, if so.
-    pub(super) fn is_lost(&self) -> bool {
-        self.lost.is_some()
     }
 
     /// Runs a statement and waits for how many rows it changed.
@@ -217,7 +219,10 @@ impl<'a, G> Tx<'a, G> {
         read: impl FnMut(&Row) -> Result<T, Fault> + Send,
     ) -> Result<Vec<T>, StoreError> {
         let rows = self.rows(sql, params).await?;
-        rows.iter().map(read).collect::<Result<_, _>>().map_err(StoreError::from)
+        rows.iter()
+            .map(read)
+            .collect::<Result<_, _>>()
+            .map_err(StoreError::from)
     }
 
     /// The rows that a statement answers.
@@ -245,7 +250,9 @@ impl<'a, G> Tx<'a, G> {
             .iter()
             .zip(asked)
             .map(|(statement, (_, params))| conn.query(statement, params));
-        let rows = self.awaited(futures_util::future::try_join_all(running)).await?;
+        let rows = self
+            .awaited(futures_util::future::try_join_all(running))
+            .await?;
         rows.try_into()
             .map_err(|_| StoreError::Failed("an answer was missing".into()))
     }

@@ -10,7 +10,8 @@ use domain::{
 use crate::{Lease, LeasedDelivery, StoreError};
 
 /// What an attempt says that was being made when its server ended.
-pub(crate) const LEASE_LAPSED: &str = "the server ended during this attempt; whether it was sent is not known";
+pub(crate) const LEASE_LAPSED: &str =
+    "the server ended during this attempt; whether it was sent is not known";
 /// Why a delivery is exhausted.
 pub(crate) const ATTEMPTS_USED_UP: &str = "every attempt failed";
 

@@ -15,7 +15,7 @@ use super::{
     values::millis,
 };
 use crate::{
-    ChecklistQuery, Fields, Page, ReadChecklists, StoreError, WriteChecklists, names::folded,
+    ChecklistQuery, Fields, Page, ReadChecklists, StoreError, WriteChecklists, names::folded, sql,
 };
 use page::page_statement;
 use state::{head, stored_file};
@@ -28,9 +28,7 @@ impl<G: Send> ReadChecklists for Tx<'_, G> {
         id: ChecklistId,
         fields: Fields,
     ) -> Result<Option<Checklist>, StoreError> {
-        let sql = "SELECT id, key, version, name, created_at, created_by, created_email,
-                scheduled_at, started_at, ended_at, archived_at
-            FROM checklist WHERE id = ?1 AND team_id = ?2";
+        let sql = sql::CHECKLIST_HEAD;
         let head = self.first(sql, params![id.get(), team.get()], |row| head(row, team))?;
         let Some(head) = head else {
             return Ok(None);
@@ -92,10 +90,7 @@ impl<G: Send> ReadChecklists for Tx<'_, G> {
         control: ControlKey,
         page: Page,
     ) -> Result<Vec<StoredFile>, StoreError> {
-        let sql = "SELECT key, field_id, name, size, media_type, sha256,
-                uploaded_at, uploaded_by, uploaded_email
-            FROM file WHERE team_id = ?1 AND control_key = ?2
-            ORDER BY number DESC LIMIT ?3 OFFSET ?4";
+        let sql = sql::FILE_PAGE;
         let bound = params![team.get(), control.uuid(), page.size, page.offset()];
         self.all(sql, bound, stored_file)
     }
@@ -105,9 +100,7 @@ impl<G: Send> ReadChecklists for Tx<'_, G> {
         team: TeamId,
         key: FileKey,
     ) -> Result<Option<StoredFile>, StoreError> {
-        let sql = "SELECT key, field_id, name, size, media_type, sha256,
-                uploaded_at, uploaded_by, uploaded_email
-            FROM file WHERE key = ?1 AND team_id = ?2";
+        let sql = sql::FILE_GET;
         self.first(sql, params![key.uuid(), team.get()], stored_file)
     }
 
@@ -171,19 +164,17 @@ impl WriteChecklists for Change<'_> {
         state: &TaskState,
         head: &ChecklistHead,
     ) -> Result<(), StoreError> {
-        let sql = "UPDATE checklist_task
-            SET status = ?2, done_at = ?3, done_by = ?4, done_email = ?5, completions = ?6
-            WHERE id = ?1";
+        let sql = sql::TASK_PUT;
         let done = state.done.as_ref();
         let changed = self.run(
             sql,
             params![
-                id.get(),
                 state.status.word(),
                 done.map(|done| done.at.as_millis()),
                 done.map(|done| &done.by.name),
                 done.and_then(|done| done.by.email.as_ref()),
                 state.completions,
+                id.get(),
             ],
         )?;
         if changed == 0 {
@@ -197,11 +188,10 @@ impl WriteChecklists for Change<'_> {
 
     async fn field_put(&mut self, id: FieldId, value: &str) -> Result<(), StoreError> {
         if value.is_empty() {
-            self.run("DELETE FROM field WHERE id = ?1", [id.get()])?;
+            self.run(sql::FIELD_REMOVE, [id.get()])?;
             return Ok(());
         }
-        let sql = "INSERT INTO field (id, value) VALUES (?1, ?2)
-            ON CONFLICT (id) DO UPDATE SET value = excluded.value";
+        let sql = sql::FIELD_PUT;
         self.run(sql, params![id.get(), value])?;
         Ok(())
     }
@@ -212,9 +202,7 @@ impl WriteChecklists for Change<'_> {
         control: ControlKey,
         file: &StoredFile,
     ) -> Result<(), StoreError> {
-        let sql = "INSERT INTO file (key, team_id, control_key, field_id, name, size, media_type,
-                sha256, uploaded_at, uploaded_by, uploaded_email)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+        let sql = sql::FILE_INSERT;
         let size = i64::try_from(file.size).map_err(|error| StoreError::Failed(error.into()))?;
         self.run(
             sql,

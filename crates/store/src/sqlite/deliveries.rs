@@ -22,7 +22,7 @@ use settling::Lapsed;
 
 use crate::{
     Lease, LeasedDelivery, Redelivery, Rescue, Settled, Settlement, StoreError, Take, Taken,
-    WriteDeliveries,
+    WriteDeliveries, sql,
 };
 
 const DELIVERY_STATE: Place = Place {
@@ -149,9 +149,8 @@ impl WriteDeliveries for Change<'_> {
             Some((_, _, SubscriptionState::Paused)) => return Ok(Redelivery::Paused),
             Some((subscription, _, _)) => subscription,
         };
-        let sql = "UPDATE delivery SET state = 'waiting', reason = '', due_at = ?2, manual_by = ?3
-            WHERE id = ?1";
-        self.run(sql, params![id.uuid(), now.as_millis(), by])?;
+        let sql = sql::DELIVERY_REDELIVER;
+        self.run(sql, params![now.as_millis(), by, id.uuid()])?;
         self.gathered.due(subscription);
         Ok(Redelivery::Due(subscription))
     }

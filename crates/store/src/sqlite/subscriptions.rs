@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     Destination, ReadSubscriptions, StateChange, StoreError, SubscriptionIdentity,
-    WriteSubscriptions, secrets::secret_cell,
+    WriteSubscriptions, secrets::secret_cell, sql,
 };
 
 const fn place(column: &'static str) -> Place {
@@ -89,7 +89,7 @@ impl<G: Send> ReadSubscriptions for Tx<'_, G> {
     }
 
     async fn subscription_count(&mut self, team: TeamId) -> Result<u64, StoreError> {
-        let sql = "SELECT count(*) FROM subscription WHERE team_id = ?1 AND state <> 'gone'";
+        let sql = sql::SUBSCRIPTION_COUNT;
         let count: i64 = self.one(sql, [team.get()], |row| Ok(row.get(0)?))?;
         Ok(count.unsigned_abs())
     }
@@ -173,7 +173,7 @@ impl WriteSubscriptions for Change<'_> {
                 subscription.created_at.as_millis(),
             ],
         )?;
-        let sql = "INSERT INTO subscription_sequence (subscription_id, last) VALUES (?1, 0)";
+        let sql = sql::SEQUENCE_INSERT;
         self.run(sql, [id])?;
         Ok(())
     }
@@ -192,18 +192,15 @@ impl WriteSubscriptions for Change<'_> {
         else {
             return Ok(false);
         };
-        let sql = "UPDATE subscription
-            SET state = ?2, state_reason = ?3, state_since = ?4, state_by = ?5,
-                revision = revision + 1
-            WHERE id = ?1";
+        let sql = sql::SUBSCRIPTION_STATE_PUT;
         self.run(
             sql,
             params![
-                id.uuid(),
                 change.state.word(),
                 change.reason,
                 change.at.as_millis(),
                 change.by,
+                id.uuid(),
             ],
         )?;
         if change.state.sends() && !before.sends() {

@@ -9,34 +9,29 @@ use super::{
     tx::{Change, Tx},
     values::{Cells as _, millis},
 };
-use crate::{AuditLine, ReadTeams, Revoked, StoreError, WriteTeams};
+use crate::{AuditLine, ReadTeams, Revoked, StoreError, WriteTeams, sql};
 
 #[async_trait]
 impl<G: Send> ReadTeams for Tx<'_, G> {
     async fn team_get(&mut self, id: TeamId) -> Result<Option<Team>, StoreError> {
-        let sql = "SELECT id, name, created_at FROM team WHERE id = ?1";
+        let sql = sql::TEAM_GET;
         self.first(sql, [id.get()], |row| team(row, 0))
     }
 
     async fn api_key_get(&mut self, hash: &KeyHash) -> Result<Option<(ApiKey, Team)>, StoreError> {
-        let sql = "SELECT k.id, k.team_id, k.name, k.prefix, k.created_at, k.revoked_at,
-                t.id, t.name, t.created_at
-            FROM api_key k JOIN team t ON t.id = k.team_id
-            WHERE k.hash = ?1";
+        let sql = sql::API_KEY_GET;
         self.first(sql, [hash.bytes()], |row| {
             Ok((api_key(row)?, team(row, 6)?))
         })
     }
 
     async fn api_key_list(&mut self, team: TeamId) -> Result<Vec<ApiKey>, StoreError> {
-        let sql = "SELECT id, team_id, name, prefix, created_at, revoked_at
-            FROM api_key WHERE team_id = ?1 ORDER BY created_at, id";
+        let sql = sql::API_KEY_LIST;
         self.all(sql, [team.get()], api_key)
     }
 
     async fn audit_list(&mut self, team: TeamId, limit: u32) -> Result<Vec<AuditLine>, StoreError> {
-        let sql = "SELECT at, key_id, by_name, door, action, subject, detail
-            FROM audit WHERE team_id = ?1 ORDER BY number DESC LIMIT ?2";
+        let sql = sql::AUDIT_LIST;
         self.all(sql, params![team.get(), limit], |row| {
             Ok(AuditLine {
                 at: row.time(0)?,
@@ -60,8 +55,7 @@ impl WriteTeams for Change<'_> {
     }
 
     async fn api_key_insert(&mut self, key: &ApiKey, hash: &KeyHash) -> Result<(), StoreError> {
-        let sql = "INSERT INTO api_key (id, team_id, name, prefix, hash, created_at, revoked_at)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        let sql = sql::API_KEY_INSERT;
         self.run(
             sql,
             params![
@@ -83,12 +77,11 @@ impl WriteTeams for Change<'_> {
         id: ApiKeyId,
         at: Timestamp,
     ) -> Result<Revoked, StoreError> {
-        let sql = "UPDATE api_key SET revoked_at = ?3
-            WHERE id = ?1 AND team_id = ?2 AND revoked_at IS NULL";
-        if self.run(sql, params![id.uuid(), team.get(), at.as_millis()])? > 0 {
+        let sql = sql::API_KEY_REVOKE;
+        if self.run(sql, params![at.as_millis(), id.uuid(), team.get()])? > 0 {
             return Ok(Revoked::Now);
         }
-        let sql = "SELECT 1 FROM api_key WHERE id = ?1 AND team_id = ?2";
+        let sql = sql::API_KEY_THERE;
         let there = self.first(sql, params![id.uuid(), team.get()], |_| Ok(()))?;
         Ok(there.map_or(Revoked::NotThere, |()| Revoked::Before))
     }

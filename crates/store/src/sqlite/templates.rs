@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     ControlPlace, Named, ReadTemplates, StoreError, TaskPlace, TemplateRecord, WriteTemplates,
-    editions::edition_read, names::folded,
+    editions::edition_read, names::folded, sql,
 };
 
 const CONTROL_TYPE: Place = Place {
@@ -35,8 +35,7 @@ impl<G: Send> ReadTemplates for Tx<'_, G> {
         team: TeamId,
         limit: u32,
     ) -> Result<Vec<Named<TemplateKey>>, StoreError> {
-        let sql = "SELECT key, name FROM template WHERE team_id = ?1
-            ORDER BY name_folded, name, key LIMIT ?2";
+        let sql = sql::TEMPLATE_LIST;
         self.all(sql, params![team.get(), limit], |row| {
             Ok(Named {
                 key: TemplateKey::new(row.guid(0)?),
@@ -46,7 +45,7 @@ impl<G: Send> ReadTemplates for Tx<'_, G> {
     }
 
     async fn template_count(&mut self, team: TeamId) -> Result<u64, StoreError> {
-        let sql = "SELECT count(*) FROM template WHERE team_id = ?1";
+        let sql = sql::TEMPLATE_COUNT;
         let count: i64 = self.one(sql, [team.get()], |row| Ok(row.get(0)?))?;
         Ok(count.unsigned_abs())
     }
@@ -56,7 +55,7 @@ impl<G: Send> ReadTemplates for Tx<'_, G> {
         team: TeamId,
         key: TemplateKey,
     ) -> Result<Option<TemplateRecord>, StoreError> {
-        let sql = "SELECT version FROM template WHERE key = ?1 AND team_id = ?2";
+        let sql = sql::TEMPLATE_GET;
         let version = self.first(sql, params![key.uuid(), team.get()], |row| {
             Ok(VersionId::new(row.guid(0)?))
         })?;
@@ -73,10 +72,10 @@ impl<G: Send> ReadTemplates for Tx<'_, G> {
 
     async fn template_known_keys(&mut self, key: TemplateKey) -> Result<KnownKeys, StoreError> {
         let mut known = KnownKeys::default();
-        let sql = "SELECT key FROM template_task WHERE template_key = ?1";
+        let sql = sql::TEMPLATE_KNOWN_TASKS;
         let tasks = self.all(sql, [key.uuid()], |row| Ok(TaskKey::new(row.guid(0)?)))?;
         known.tasks.extend(tasks);
-        let sql = "SELECT key, id, type FROM template_control WHERE template_key = ?1";
+        let sql = sql::TEMPLATE_KNOWN_CONTROLS;
         let controls = self.all(sql, [key.uuid()], |row| {
             let control = (ControlId::new(row.get(1)?), row.word(2, CONTROL_TYPE)?);
             Ok((ControlKey::new(row.guid(0)?), control))
@@ -90,8 +89,7 @@ impl<G: Send> ReadTemplates for Tx<'_, G> {
         team: TeamId,
         key: TaskKey,
     ) -> Result<Option<TaskPlace>, StoreError> {
-        let sql = "SELECT template_key, name, heading FROM template_task
-            WHERE key = ?1 AND team_id = ?2";
+        let sql = sql::TASK_FIND;
         self.first(sql, params![key.uuid(), team.get()], |row| {
             Ok(TaskPlace {
                 template: TemplateKey::new(row.guid(0)?),
@@ -106,8 +104,7 @@ impl<G: Send> ReadTemplates for Tx<'_, G> {
         team: TeamId,
         key: ControlKey,
     ) -> Result<Option<ControlPlace>, StoreError> {
-        let sql = "SELECT template_key, task_key, name, type FROM template_control
-            WHERE key = ?1 AND team_id = ?2";
+        let sql = sql::CONTROL_FIND;
         self.first(sql, params![key.uuid(), team.get()], |row| {
             Ok(ControlPlace {
                 template: TemplateKey::new(row.guid(0)?),
@@ -156,7 +153,7 @@ impl<G> Tx<'_, G> {
         if let Some(template) = self.core.editions.get(&version) {
             return Ok(template);
         }
-        let sql = "SELECT template_key, document FROM template_version WHERE id = ?1";
+        let sql = sql::VERSION_GET;
         let (key, document) = self.one(sql, [version.uuid()], |row| {
             let document: String = row.get(1)?;
             Ok((TemplateKey::new(row.guid(0)?), document))
@@ -180,8 +177,7 @@ impl WriteTemplates for Change<'_> {
     }
 
     async fn control_ids_reserve(&mut self, count: u32) -> Result<ControlId, StoreError> {
-        let sql = "UPDATE counter SET next = next + ?1 WHERE name = 'control'
-            RETURNING next - ?1";
+        let sql = sql::CONTROL_IDS_RESERVE;
         self.one(sql, [count], |row| Ok(ControlId::new(row.get(0)?)))
     }
 
@@ -195,8 +191,7 @@ impl WriteTemplates for Change<'_> {
         let key = template.key.uuid();
         let document = serde_json::to_string(&template.to_document());
         let document = document.map_err(|error| StoreError::Failed(error.into()))?;
-        let sql = "INSERT INTO template_version (id, template_key, document, created_at)
-            VALUES (?1, ?2, ?3, ?4)";
+        let sql = sql::VERSION_INSERT;
         self.run(sql, params![version.uuid(), key, document, at.as_millis()])?;
         let sql = "INSERT INTO template
                 (key, team_id, name, name_folded, version, created_at, updated_at)

@@ -13,7 +13,7 @@ use super::super::{
     tx::Tx,
     values::{Cells as _, Place},
 };
-use crate::{Fields, StoreError};
+use crate::{Fields, StoreError, sql};
 
 const STATUS: Place = Place {
     table: "checklist_task",
@@ -32,17 +32,6 @@ const FILE_HASH: Place = Place {
     column: "sha256",
 };
 
-/// The columns that `stored_file` reads.
-pub(super) const FILE_COLUMNS: &str = "key, field_id, name, size, media_type, sha256,
-    uploaded_at, uploaded_by, uploaded_email";
-
-const HEAD: &str = "SELECT id, key, version, name, created_at, created_by, created_email,
-        scheduled_at, started_at, ended_at, archived_at
-    FROM checklist WHERE id = $1 AND team_id = $2";
-const TASKS: &str = "SELECT id, status, done_at, done_by, done_email, completions
-    FROM checklist_task WHERE id BETWEEN $1::bigint * 1024 AND $1::bigint * 1024 + 1023";
-const VALUES: &str = "SELECT id, value FROM field WHERE id >= $1 AND id < $2";
-
 impl<G: Send> Tx<'_, G> {
     /// A checklist with its tasks and as much of its fields as is wanted. In one round trip, if it is known
     /// from which edition it was made, and so where the fields lie: that never changes.
@@ -60,13 +49,14 @@ impl<G: Send> Tx<'_, G> {
             (at(places.start), at(places.end))
         };
         let (first, end) = range(guess.clone().unwrap_or(0..0));
-        let files = files_statement();
+        // The last number stays unused: a checklist has fewer tasks than places for them.
+        let (first_task, end_task) = TaskId::bounds(id);
         let [heads, tasks, mut values, mut stored] = self
             .rows_of([
-                (HEAD, &[&id.get(), &team.get()]),
-                (TASKS, &[&id.get()]),
-                (VALUES, &[&first, &end]),
-                (&files, &[&first, &end]),
+                (sql::CHECKLIST_HEAD, &[&id.get(), &team.get()]),
+                (sql::TASK_STATES, &[&first_task.get(), &end_task.get()]),
+                (sql::FIELD_VALUES, &[&first, &end]),
+                (sql::FIELD_FILES, &[&first, &end]),
             ])
             .await?;
         let Some(head) = heads.first() else {
@@ -79,7 +69,10 @@ impl<G: Send> Tx<'_, G> {
         if guess.is_none() && !places.is_empty() {
             let (first, end) = range(places);
             [values, stored] = self
-                .rows_of([(VALUES, &[&first, &end]), (&files, &[&first, &end])])
+                .rows_of([
+                    (sql::FIELD_VALUES, &[&first, &end]),
+                    (sql::FIELD_FILES, &[&first, &end]),
+                ])
                 .await?;
         }
         let tasks = task_states(&tasks, template.tasks.len())?;
@@ -91,13 +84,6 @@ impl<G: Send> Tx<'_, G> {
             fields,
         }))
     }
-}
-
-fn files_statement() -> String {
-    format!(
-        "SELECT {FILE_COLUMNS} FROM file WHERE field_id >= $1 AND field_id < $2
-        ORDER BY field_id, number"
-    )
 }
 
 /// The states of a checklist's `count` tasks; headings have no row and stay as they began.

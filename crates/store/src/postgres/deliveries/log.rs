@@ -21,7 +21,7 @@ use super::{
     page::page_statement,
 };
 use crate::{
-    DeliveryQuery, DeliveryRecord, DueLane, ReadDeliveries, StoreError, shown::state_terms,
+    DeliveryQuery, DeliveryRecord, DueLane, ReadDeliveries, StoreError, shown::state_terms, sql,
 };
 
 const fn of_attempt(column: &'static str) -> Place {
@@ -80,7 +80,10 @@ impl<G: Send> ReadDeliveries for Tx<'_, G> {
         let mut rows = Vec::new();
         for state in state_terms(query.state) {
             let (sql, bound) = page_statement(team, query, state);
-            let bound: Vec<_> = bound.iter().map(|value| &**value as &(dyn ToSql + Sync)).collect();
+            let bound: Vec<_> = bound
+                .iter()
+                .map(|value| &**value as &(dyn ToSql + Sync))
+                .collect();
             rows.extend(self.rows(&sql, &bound).await?);
         }
         let sequences = self.sequences(&rows).await?;
@@ -96,7 +99,7 @@ impl<G: Send> ReadDeliveries for Tx<'_, G> {
         team: TeamId,
         id: DeliveryId,
     ) -> Result<Option<DeliveryRecord>, StoreError> {
-        let sql = format!(
+        let found_sql = format!(
             "SELECT {COLUMNS}, e.body, d.first_started_at, d.first_duration_ms, d.first_status,
                 d.first_target, d.first_signature, d.first_response_headers,
                 d.first_response_body, d.first_response_truncated
@@ -104,13 +107,9 @@ impl<G: Send> ReadDeliveries for Tx<'_, G> {
                 JOIN subscription s ON s.id = d.subscription_id
             WHERE d.id = $1 AND d.team_id = $2"
         );
-        let attempts_sql =
-            "SELECT number, manual_by, started_at, duration_ms, outcome, status, error, target,
-                signature, response_headers, response_body, response_truncated
-            FROM attempt WHERE delivery_id = $1 ORDER BY number";
         let (id, team) = (id.uuid(), team.get());
         let [found, others] = self
-            .rows_of([(&sql, &[&id, &team]), (attempts_sql, &[&id])])
+            .rows_of([(&found_sql, &[&id, &team]), (sql::ATTEMPTS_OF, &[&id])])
             .await?;
         let Some(row) = found.first() else {
             return Ok(None);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{DeliveryState, TeamId, Timestamp};
+use domain::{TeamId, Timestamp};
 use uuid::Uuid;
 
 use super::{
@@ -42,7 +42,8 @@ pub(super) fn page_statement(
     page.bound.push(Box::new(i64::from(query.limit)));
     let PageStatement { text, bound } = page;
     let limit = bound.len();
-    let sql = format!("SELECT {COLUMNS} FROM {from} WHERE {text} ORDER BY d.id DESC LIMIT ${limit}");
+    let sql =
+        format!("SELECT {COLUMNS} FROM {from} WHERE {text} ORDER BY d.id DESC LIMIT ${limit}");
     (sql, bound)
 }
 
@@ -60,7 +61,11 @@ impl PageStatement {
         self.text += term;
     }
 
-    fn and(&mut self, term: &str, value: impl tokio_postgres::types::ToSql + Sync + Send + 'static) {
+    fn and(
+        &mut self,
+        term: &str,
+        value: impl tokio_postgres::types::ToSql + Sync + Send + 'static,
+    ) {
         self.bound.push(Box::new(value));
         self.say(&term.replace('?', &format!("${}", self.bound.len())));
     }

@@ -11,9 +11,7 @@ use super::super::{
     tx::Change,
     values::{Cells as _, Moment, moment},
 };
-use crate::{
-    ATTEMPTS_USED_UP, LEASE_LAPSED, Rescue, Settled, Settlement, StoreError,
-};
+use crate::{ATTEMPTS_USED_UP, LEASE_LAPSED, Rescue, Settled, Settlement, StoreError};
 
 /// A column of all settlements, in their order.
 fn column<T>(of: &[&Settlement], value: impl Fn(&Settlement) -> T) -> Vec<T> {
@@ -26,7 +24,10 @@ impl Change<'_> {
         settlements: &[Settlement],
     ) -> Result<Vec<Settled>, StoreError> {
         let odd = |settlement: &Settlement| {
-            matches!(settlement.state, DeliveryState::Leased | DeliveryState::Held)
+            matches!(
+                settlement.state,
+                DeliveryState::Leased | DeliveryState::Held
+            )
         };
         if settlements.iter().any(odd) {
             return Err(StoreError::Failed(
@@ -40,9 +41,10 @@ impl Change<'_> {
             .map(|settlement| named.insert((settlement.lease.delivery, settlement.lease.attempt)))
             .collect();
         let of = |first: bool| -> Vec<&Settlement> {
-            let chosen = settlements.iter().zip(&once).filter(|(settlement, once)| {
-                **once && is_straightforward(settlement) == first
-            });
+            let chosen = settlements
+                .iter()
+                .zip(&once)
+                .filter(|(settlement, once)| **once && is_straightforward(settlement) == first);
             chosen.map(|(settlement, _)| settlement).collect()
         };
         let mut stored = self.settle_first(&of(true)).await?;

@@ -35,6 +35,9 @@ pub(super) fn page_statement(query: &ChecklistQuery) -> (String, Vec<Value>) {
         bound.push(containing(&folded(name)).into());
     }
     sql += " ORDER BY id DESC LIMIT ? OFFSET ?";
-    bound.extend([i64::from(query.page.size).into(), query.page.offset().into()]);
+    bound.extend([
+        i64::from(query.page.size).into(),
+        query.page.offset().into(),
+    ]);
     (sql, bound)
 }

@@ -13,7 +13,7 @@ use super::super::{
     tx::Tx,
     values::{Cells as _, Place},
 };
-use crate::StoreError;
+use crate::{StoreError, sql};
 
 const STATUS: Place = Place {
     table: "checklist_task",
@@ -32,8 +32,7 @@ impl<G> Tx<'_, G> {
         count: usize,
     ) -> Result<Vec<TaskState>, StoreError> {
         let mut states = vec![TaskState::default(); count];
-        let sql = "SELECT id, status, done_at, done_by, done_email, completions
-            FROM checklist_task WHERE id >= ?1 AND id < ?2";
+        let sql = sql::TASK_STATES;
         let (first, end) = (TaskId::of(id, 0).get(), TaskId::of(id, count).get());
         let rows = self.all(sql, [first, end], |row| {
             let stands = row.word(1, STATUS)?;
@@ -71,15 +70,13 @@ impl<G> Tx<'_, G> {
             FieldId::of(id, places.start).get(),
             FieldId::of(id, places.end).get(),
         ];
-        let sql = "SELECT id, value FROM field WHERE id >= ?1 AND id < ?2";
+        let sql = sql::FIELD_VALUES;
         for (field, value) in self.all(sql, range, |row| {
             Ok((FieldId::new(row.get(0)?), row.get::<_, String>(1)?))
         })? {
             fields.entry(field.index()).or_default().value = value;
         }
-        let sql = "SELECT key, field_id, name, size, media_type, sha256,
-                uploaded_at, uploaded_by, uploaded_email
-            FROM file WHERE field_id >= ?1 AND field_id < ?2 ORDER BY field_id, number";
+        let sql = sql::FIELD_FILES;
         for file in self.all(sql, range, stored_file)? {
             fields
                 .entry(file.field.index())

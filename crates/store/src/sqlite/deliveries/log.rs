@@ -19,7 +19,7 @@ use super::{
     page::page_statement,
 };
 use crate::{
-    DeliveryQuery, DeliveryRecord, DueLane, ReadDeliveries, StoreError, shown::state_terms,
+    DeliveryQuery, DeliveryRecord, DueLane, ReadDeliveries, StoreError, shown::state_terms, sql,
 };
 
 const ATTEMPT_OUTCOME: Place = Place {
@@ -98,10 +98,7 @@ impl<G: Send> ReadDeliveries for Tx<'_, G> {
         let Some((delivery, body, first)) = found else {
             return Ok(None);
         };
-        let sql =
-            "SELECT number, manual_by, started_at, duration_ms, outcome, status, error, target,
-                signature, response_headers, response_body, response_truncated
-            FROM attempt WHERE delivery_id = ?1 ORDER BY number";
+        let sql = sql::ATTEMPTS_OF;
         let others = self.all(sql, [id.uuid()], attempt)?;
         let attempts = first.into_iter().chain(others).collect();
         Ok(Some(DeliveryRecord {

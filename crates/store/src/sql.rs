@@ -1,0 +1,126 @@
+//! Statements that read the same on both databases, each written once.
+//!
+//! PostgreSQL numbers parameters by what follows the `$`; SQLite takes `$1` for a name and numbers names in the
+//! order in which they first appear. So that both mean the same, the first appearances are in the order of the
+//! numbers, and a test holds that. Types differ (a moment is an integer to the one and a `timestamptz` to the
+//! other), and are the business of each twin's `values`.
+
+macro_rules! statements {
+    ($($name:ident = $text:literal;)*) => {
+        $(pub(crate) const $name: &str = $text;)*
+
+        #[cfg(test)]
+        const ALL: &[(&str, &str)] = &[$((stringify!($name), $name)),*];
+    };
+}
+
+statements! {
+    TEAM_GET = "SELECT id, name, created_at FROM team WHERE id = $1";
+    API_KEY_GET = "SELECT k.id, k.team_id, k.name, k.prefix, k.created_at, k.revoked_at,
+        t.id, t.name, t.created_at
+        FROM api_key k JOIN team t ON t.id = k.team_id
+        WHERE k.hash = $1";
+    API_KEY_LIST = "SELECT id, team_id, name, prefix, created_at, revoked_at
+        FROM api_key WHERE team_id = $1 ORDER BY created_at, id";
+    AUDIT_LIST = "SELECT at, key_id, by_name, door, action, subject, detail
+        FROM audit WHERE team_id = $1 ORDER BY number DESC LIMIT $2";
+    API_KEY_INSERT = "INSERT INTO api_key (id, team_id, name, prefix, hash, created_at, revoked_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    API_KEY_REVOKE = "UPDATE api_key SET revoked_at = $1
+        WHERE id = $2 AND team_id = $3 AND revoked_at IS NULL";
+    API_KEY_THERE = "SELECT 1 FROM api_key WHERE id = $1 AND team_id = $2";
+    TEMPLATE_LIST = "SELECT key, name FROM template WHERE team_id = $1
+        ORDER BY name_folded, name, key LIMIT $2";
+    TEMPLATE_COUNT = "SELECT count(*) FROM template WHERE team_id = $1";
+    TEMPLATE_GET = "SELECT version FROM template WHERE key = $1 AND team_id = $2";
+    TEMPLATE_KNOWN_TASKS = "SELECT key FROM template_task WHERE template_key = $1";
+    TEMPLATE_KNOWN_CONTROLS = "SELECT key, id, type FROM template_control WHERE template_key = $1";
+    TASK_FIND = "SELECT template_key, name, heading FROM template_task
+        WHERE key = $1 AND team_id = $2";
+    CONTROL_FIND = "SELECT template_key, task_key, name, type FROM template_control
+        WHERE key = $1 AND team_id = $2";
+    VERSION_GET = "SELECT template_key, document FROM template_version WHERE id = $1";
+    CONTROL_IDS_RESERVE = "UPDATE counter SET next = next + $1 WHERE name = 'control'
+        RETURNING next - $1";
+    VERSION_INSERT = "INSERT INTO template_version (id, template_key, document, created_at)
+        VALUES ($1, $2, $3, $4)";
+    TASK_PUT = "UPDATE checklist_task
+        SET status = $1, done_at = $2, done_by = $3, done_email = $4, completions = $5
+        WHERE id = $6";
+    FIELD_PUT = "INSERT INTO field (id, value) VALUES ($1, $2)
+        ON CONFLICT (id) DO UPDATE SET value = excluded.value";
+    FILE_INSERT = "INSERT INTO file (key, team_id, control_key, field_id, name, size, media_type,
+        sha256, uploaded_at, uploaded_by, uploaded_email)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+    SUBSCRIPTION_COUNT = "SELECT count(*) FROM subscription WHERE team_id = $1 AND state <> 'gone'";
+    SEQUENCE_INSERT = "INSERT INTO subscription_sequence (subscription_id, last) VALUES ($1, 0)";
+    SUBSCRIPTION_STATE_PUT = "UPDATE subscription
+        SET state = $1, state_reason = $2, state_since = $3, state_by = $4,
+        revision = revision + 1
+        WHERE id = $5";
+    DELIVERY_REDELIVER = "UPDATE delivery SET state = 'waiting', reason = '', due_at = $1, manual_by = $2
+        WHERE id = $3";
+    CHECKLIST_HEAD = "SELECT id, key, version, name, created_at, created_by, created_email,
+        scheduled_at, started_at, ended_at, archived_at
+        FROM checklist WHERE id = $1 AND team_id = $2";
+    TASK_STATES = "SELECT id, status, done_at, done_by, done_email, completions
+        FROM checklist_task WHERE id >= $1 AND id < $2";
+    FIELD_VALUES = "SELECT id, value FROM field WHERE id >= $1 AND id < $2";
+    FIELD_FILES = "SELECT key, field_id, name, size, media_type, sha256,
+        uploaded_at, uploaded_by, uploaded_email
+        FROM file WHERE field_id >= $1 AND field_id < $2 ORDER BY field_id, number";
+    FILE_PAGE = "SELECT key, field_id, name, size, media_type, sha256,
+        uploaded_at, uploaded_by, uploaded_email
+        FROM file WHERE team_id = $1 AND control_key = $2
+        ORDER BY number DESC LIMIT $3 OFFSET $4";
+    FILE_GET = "SELECT key, field_id, name, size, media_type, sha256,
+        uploaded_at, uploaded_by, uploaded_email
+        FROM file WHERE key = $1 AND team_id = $2";
+    FIELD_REMOVE = "DELETE FROM field WHERE id = $1";
+    ATTEMPTS_OF = "SELECT number, manual_by, started_at, duration_ms, outcome, status, error, target,
+        signature, response_headers, response_body, response_truncated
+        FROM attempt WHERE delivery_id = $1 ORDER BY number";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The numbers of a text's parameters in the order in which they first appear.
+    fn first_appearances(text: &str) -> Vec<usize> {
+        let mut found = Vec::new();
+        for part in text.split('$').skip(1) {
+            let digits = part
+                .find(|c: char| !c.is_ascii_digit())
+                .unwrap_or(part.len());
+            let number = part[..digits].parse().expect("a number follows the sign");
+            if !found.contains(&number) {
+                found.push(number);
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn a_parameter_means_the_same_on_both() {
+        for (name, text) in ALL {
+            let found = first_appearances(text);
+            let expected: Vec<usize> = (1..=found.len()).collect();
+            assert_eq!(found, expected, "{name}: {text}");
+        }
+        assert_eq!(first_appearances("SET a = $2 WHERE id = $1 OR $2"), [2, 1]);
+    }
+
+    #[test]
+    fn sqlite_numbers_them_as_this_says() {
+        let db = rusqlite::Connection::open_in_memory().unwrap();
+        for (text, expected) in [("SELECT $1, $2", (1, 2)), ("SELECT $2, $1", (1, 2))] {
+            let row = db.query_row(text, (1, 2), |row| Ok((row.get(0)?, row.get(1)?)));
+            assert_eq!(
+                row.unwrap(),
+                expected,
+                "{text}: by place, whatever its number"
+            );
+        }
+    }
+}
