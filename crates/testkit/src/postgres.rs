@@ -1,7 +1,7 @@
 //! A PostgreSQL of the tests' own: one server for each test process, in a temporary folder, on a free port of
 //! loopback, with everything that makes its commits durable left on.
 //!
-//! The programs are Debian's (`postgresql-15`), or those in the folder that `POSTGRES_BIN` names. Nothing of a
+//! The programs are Debian's (`postgresql`), or those in the folder that `POSTGRES_BIN` names. Nothing of a
 //! server that is installed or running is touched.
 
 use std::{
@@ -20,8 +20,8 @@ use std::{
 
 use crate::PATIENCE;
 
-/// Where Debian puts the programs that are not on the `PATH`.
-const DEBIAN: &str = "/usr/lib/postgresql/15/bin";
+/// Where Debian puts the programs, which are not on the `PATH`: in a folder for each version.
+const DEBIAN: &str = "/usr/lib/postgresql";
 /// Who runs the server where we are root, which PostgreSQL does not run as.
 const UNPRIVILEGED: &str = "postgres";
 
@@ -151,15 +151,20 @@ fn program(name: &str) -> Command {
     command
 }
 
+/// In the folder that is named, else in that of the newest version, else on the `PATH`.
 fn found(name: &str) -> PathBuf {
-    let folder = env::var_os("POSTGRES_BIN").map_or_else(|| DEBIAN.into(), PathBuf::from);
-    let program = folder.join(name);
-    assert!(
-        program.is_file(),
-        "{} is not there: install postgresql-15 (`cargo xtask test` does), or set POSTGRES_BIN",
-        program.display()
-    );
-    program
+    let named = env::var_os("POSTGRES_BIN").map(PathBuf::from);
+    named.or_else(newest).unwrap_or_default().join(name)
+}
+
+/// The programs of the newest version.
+fn newest() -> Option<PathBuf> {
+    let versions = std::fs::read_dir(DEBIAN).ok()?.flatten();
+    let numbered = versions.filter_map(|entry| {
+        let version: u32 = entry.file_name().to_str()?.parse().ok()?;
+        Some((version, entry.path().join("bin")))
+    });
+    numbered.max().map(|(_, folder)| folder)
 }
 
 fn is_root() -> bool {
@@ -169,7 +174,12 @@ fn is_root() -> bool {
 
 fn run(command: &mut Command) {
     let output = command.output();
-    let output = output.unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let output = output.unwrap_or_else(|error| {
+        panic!(
+            "{command:?}: {error}; install PostgreSQL's server (`cargo xtask test` does), or put the folder \
+             of its programs into POSTGRES_BIN"
+        )
+    });
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {said}");
 }

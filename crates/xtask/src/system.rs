@@ -8,6 +8,7 @@ use std::{
     env,
     ffi::OsStr,
     fmt::Write as _,
+    fs,
     path::Path,
     process::{Command, Stdio},
 };
@@ -21,23 +22,34 @@ use crate::shell;
 struct Program {
     /// What it is called on the `PATH`.
     command: &'static str,
-    /// The variable in which the tests take another program's path instead.
+    /// Where else it may be: in `bin` of a folder for each version, as Debian has it of PostgreSQL.
+    versions: Option<&'static str>,
+    /// The variable in which the tests take another path instead: that of the program, or where there
+    /// are versions that of the folder it is in.
     variable: &'static str,
     /// The Debian package that brings it.
     package: &'static str,
 }
 
 /// All of them. The names and variables are those the tests look for.
-const PROGRAMS: [Program; 2] = [
+const PROGRAMS: [Program; 3] = [
     Program {
         command: "chromium",
+        versions: None,
         variable: "CHROME",
         package: "chromium",
     },
     Program {
         command: "chromedriver",
+        versions: None,
         variable: "CHROMEDRIVER",
         package: "chromium-driver",
+    },
+    Program {
+        command: "postgres",
+        versions: Some("/usr/lib/postgresql"),
+        variable: "POSTGRES_BIN",
+        package: "postgresql",
     },
 ];
 
@@ -99,6 +111,7 @@ fn missing_still(installed: &[Program], is_there: impl Fn(&Program) -> bool) -> 
             command,
             variable,
             package,
+            ..
         } = program;
         ensure!(
             is_there(program),
@@ -133,7 +146,18 @@ fn missing(is_there: impl Fn(&Program) -> bool) -> Vec<Program> {
 /// A program named by its variable counts as there: should the name be wrong, the tests say so.
 fn is_there(program: &Program) -> bool {
     let named = env::var_os(program.variable).is_some_and(|path| !path.is_empty());
-    named || env::var_os("PATH").is_some_and(|path| is_on(&path, program.command))
+    named
+        || env::var_os("PATH").is_some_and(|path| is_on(&path, program.command))
+        || program
+            .versions
+            .is_some_and(|folder| is_in_versions(Path::new(folder), program.command))
+}
+
+fn is_in_versions(folder: &Path, command: &str) -> bool {
+    let versions = fs::read_dir(folder).into_iter().flatten().flatten();
+    versions
+        .map(|version| version.path().join("bin").join(command))
+        .any(|program| program.is_file())
 }
 
 fn is_on(path: &OsStr, command: &str) -> bool {
@@ -178,9 +202,14 @@ fn plan(missing: &[Program], means: Means) -> Plan {
                 let Program {
                     command, variable, ..
                 } = program;
+                let what = if program.versions.is_some() {
+                    "its folder"
+                } else {
+                    "its path"
+                };
                 write!(
                     text,
-                    " Put {command} on the PATH, or its path into {variable}."
+                    " Put {command} on the PATH, or {what} into {variable}."
                 )
                 .expect("writing to a text does not fail");
             }
@@ -227,7 +256,7 @@ mod tests {
 
     #[test]
     fn only_what_is_missing_is_installed() {
-        let lacking = missing(|program| program.command == "chromium");
+        let lacking = missing(|program| program.command != "chromedriver");
         assert_eq!(
             plan(&lacking, Means::Root),
             install([
@@ -244,7 +273,7 @@ mod tests {
             plan(&PROGRAMS, Means::Sudo),
             install([
                 "sudo -n apt-get update",
-                "sudo -n apt-get install -y --no-install-recommends chromium chromium-driver"
+                "sudo -n apt-get install -y --no-install-recommends chromium chromium-driver postgresql"
             ])
         );
     }
@@ -253,15 +282,15 @@ mod tests {
     fn who_may_not_install_is_told_the_exact_command() {
         assert_eq!(
             told(&PROGRAMS, Means::ByHand),
-            "The tests need chromium and chromedriver. Run: sudo apt-get update && sudo apt-get \
-             install -y --no-install-recommends chromium chromium-driver"
+            "The tests need chromium and chromedriver and postgres. Run: sudo apt-get update && sudo \
+             apt-get install -y --no-install-recommends chromium chromium-driver postgresql"
         );
     }
 
     #[test]
     fn without_apt_get_the_programs_and_their_variables_are_named() {
         assert_eq!(
-            told(&PROGRAMS[1..], Means::None),
+            told(&PROGRAMS[1..2], Means::None),
             "The tests need chromedriver. Put chromedriver on the PATH, or its path into \
              CHROMEDRIVER."
         );
@@ -287,6 +316,18 @@ mod tests {
         assert!(is_on(&path, name));
         assert!(!is_on(&path, "no-such-program"));
         assert!(!is_on(OsStr::new(""), "no-such-program"));
+    }
+
+    #[test]
+    fn a_program_is_found_in_the_folder_of_any_version() {
+        let folder = env::temp_dir().join(format!("xtask-versions-{}", std::process::id()));
+        let bin = folder.join("15").join("bin");
+        fs::create_dir_all(&bin).unwrap();
+        assert!(!is_in_versions(&folder, "postgres"));
+        fs::write(bin.join("postgres"), "").unwrap();
+        assert!(is_in_versions(&folder, "postgres"));
+        fs::remove_dir_all(&folder).unwrap();
+        assert!(!is_in_versions(&folder, "postgres"));
     }
 
     #[test]
