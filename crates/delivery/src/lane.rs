@@ -63,6 +63,14 @@ impl Lane {
             .min(share.max(first))
     }
 
+    /// The full bound was `before` and is `now`: one that had it has the new one; one that is slow keeps
+    /// its own, as far as that is still allowed.
+    pub(crate) const fn share(&mut self, before: u32, now: u32) {
+        if self.bound >= before || self.bound > now {
+            self.bound = now;
+        }
+    }
+
     /// Whether a delivery may pass by the table.
     pub(crate) const fn is_straight(&self) -> bool {
         !self.backlog && !self.taking

@@ -242,6 +242,10 @@ impl Lanes for LaneTable {
         }
     }
 
+    fn nodes(&self, alive: u32) {
+        self.state().share(alive);
+    }
+
     fn wake(&self) {
         let mut state = self.state();
         // What was stored is known by its lane. A wake about nothing known is about time or about

@@ -34,7 +34,7 @@ impl Rescuer {
         let mut backoff = Backoff::default();
         while !stop.is_cancelled() {
             match self
-                .slice(Rescue::AllBut(self.node), self.source.now())
+                .slice(Rescue::OfTheDead(self.node), self.source.now())
                 .await
             {
                 Ok(count) if count < RESCUE_SLICE_MAX => return true,

@@ -9,6 +9,7 @@ mod events;
 mod fault;
 mod hints;
 mod migrations;
+mod nodes;
 mod open;
 mod subscriptions;
 mod teams;
@@ -29,13 +30,15 @@ use futures_util::FutureExt as _;
 use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore},
-    task::JoinHandle,
+    task::{JoinHandle, JoinSet},
 };
+use tokio_postgres::Config;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::{Backend, Lanes, ReadJob, StoreError, Verdict, WriteJob};
 use hints::{Fresh, Hints, hint_loop};
+use nodes::Nodes;
 pub use open::{PostgresError, PostgresLimits, PostgresOptions, open_postgres};
 use tx::{Core, Lost, Tx};
 
@@ -56,6 +59,8 @@ struct Shared {
     /// For units of work.
     pool: Pool,
     hints: Hints,
+    nodes: Nodes,
+    config: Config,
 }
 
 /// An open database.
@@ -66,17 +71,23 @@ struct Postgres {
     writes: Arc<Semaphore>,
     reads: Arc<Semaphore>,
     hinting: Mutex<Option<JoinHandle<()>>>,
+    /// What goes on for as long as the store is open.
+    tasks: Mutex<JoinSet<()>>,
 }
 
 impl Postgres {
     /// Starts working on `pool`, on the present runtime.
-    fn start(core: Core, pool: Pool, limits: PostgresLimits) -> Self {
+    fn start(core: Core, pool: Pool, config: Config, limits: PostgresLimits) -> Self {
         let (hints, received) = Hints::new();
         let shared = Arc::new(Shared {
             core: Arc::new(core),
             pool,
             hints,
+            nodes: Nodes::default(),
+            config,
         });
+        let mut tasks = JoinSet::new();
+        tasks.spawn(nodes::tell(shared.clone()));
         let hinting = tokio::spawn(hint_loop(shared.clone(), received));
         Self {
             shared,
@@ -85,6 +96,7 @@ impl Postgres {
             writes: Arc::new(Semaphore::new(limits.writes_waiting_max)),
             reads: Arc::new(Semaphore::new(limits.reads_waiting_max)),
             hinting: Mutex::new(Some(hinting)),
+            tasks: Mutex::new(tasks),
         }
     }
 
@@ -120,7 +132,10 @@ impl Backend for Postgres {
     }
 
     fn attach(&self, lanes: Arc<dyn Lanes>) {
-        self.shared.hints.attach(lanes);
+        self.shared.hints.attach(lanes.clone());
+        let _runtime = self.runtime.enter();
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        nodes::join(&self.shared, &lanes, &mut tasks);
     }
 
     fn stop(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
@@ -139,7 +154,16 @@ impl Backend for Postgres {
             {
                 tracing::error!("the task that leases what was committed panicked");
             }
-            self.shared.hints.detach();
+            let mut tasks = {
+                let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+                std::mem::take(&mut *tasks)
+            };
+            tasks.shutdown().await;
+            if let Some(lanes) = self.shared.hints.detach()
+                && let Err(error) = nodes::leave(&self.shared, lanes.node()).await
+            {
+                tracing::debug!(%error, "the other nodes could not be told of the end of this one");
+            }
             self.shared.pool.close();
             self.shared.core.side.close();
         })
@@ -150,7 +174,9 @@ impl Shared {
     async fn write(&self, mut job: Box<dyn WriteJob>) {
         let told = match self.change(&mut *job).await {
             Ok(fresh) => {
-                self.hints.committed(&fresh);
+                if self.hints.committed(&fresh) {
+                    self.nodes.tell();
+                }
                 Ok(())
             }
             Err(error) => Err(error),

@@ -47,6 +47,7 @@ struct State {
     calls: Vec<LaneCall>,
     handed: Vec<(LeasedDelivery, Permit)>,
     returned_twice: usize,
+    alive: u32,
 }
 
 impl TestLanes {
@@ -81,6 +82,11 @@ impl TestLanes {
     /// Whether something due of this subscription was announced.
     pub fn has_backlog(&self, subscription: SubscriptionId) -> bool {
         self.state().backlog.contains(&subscription)
+    }
+
+    /// How many nodes are alive, as far as was said.
+    pub fn alive(&self) -> u32 {
+        self.state().alive
     }
 
     /// How many permits are out, of all lanes together.
@@ -214,5 +220,10 @@ impl Lanes for TestLanes {
 
     fn wake(&self) {
         self.record(|_| LaneCall::Wake);
+    }
+
+    fn nodes(&self, alive: u32) {
+        self.state().alive = alive;
+        self.changed.send_replace(());
     }
 }

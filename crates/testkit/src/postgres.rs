@@ -6,8 +6,7 @@
 
 use std::{
     env,
-    io::{Read as _, Write as _},
-    net::{Ipv4Addr, TcpListener, TcpStream},
+    net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
     sync::{
@@ -189,17 +188,13 @@ fn free_port() -> u16 {
     listener.local_addr().expect("its address").port()
 }
 
-/// Waits until the server answers a client; what it answers to a question that it does not know is enough.
+/// Waits until the server lets clients in.
 fn await_ready(port: u16, folder: &Path) {
-    // An SSLRequest: eight bytes, answered by one, as soon as connections are taken.
-    const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
     let until = Instant::now() + PATIENCE;
+    let mut asked = Command::new(found("pg_isready"));
+    asked.args(["-q", "-h", "127.0.0.1", "-p", &port.to_string()]);
     while Instant::now() < until {
-        let answer = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).and_then(|mut stream| {
-            stream.write_all(&SSL_REQUEST)?;
-            stream.read_exact(&mut [0])
-        });
-        if answer.is_ok() {
+        if asked.status().is_ok_and(|status| status.success()) {
             return;
         }
         thread::sleep(Duration::from_millis(10));

@@ -41,7 +41,10 @@ pub(crate) struct PlannedTake {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
     in_flight: u32,
+    /// Of one lane, on this node.
     lane: u32,
+    /// Of one lane, on all nodes together.
+    lane_everywhere: u32,
     take_batch: u32,
 }
 
@@ -70,6 +73,7 @@ impl State {
             bounds: Bounds {
                 in_flight: settings.in_flight_max,
                 lane: settings.in_flight_per_subscription_max,
+                lane_everywhere: settings.in_flight_per_subscription_max,
                 take_batch: settings.take_batch_max,
             },
             lanes: HashMap::new(),
@@ -81,6 +85,23 @@ impl State {
             scan_wanted: true,
             expected: None,
             forgot_at: Timestamp::default(),
+        }
+    }
+
+    /// So many nodes share what one subscription may have at once; at least one request each. A lane
+    /// that has more out than its part keeps them and begins no other.
+    pub(super) fn share(&mut self, nodes: u32) {
+        let part = (self.bounds.lane_everywhere / nodes.max(1)).max(1);
+        let before = std::mem::replace(&mut self.bounds.lane, part);
+        if before == part {
+            return;
+        }
+        let lanes: Vec<SubscriptionId> = self.lanes.keys().copied().collect();
+        for subscription in lanes {
+            if let Some(lane) = self.lanes.get_mut(&subscription) {
+                lane.share(before, part);
+            }
+            self.place(subscription);
         }
     }
 

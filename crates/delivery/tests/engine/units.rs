@@ -77,7 +77,7 @@ impl Write for EndLeases {
 
     async fn run(&self, tx: &mut dyn WriteTx) -> Result<u32, StoreError> {
         let other = NodeId::new(Uuid::from_u128(u128::MAX));
-        tx.delivery_rescue(Rescue::AllBut(other), self.0, 10, 10)
+        tx.delivery_rescue(Rescue::OfTheDead(other), self.0, 10, 10)
             .await
     }
 }

@@ -9,6 +9,12 @@ CREATE TABLE meta (
     value bytea NOT NULL
 );
 
+-- The delivery engines that work on this database, by the database's clock.
+CREATE TABLE node (
+    id      uuid        PRIMARY KEY,
+    seen_at timestamptz NOT NULL
+);
+
 CREATE TABLE counter (
     name text   PRIMARY KEY,
     next bigint NOT NULL

@@ -53,8 +53,9 @@ impl Hints {
     }
 
     /// The engine may hold a store in turn.
-    pub(super) fn detach(&self) {
-        *self.lanes.write().unwrap_or_else(PoisonError::into_inner) = None;
+    pub(super) fn detach(&self) -> Option<Arc<dyn Lanes>> {
+        let mut lanes = self.lanes.write().unwrap_or_else(PoisonError::into_inner);
+        lanes.take()
     }
 
     /// Nothing more is committed.

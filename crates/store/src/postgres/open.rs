@@ -115,9 +115,13 @@ pub enum PostgresError {
 /// # Panics
 /// Outside of a tokio runtime.
 pub async fn open_postgres(options: PostgresOptions) -> Result<Store, PostgresError> {
-    let config =
-        Config::from_str(&options.url).map_err(|error| PostgresError::BadUrl(chain(&error)))?;
     let limits = options.limits;
+    let mut config =
+        Config::from_str(&options.url).map_err(|error| PostgresError::BadUrl(chain(&error)))?;
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(limits.connect_time);
+    }
+    config.application_name("checkflow");
     let side = pool(&config, SIDE_CONNECTIONS, limits)?;
     let pool = pool(&config, limits.connections, limits)?;
     let mut conn = pool
@@ -130,7 +134,7 @@ pub async fn open_postgres(options: PostgresOptions) -> Result<Store, PostgresEr
     prepare(&mut conn, &options.key, &options.source).await?;
     drop(conn);
     let core = Core::new(options.source, options.key, options.statements, side);
-    Ok(Store::new(Postgres::start(core, pool, limits)))
+    Ok(Store::new(Postgres::start(core, pool, config, limits)))
 }
 
 /// Checks the server, brings its schema up to date and checks the master key.
@@ -158,15 +162,10 @@ async fn prepare(
 }
 
 fn pool(config: &Config, size: usize, limits: PostgresLimits) -> Result<Pool, PostgresError> {
-    let mut config = config.clone();
-    if config.get_connect_timeout().is_none() {
-        config.connect_timeout(limits.connect_time);
-    }
-    config.application_name("checkflow");
     let manager = ManagerConfig {
         recycling_method: RecyclingMethod::Fast,
     };
-    let manager = Manager::from_config(config, NoTls, manager);
+    let manager = Manager::from_config(config.clone(), NoTls, manager);
     let built = Pool::builder(manager)
         .max_size(size)
         .runtime(Runtime::Tokio1)

@@ -167,7 +167,7 @@ pub trait WriteDeliveries: Send {
         now: Timestamp,
     ) -> Result<(), StoreError>;
 
-    /// Ends leases that lapsed before `now`, or all that are not `spare`'s: writes an attempt with
+    /// Ends leases that lapsed before `now`, or those of the dead: writes an attempt with
     /// outcome `unknown` for each, after which it is due now, or exhausted when it was the last of
     /// `attempts_max`. At most `limit`; answers how many.
     async fn delivery_rescue(
@@ -194,6 +194,7 @@ pub trait WriteDeliveries: Send {
 pub enum Rescue {
     /// Those whose time is over.
     Lapsed,
-    /// All but those of this node: for a start at which no other node can be alive.
-    AllBut(NodeId),
+    /// Those of nodes that are not alive, for a start: all but this node's where only one can open the
+    /// store at a time, else those of which nothing was heard for a while.
+    OfTheDead(NodeId),
 }

@@ -102,6 +102,10 @@ pub trait Lanes: Send + Sync + 'static {
 
     /// Something due was committed that was not handed over.
     fn wake(&self);
+
+    /// So many nodes, this one included, send from the same database now. A store that only one can
+    /// open never says so.
+    fn nodes(&self, alive: u32);
 }
 
 /// The right to one request to one subscription; given back when it is dropped.

@@ -97,7 +97,7 @@ impl WriteDeliveries for Change<'_> {
     ) -> Result<u32, StoreError> {
         let (which, spare) = match which {
             Rescue::Lapsed => ("d.lease_until < ?1 AND ?2 IS NOT NULL", Uuid::nil()),
-            Rescue::AllBut(spare) => ("?1 IS NOT NULL AND d.lease_node <> ?2", spare.uuid()),
+            Rescue::OfTheDead(spare) => ("?1 IS NOT NULL AND d.lease_node <> ?2", spare.uuid()),
         };
         let sql = format!(
             "SELECT d.id, d.subscription_id, d.attempts, d.due_at, d.manual_by,

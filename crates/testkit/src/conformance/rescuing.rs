@@ -165,7 +165,7 @@ pub(super) async fn at_a_start_all_leases_but_our_own_end(world: &World) {
     let theirs = take_as(world, dead, lane).await.remove(0);
     let too = take_as(world, older, lane).await.remove(0);
     assert_eq!(
-        rescue(world, Rescue::AllBut(ours), 100).await,
+        rescue(world, Rescue::OfTheDead(ours), 100).await,
         2,
         "though none has lapsed"
     );
@@ -205,7 +205,7 @@ pub(super) async fn what_was_handed_over_is_rescued_like_any_other(world: &mut W
     let lost = world.lanes.wait_handed(1).await.remove(0);
     world.reopen().await;
     let node = store::Lanes::node(&*world.lanes);
-    rescue(world, Rescue::AllBut(node), 100).await;
+    rescue(world, Rescue::OfTheDead(node), 100).await;
     let again = world.take_one(lane).await;
     assert_eq!(again.lease.delivery, lost.lease.delivery);
     assert_eq!((again.lease.attempt, again.sequence), (2, 1));

@@ -191,7 +191,9 @@ impl Change<'_> {
                 FROM delivery d
                 WHERE d.state = 'leased'
                     AND CASE WHEN $2::uuid IS NULL THEN d.lease_until < $1
-                        ELSE d.lease_node <> $2 END
+                        ELSE d.lease_node <> $2 AND NOT EXISTS (
+                            SELECT 1 FROM node n WHERE n.id = d.lease_node
+                                AND n.seen_at > clock_timestamp() - interval '10 s') END
                 ORDER BY d.lease_until LIMIT $4 FOR NO KEY UPDATE SKIP LOCKED),
             tried AS (
                 INSERT INTO attempt (delivery_id, number, manual_by, started_at, duration_ms,
@@ -212,7 +214,7 @@ impl Change<'_> {
             RETURNING d.subscription_id, d.due_at IS NOT NULL";
         let spare: Option<Uuid> = match which {
             Rescue::Lapsed => None,
-            Rescue::AllBut(spare) => Some(spare.uuid()),
+            Rescue::OfTheDead(spare) => Some(spare.uuid()),
         };
         let bound: [&(dyn ToSql + Sync); 7] = [
             &Moment(now),

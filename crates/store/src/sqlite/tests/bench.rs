@@ -198,6 +198,8 @@ impl Lanes for Engine {
         self.calls.lock().unwrap().push("backlog".to_owned());
     }
 
+    fn nodes(&self, _: u32) {}
+
     fn hand_over(&self, deliveries: Vec<(LeasedDelivery, Permit)>) {
         let sequences: Vec<i64> = deliveries
             .iter()

@@ -349,7 +349,7 @@ async fn deliveries(tx: &mut dyn WriteTx) {
             .unwrap(),
         1
     );
-    let others = Rescue::AllBut(domain::NodeId::new(Uuid::from_u128(1)));
+    let others = Rescue::OfTheDead(domain::NodeId::new(Uuid::from_u128(1)));
     assert_eq!(tx.delivery_rescue(others, later, 9, 10).await.unwrap(), 2);
     let id = leases[0].delivery;
     tx.delivery_redeliver(TEAM, id, "Ann", at()).await.unwrap();

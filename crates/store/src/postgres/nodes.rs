@@ -1,0 +1,151 @@
+//! The nodes on one database: each says that it is alive, knows how many are, and tells the others of what
+//! is due and it does not send itself.
+//!
+//! That a node is alive decides two things: into how many parts the bound of each subscription goes, and
+//! whose leases a node that starts may end at once. Neither needs to be exact: leases of a node that was
+//! wrongly held for dead settle nothing, and those of one wrongly held for alive lapse.
+
+use std::{
+    future::poll_fn,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use domain::NodeId;
+use tokio::{sync::Notify, task::JoinSet, time};
+use tokio_postgres::{AsyncMessage, Config, NoTls};
+
+use super::Shared;
+use crate::{Lanes, StoreError};
+
+/// How often a node says that it is alive.
+const BEAT: Duration = Duration::from_secs(2);
+/// How long after it last said so a node counts as alive.
+pub(super) const ALIVE: &str = "10 s";
+/// Least time between two tellings of what is due.
+const TELL_PAUSE: Duration = Duration::from_millis(20);
+/// How long after a loss of its connection a node listens again.
+const LISTEN_PAUSE: Duration = Duration::from_secs(1);
+/// The channel on which nodes tell each other.
+const CHANNEL: &str = "checkflow_due";
+
+/// What this node knows of the others.
+#[derive(Default)]
+pub(super) struct Nodes {
+    due: Notify,
+    /// How many are alive, this one included; none before that was asked.
+    alive: AtomicU32,
+}
+
+impl Nodes {
+    /// Something is due that another node may send sooner.
+    pub(super) fn tell(&self) {
+        if self.alive.load(Ordering::Relaxed) != 1 {
+            self.due.notify_one();
+        }
+    }
+}
+
+/// Starts what a node does for the others and hears of them, for as long as the set lives.
+pub(super) fn join(shared: &Arc<Shared>, lanes: &Arc<dyn Lanes>, tasks: &mut JoinSet<()>) {
+    tasks.spawn(beat(shared.clone(), lanes.clone()));
+    tasks.spawn(listen(shared.clone(), lanes.clone()));
+}
+
+/// Tells the others whenever something is due that this node does not send itself.
+pub(super) async fn tell(shared: Arc<Shared>) {
+    loop {
+        shared.nodes.due.notified().await;
+        let told = shared
+            .core
+            .beside(async |tx| {
+                let sql = "SELECT pg_notify($1, '')";
+                tx.first(sql, &[&CHANNEL], |_| Ok(())).await
+            })
+            .await;
+        if let Err(error) = told {
+            // They look by the clock as well.
+            tracing::debug!(%error, "other nodes could not be told of what is due");
+        }
+        time::sleep(TELL_PAUSE).await;
+    }
+}
+
+/// Says again and again that this node is alive, and asks how many are.
+async fn beat(shared: Arc<Shared>, lanes: Arc<dyn Lanes>) {
+    let mut beats = time::interval(BEAT);
+    beats.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+    loop {
+        beats.tick().await;
+        match alive(&shared, lanes.node()).await {
+            Ok(alive) => {
+                shared.nodes.alive.store(alive, Ordering::Relaxed);
+                lanes.nodes(alive);
+            }
+            Err(error) => tracing::warn!(%error, "this node could not say that it is alive"),
+        }
+    }
+}
+
+async fn alive(shared: &Shared, node: NodeId) -> Result<u32, StoreError> {
+    let sql = "INSERT INTO node (id, seen_at) VALUES ($1, clock_timestamp())
+        ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at";
+    let gone = "DELETE FROM node WHERE seen_at < clock_timestamp() - interval '1 day'";
+    let count =
+        format!("SELECT count(*) FROM node WHERE seen_at > clock_timestamp() - interval '{ALIVE}'");
+    let alive = shared
+        .core
+        .beside(async |tx| {
+            tx.run(sql, &[&node.uuid()]).await?;
+            tx.run(gone, &[]).await?;
+            tx.one(&count, &[], |row| Ok(row.try_get::<_, i64>(0)?))
+                .await
+        })
+        .await?;
+    Ok(u32::try_from(alive).unwrap_or(u32::MAX))
+}
+
+/// A node that stops is not waited for.
+pub(super) async fn leave(shared: &Shared, node: NodeId) -> Result<(), StoreError> {
+    let sql = "DELETE FROM node WHERE id = $1";
+    let left = async |tx: &mut super::tx::Tx<'_, ()>| tx.run(sql, &[&node.uuid()]).await;
+    shared.core.beside(left).await.map(|_| ())
+}
+
+/// Has the lanes look at the table whenever another node tells of what is due.
+async fn listen(shared: Arc<Shared>, lanes: Arc<dyn Lanes>) {
+    loop {
+        if let Err(error) = hear(&shared.config, &*lanes).await {
+            tracing::debug!(%error, "other nodes are not heard; the clock says when to look");
+        }
+        time::sleep(LISTEN_PAUSE).await;
+    }
+}
+
+async fn hear(config: &Config, lanes: &dyn Lanes) -> Result<(), tokio_postgres::Error> {
+    let (client, mut connection) = config.connect(NoTls).await?;
+    let listening = format!("LISTEN {CHANNEL}");
+    let listening = client.batch_execute(&listening);
+    tokio::pin!(listening);
+    let mut listens = false;
+    // The connection has to be driven for the command to come to its end, and after it for what is told.
+    loop {
+        tokio::select! {
+            done = &mut listening, if !listens => {
+                done?;
+                listens = true;
+                // What was told before is not heard.
+                lanes.wake();
+            }
+            message = poll_fn(|context| connection.poll_message(context)) => match message {
+                Some(Ok(AsyncMessage::Notification(_))) => lanes.wake(),
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Err(error),
+                None => return Ok(()),
+            },
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Several nodes on one PostgreSQL: what they know of each other, and what they never wait for.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use domain::{EventType, NodeId, Scope, Source, SubscriptionId};
+use store::{Lanes as _, MasterKey, PostgresOptions, Rescue, Store, Take, open_postgres};
+use testkit::{
+    Fixture, PostgresDatabase, PostgresServer, Scene, SeedEvent, TestLanes, World, writing,
+};
+use tokio::sync::Notify;
+
+const KIND: EventType = EventType::TaskCompleted;
+
+/// A database that many open.
+struct Shared(PostgresDatabase);
+
+#[async_trait]
+impl Fixture for Shared {
+    async fn open(&self, source: Source) -> Store {
+        let key =
+            MasterKey::from_text("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").expect("a key");
+        let mut options = PostgresOptions::new(self.0.url(), key, source);
+        options.limits.connections = 8;
+        open_postgres(options).await.expect("a database")
+    }
+}
+
+/// A world and its database, on which further nodes can be started.
+async fn world() -> (World, Arc<Shared>) {
+    let shared = Arc::new(Shared(PostgresServer::of_this_process().database()));
+    (World::start(shared.clone()).await, shared)
+}
+
+/// Another node with an engine.
+async fn node(world: &World, database: &Shared) -> (Store, Arc<TestLanes>) {
+    let store = database.open(world.source.clone()).await;
+    let lanes = TestLanes::new(&world.source);
+    store.attach(lanes.clone());
+    (store, lanes)
+}
+
+async fn lane(world: &World, scene: &Scene) -> SubscriptionId {
+    world.subscribe_to(scene.team, KIND, Scope::Team).await.id
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_know_how_many_they_are() {
+    let (world, database) = world().await;
+    let alone = |lanes: &TestLanes| lanes.alive() == 1;
+    world.lanes.wait_until("one node", alone).await;
+    let (other, lanes) = node(&world, &database).await;
+    for lanes in [&world.lanes, &lanes] {
+        lanes
+            .wait_until("two nodes", |lanes| lanes.alive() == 2)
+            .await;
+    }
+    other.stop().await;
+    world.lanes.wait_until("one node again", alone).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_hears_of_what_another_does_not_send_itself() {
+    let (world, database) = world().await;
+    let scene = world.scene().await;
+    let lane = lane(&world, &scene).await;
+    // A node that answers requests and sends nothing.
+    let api = database.open(world.source.clone()).await;
+    // It listens from the moment on at which it looks of its own accord.
+    world
+        .lanes
+        .wait_until("the node to listen", |lanes| lanes.wakes() > 0)
+        .await;
+    let before = world.lanes.wakes();
+    let event = scene.event(KIND, &world.source);
+    api.write(SeedEvent(event.clone())).await.expect("an event");
+    world
+        .lanes
+        .wait_until("a word from the other", |lanes| lanes.wakes() > before)
+        .await;
+    assert_eq!(world.take_one(lane).await.event, event.id);
+    api.stop().await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_waits_for_no_commit_of_another_and_no_number_is_left_out() {
+    let (world, database) = world().await;
+    let scene = world.scene().await;
+    let lane = lane(&world, &scene).await;
+    let (other, _) = node(&world, &database).await;
+    let (slow, quick) = (
+        scene.event(KIND, &world.source),
+        scene.event(KIND, &world.source),
+    );
+    let (reached, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let begun = tokio::spawn({
+        let (event, store) = (slow.clone(), world.store.clone());
+        let (reached, go_on) = (reached.clone(), go_on.clone());
+        async move {
+            let unit = writing!([event, reached, go_on] tx => {
+                tx.event_append(event).await?;
+                reached.notify_one();
+                go_on.notified().await;
+                Ok::<_, store::StoreError>(())
+            });
+            store.write(unit).await
+        }
+    });
+    reached.notified().await;
+    // The first is stored and not committed. The second is committed and sent meanwhile.
+    other
+        .write(SeedEvent(quick.clone()))
+        .await
+        .expect("it does not wait");
+    let first = world.take_one(lane).await;
+    assert_eq!((first.event, first.sequence), (quick.id, 1));
+    go_on.notify_one();
+    begun.await.expect("the task ends").expect("it commits");
+    let second = world.take_one(lane).await;
+    assert_eq!((second.event, second.sequence), (slow.id, 2));
+    other.stop().await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_of_a_lane_are_consecutive_whichever_node_gives_them() {
+    const EACH: usize = 30;
+    let (world, database) = world().await;
+    let scene = world.scene().await;
+    let lane = lane(&world, &scene).await;
+    let (other, lanes) = node(&world, &database).await;
+    world.lanes.set_permits(EACH / 2);
+    lanes.set_permits(EACH / 2);
+    let append = |store: &Store| {
+        let store = store.clone();
+        let events: Vec<_> = (0..EACH)
+            .map(|_| scene.event(KIND, &world.source))
+            .collect();
+        tokio::spawn(async move {
+            for event in events {
+                store.write(SeedEvent(event)).await.expect("an event");
+            }
+        })
+    };
+    let (one, two) = (append(&world.store), append(&other));
+    one.await.expect("the task ends");
+    two.await.expect("the task ends");
+    let mut numbers = Vec::new();
+    for lanes in [&world.lanes, &lanes] {
+        let handed = lanes.wait_handed(EACH / 2).await;
+        numbers.extend(handed.iter().map(|leased| leased.sequence));
+    }
+    // What is being leased at this moment is passed over, so until there is nothing more.
+    while numbers.len() < 2 * EACH {
+        let taken = world.take(lane, 100).await;
+        numbers.extend(taken.iter().map(|leased| leased.sequence));
+    }
+    numbers.sort_unstable();
+    let all = i64::try_from(2 * EACH).expect("few");
+    assert_eq!(numbers, (1..=all).collect::<Vec<_>>());
+    lanes.let_go();
+    other.stop().await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_starts_leaves_the_leases_of_the_living_alone() {
+    let (world, database) = world().await;
+    let scene = world.scene().await;
+    let lane = lane(&world, &scene).await;
+    world.happen(&scene, KIND).await;
+    world.happen(&scene, KIND).await;
+    world
+        .lanes
+        .wait_until("a sign of life", |lanes| lanes.alive() > 0)
+        .await;
+    let wanted = [Take {
+        subscription: lane,
+        limit: 1,
+    }];
+    let of = async |node: NodeId| world.take_as(node, &wanted).await.deliveries.remove(0);
+    let living = of(world.lanes.node()).await;
+    of(world.other_node()).await;
+    let (starting, lanes) = node(&world, &database).await;
+    let (node, now) = (lanes.node(), world.now());
+    let unit = writing!([node, now] tx => {
+        tx.delivery_rescue(Rescue::OfTheDead(*node), *now, 10, 10).await
+    });
+    let rescued: Result<u32, store::StoreError> = starting.write(unit).await;
+    assert_eq!(rescued.expect("they are ended"), 1, "that of the dead");
+    world.deliver(&living).await;
+    starting.stop().await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_nodes_that_open_a_new_database_at_once_both_find_it_made() {
+    let database = PostgresServer::of_this_process().database();
+    let shared = Arc::new(Shared(database));
+    let (source, _) = testkit::test_source();
+    let stores = futures_util::future::join_all((0..4).map(|_| shared.open(source.clone()))).await;
+    for store in stores {
+        store.stop().await;
+    }
+}
