@@ -23,7 +23,7 @@ mod work;
 
 pub use error::{Doing, StoreError};
 pub use files::{FileBytes, FileStore, FileStoreError, StoredBytes};
-pub use postgres::{PostgresError, PostgresLimits, PostgresOptions, open_postgres};
+pub use postgres::{LeaseClock, PostgresError, PostgresLimits, PostgresOptions, open_postgres};
 pub use seam::*;
 pub use secrets::{MasterKey, MasterKeyError};
 pub use sqlite::{DATABASE_FILE, OpenError, SqliteLimits, SqliteOptions, open_sqlite};

@@ -39,7 +39,7 @@ use uuid::Uuid;
 use crate::{Backend, Lanes, ReadJob, StoreError, Verdict, WriteJob};
 use hints::{Fresh, Hints, hint_loop};
 use nodes::Nodes;
-pub use open::{PostgresError, PostgresLimits, PostgresOptions, open_postgres};
+pub use open::{LeaseClock, PostgresError, PostgresLimits, PostgresOptions, open_postgres};
 use tx::{Core, Lost, Tx};
 
 /// How often a unit is run at most, when others get in its way.
@@ -61,6 +61,7 @@ struct Shared {
     hints: Hints,
     nodes: Nodes,
     config: Config,
+    lease_clock: LeaseClock,
 }
 
 /// An open database.
@@ -77,7 +78,13 @@ struct Postgres {
 
 impl Postgres {
     /// Starts working on `pool`, on the present runtime.
-    fn start(core: Core, pool: Pool, config: Config, limits: PostgresLimits) -> Self {
+    fn start(
+        core: Core,
+        pool: Pool,
+        config: Config,
+        lease_clock: LeaseClock,
+        limits: PostgresLimits,
+    ) -> Self {
         let (hints, received) = Hints::new();
         let shared = Arc::new(Shared {
             core: Arc::new(core),
@@ -85,6 +92,7 @@ impl Postgres {
             hints,
             nodes: Nodes::default(),
             config,
+            lease_clock,
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(nodes::tell(shared.clone()));

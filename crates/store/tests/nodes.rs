@@ -1,10 +1,12 @@
 //! Several nodes on one PostgreSQL: what they know of each other, and what they never wait for.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use domain::{EventType, NodeId, Scope, Source, SubscriptionId};
-use store::{Lanes as _, MasterKey, PostgresOptions, Rescue, Store, Take, open_postgres};
+use domain::{EventType, NodeId, Scope, Source, SubscriptionId, Timestamp};
+use store::{
+    Lanes as _, LeaseClock, MasterKey, PostgresOptions, Rescue, Store, Take, open_postgres,
+};
 use testkit::{
     Fixture, PostgresDatabase, PostgresServer, Scene, SeedEvent, TestLanes, World, writing,
 };
@@ -18,11 +20,25 @@ struct Shared(PostgresDatabase);
 #[async_trait]
 impl Fixture for Shared {
     async fn open(&self, source: Source) -> Store {
-        let key =
-            MasterKey::from_text("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").expect("a key");
-        let mut options = PostgresOptions::new(self.0.url(), key, source);
-        options.limits.connections = 8;
-        open_postgres(options).await.expect("a database")
+        open(&self.0, source, LeaseClock::Own).await
+    }
+}
+
+async fn open(database: &PostgresDatabase, source: Source, clock: LeaseClock) -> Store {
+    let key = MasterKey::from_text("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").expect("a key");
+    let mut options = PostgresOptions::new(database.url(), key, source);
+    options.limits.connections = 8;
+    options.lease_clock = clock;
+    open_postgres(options).await.expect("a database")
+}
+
+/// The same, with leases that lapse by the database's clock.
+struct ByDatabase(Shared);
+
+#[async_trait]
+impl Fixture for ByDatabase {
+    async fn open(&self, source: Source) -> Store {
+        open(&self.0.0, source, LeaseClock::Database).await
     }
 }
 
@@ -204,4 +220,33 @@ async fn two_nodes_that_open_a_new_database_at_once_both_find_it_made() {
     for store in stores {
         store.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_whose_clocks_differ_agree_when_a_lease_lapses() {
+    let database = PostgresServer::of_this_process().database();
+    let shared = Arc::new(ByDatabase(Shared(database)));
+    // Its clock stands, years from the database's.
+    let world = World::start(shared.clone()).await;
+    let scene = world.scene().await;
+    let lane = lane(&world, &scene).await;
+    world.happen(&scene, KIND).await;
+    let leased = world.take_one(lane).await;
+    let early = Duration::from_hours(1);
+    let (source, clock) = testkit::test_source();
+    clock.set(world.now().after(early));
+    let other = shared.open(source.clone()).await;
+    let rescue = async |now: Timestamp| -> u32 {
+        let unit = writing!([now] tx => tx.delivery_rescue(Rescue::Lapsed, *now, 10, 10).await);
+        let ended: Result<u32, store::StoreError> = other.write(unit).await;
+        ended.expect("they are ended")
+    };
+    assert_eq!(rescue(source.now()).await, 0, "its clock is an hour early");
+    world.deliver(&leased).await;
+    world.happen(&scene, KIND).await;
+    world.take_one(lane).await;
+    let over = TestLanes::LEASE + Duration::from_secs(10);
+    assert_eq!(rescue(source.now().after(over)).await, 1, "now it is over");
+    other.stop().await;
+    world.finish().await;
 }

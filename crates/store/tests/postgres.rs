@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use domain::Source;
-use store::{MasterKey, PostgresOptions, Store, open_postgres};
+use store::{LeaseClock, MasterKey, PostgresOptions, Store, open_postgres};
 use testkit::{Fault, Fixture, PostgresDatabase, PostgresServer};
 
 /// A database of its own on a server of the tests' own.
@@ -21,6 +21,7 @@ impl Fixture for OnPostgres {
             MasterKey::from_text("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").expect("a key");
         let mut options = PostgresOptions::new(self.0.url(), key, source);
         options.limits.connections = 8;
+        options.lease_clock = LeaseClock::Own;
         open_postgres(options).await.expect("a database")
     }
 }

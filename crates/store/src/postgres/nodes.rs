@@ -18,7 +18,7 @@ use domain::NodeId;
 use tokio::{sync::Notify, task::JoinSet, time};
 use tokio_postgres::{AsyncMessage, Config, NoTls};
 
-use super::Shared;
+use super::{LeaseClock, Shared, fault::meaning};
 use crate::{Lanes, StoreError};
 
 /// How often a node says that it is alive.
@@ -96,6 +96,10 @@ async fn alive(shared: &Shared, node: NodeId) -> Result<u32, StoreError> {
     let gone = "DELETE FROM node WHERE seen_at < clock_timestamp() - interval '1 day'";
     let count =
         format!("SELECT count(*) FROM node WHERE seen_at > clock_timestamp() - interval '{ALIVE}'");
+    if shared.lease_clock == LeaseClock::Database {
+        let conn = super::connection(&shared.core.side).await?;
+        shared.core.measure(&conn).await.map_err(meaning)?;
+    }
     let alive = shared
         .core
         .beside(async |tx| {

@@ -30,6 +30,8 @@ pub struct PostgresOptions {
     pub key: MasterKey,
     /// Where time and randomness come from.
     pub source: Source,
+    /// By whose clock leases lapse.
+    pub lease_clock: LeaseClock,
     /// Bounds.
     pub limits: PostgresLimits,
     /// Counts the statements of units of work.
@@ -43,10 +45,21 @@ impl PostgresOptions {
             url: url.into(),
             key,
             source,
+            lease_clock: LeaseClock::Database,
             limits: PostgresLimits::default(),
             statements: StatementCount::default(),
         }
     }
+}
+
+/// By whose clock leases lapse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeaseClock {
+    /// The database's, so that nodes whose clocks differ agree: each node measures again and again how far its
+    /// own is off.
+    Database,
+    /// The node's own, for tests that move it.
+    Own,
 }
 
 /// The bounds of a store on PostgreSQL.
@@ -132,9 +145,18 @@ pub async fn open_postgres(options: PostgresOptions) -> Result<Store, PostgresEr
             message: chain(&error),
         })?;
     prepare(&mut conn, &options.key, &options.source).await?;
-    drop(conn);
     let core = Core::new(options.source, options.key, options.statements, side);
-    Ok(Store::new(Postgres::start(core, pool, config, limits)))
+    if options.lease_clock == LeaseClock::Database {
+        core.measure(&conn).await.map_err(failed)?;
+    }
+    drop(conn);
+    Ok(Store::new(Postgres::start(
+        core,
+        pool,
+        config,
+        options.lease_clock,
+        limits,
+    )))
 }
 
 /// Checks the server, brings its schema up to date and checks the master key.
@@ -143,7 +165,6 @@ async fn prepare(
     key: &MasterKey,
     source: &Source,
 ) -> Result<(), PostgresError> {
-    let failed = |error: tokio_postgres::Error| PostgresError::Failed(chain(&error));
     let sql =
         "SELECT current_setting('server_version_num')::int, current_setting('server_version')";
     let row = client.query_one(sql, &[]).await.map_err(failed)?;
@@ -197,6 +218,10 @@ async fn key_check(
     let sealed = known.strip_prefix(&id[..]);
     let opened = sealed.and_then(|sealed| key.open(cell, sealed).ok());
     Ok(opened.as_deref() == Some(CHECK))
+}
+
+fn failed(error: tokio_postgres::Error) -> PostgresError {
+    PostgresError::Failed(chain(&error))
 }
 
 /// The host without what opens it.

@@ -7,17 +7,18 @@
 
 use std::sync::{
     Arc, Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicI64, AtomicU64, Ordering},
 };
 
 use deadpool_postgres::{ClientWrapper, Pool};
-use domain::{ChecklistId, Source, SubscriptionId, Template, VersionId};
+use domain::{ChecklistId, Source, SubscriptionId, Template, Timestamp, VersionId};
 use futures_util::{FutureExt as _, future::BoxFuture, poll};
 use tokio_postgres::{Error, Row, Statement, types::ToSql};
 
 use super::{
     fault::{Fault, is_collision},
     hints::Fresh,
+    values::Moment,
 };
 use crate::{Destination, MasterKey, StoreError, cache::Cache, statements::StatementCount};
 
@@ -29,6 +30,9 @@ const DESTINATIONS_KEPT_MAX: usize = 20_000;
 const CHECKLISTS_KEPT_MAX: usize = 100_000;
 /// Identifiers set aside for the deliveries of one event: more than a team may have subscriptions.
 const DELIVERY_IDS: u128 = 1 << 20;
+
+/// An answer that took longer says too little about the time.
+const MEASURE_MILLIS_MAX: i64 = 1_000;
 
 /// A parameter that the statement owns, for one that is sent and not awaited.
 pub(super) type Owned = Box<dyn ToSql + Sync + Send>;
@@ -53,6 +57,8 @@ pub(super) struct Core {
     statements: StatementCount,
     round_trips: AtomicU64,
     last_delivery: Mutex<u128>,
+    /// Milliseconds that the database's clock is ahead of this node's.
+    ahead: AtomicI64,
 }
 
 impl Core {
@@ -72,6 +78,7 @@ impl Core {
             statements,
             round_trips: AtomicU64::new(0),
             last_delivery: Mutex::new(0),
+            ahead: AtomicI64::new(0),
         }
     }
 
@@ -85,6 +92,28 @@ impl Core {
         let first = fresh.max(last.saturating_add(1));
         *last = first.saturating_add(DELIVERY_IDS);
         first
+    }
+}
+
+impl Core {
+    /// A moment of this node's clock by the clock that leases lapse by.
+    pub(super) fn lease_time(&self, at: Timestamp) -> Timestamp {
+        Timestamp::from_millis(at.as_millis() + self.ahead.load(Ordering::Relaxed))
+    }
+
+    /// Measures how far the database's clock is ahead. Wrong by no more than half the time that the answer
+    /// takes; a lease outlasts its request by much more than that.
+    pub(super) async fn measure(&self, conn: &ClientWrapper) -> Result<(), Error> {
+        let sent = self.source.now();
+        let row = conn.query_one("SELECT clock_timestamp()", &[]).await?;
+        let there = row.try_get::<_, Moment>(0)?.0.as_millis();
+        let back = self.source.now();
+        let took = back.as_millis() - sent.as_millis();
+        if (0..MEASURE_MILLIS_MAX).contains(&took) {
+            let here = sent.as_millis() + took / 2;
+            self.ahead.store(there - here, Ordering::Relaxed);
+        }
+        Ok(())
     }
 }
 

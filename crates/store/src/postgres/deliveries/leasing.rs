@@ -129,7 +129,8 @@ impl<G: Send> Tx<'_, G> {
         terms: LeaseTerms,
         which: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<LeasedDelivery>, StoreError> {
-        let (now, node, until) = (Moment(terms.now), terms.node.uuid(), Moment(terms.until));
+        let (now, node) = (Moment(terms.now), terms.node.uuid());
+        let until = Moment(self.core.lease_time(terms.until));
         let mut bound: Vec<&(dyn ToSql + Sync)> = vec![&now, &node, &until];
         bound.extend(which);
         let mut found = self.all(sql, &bound, found).await?;

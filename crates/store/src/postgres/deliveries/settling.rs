@@ -190,7 +190,7 @@ impl Change<'_> {
                     d.delivered_at IS NOT NULL AS delivered_before
                 FROM delivery d
                 WHERE d.state = 'leased'
-                    AND CASE WHEN $2::uuid IS NULL THEN d.lease_until < $1
+                    AND CASE WHEN $2::uuid IS NULL THEN d.lease_until < $8
                         ELSE d.lease_node <> $2 AND NOT EXISTS (
                             SELECT 1 FROM node n WHERE n.id = d.lease_node
                                 AND n.seen_at > clock_timestamp() - interval '10 s') END
@@ -207,7 +207,8 @@ impl Change<'_> {
                     WHEN l.attempts >= $3 THEN 'exhausted' ELSE 'waiting' END,
                 reason = CASE WHEN l.delivered_before THEN ''
                     WHEN l.attempts >= $3 THEN $7 ELSE $6 END,
-                due_at = CASE WHEN l.delivered_before OR l.attempts >= $3 THEN NULL ELSE $1 END,
+                due_at = CASE WHEN l.delivered_before OR l.attempts >= $3 THEN NULL
+                    ELSE $1::timestamptz END,
                 lease_node = NULL, lease_until = NULL, manual_by = NULL,
                 last_ended_at = l.due_at, last_outcome = $5, last_status = NULL
             FROM lapsed l WHERE d.id = l.id
@@ -216,7 +217,7 @@ impl Change<'_> {
             Rescue::Lapsed => None,
             Rescue::OfTheDead(spare) => Some(spare.uuid()),
         };
-        let bound: [&(dyn ToSql + Sync); 7] = [
+        let bound: [&(dyn ToSql + Sync); 8] = [
             &Moment(now),
             &spare,
             &i64::from(attempts_max),
@@ -224,6 +225,7 @@ impl Change<'_> {
             &Outcome::Unknown.word(),
             &LEASE_LAPSED,
             &ATTEMPTS_USED_UP,
+            &Moment(self.core.lease_time(now)),
         ];
         let rescued = self
             .all(sql, &bound, |row| {
