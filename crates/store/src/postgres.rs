@@ -14,6 +14,7 @@ mod open;
 mod subscriptions;
 mod teams;
 mod templates;
+mod tls;
 mod tx;
 mod values;
 
@@ -33,6 +34,7 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 use tokio_postgres::Config;
+use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
@@ -61,6 +63,7 @@ struct Shared {
     hints: Hints,
     nodes: Nodes,
     config: Config,
+    tls: MakeRustlsConnect,
     lease_clock: LeaseClock,
 }
 
@@ -81,7 +84,7 @@ impl Postgres {
     fn start(
         core: Core,
         pool: Pool,
-        config: Config,
+        (config, tls): (Config, MakeRustlsConnect),
         lease_clock: LeaseClock,
         limits: PostgresLimits,
     ) -> Self {
@@ -92,6 +95,7 @@ impl Postgres {
             hints,
             nodes: Nodes::default(),
             config,
+            tls,
             lease_clock,
         });
         let mut tasks = JoinSet::new();

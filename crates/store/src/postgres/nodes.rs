@@ -16,7 +16,7 @@ use std::{
 
 use domain::NodeId;
 use tokio::{sync::Notify, task::JoinSet, time};
-use tokio_postgres::{AsyncMessage, Config, NoTls};
+use tokio_postgres::AsyncMessage;
 
 use super::{LeaseClock, Shared, fault::meaning};
 use crate::{Lanes, StoreError};
@@ -122,15 +122,15 @@ pub(super) async fn leave(shared: &Shared, node: NodeId) -> Result<(), StoreErro
 /// Has the lanes look at the table whenever another node tells of what is due.
 async fn listen(shared: Arc<Shared>, lanes: Arc<dyn Lanes>) {
     loop {
-        if let Err(error) = hear(&shared.config, &*lanes).await {
+        if let Err(error) = hear(&shared, &*lanes).await {
             tracing::debug!(%error, "other nodes are not heard; the clock says when to look");
         }
         time::sleep(LISTEN_PAUSE).await;
     }
 }
 
-async fn hear(config: &Config, lanes: &dyn Lanes) -> Result<(), tokio_postgres::Error> {
-    let (client, mut connection) = config.connect(NoTls).await?;
+async fn hear(shared: &Shared, lanes: &dyn Lanes) -> Result<(), tokio_postgres::Error> {
+    let (client, mut connection) = shared.config.connect(shared.tls.clone()).await?;
     let listening = format!("LISTEN {CHANNEL}");
     let listening = client.batch_execute(&listening);
     tokio::pin!(listening);

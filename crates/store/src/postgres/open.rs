@@ -4,11 +4,13 @@ use std::{str::FromStr as _, time::Duration};
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use domain::Source;
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::{Client, Config};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{
     Postgres,
     migrations::{Migrated, migrate},
+    tls::encryption,
     tx::Core,
 };
 use crate::{MasterKey, StatementCount, Store, secrets::Cell};
@@ -135,8 +137,9 @@ pub async fn open_postgres(options: PostgresOptions) -> Result<Store, PostgresEr
         config.connect_timeout(limits.connect_time);
     }
     config.application_name("checkflow");
-    let side = pool(&config, SIDE_CONNECTIONS, limits)?;
-    let pool = pool(&config, limits.connections, limits)?;
+    let tls = encryption(&mut config);
+    let side = pool(&config, &tls, SIDE_CONNECTIONS, limits)?;
+    let pool = pool(&config, &tls, limits.connections, limits)?;
     let mut conn = pool
         .get()
         .await
@@ -153,7 +156,7 @@ pub async fn open_postgres(options: PostgresOptions) -> Result<Store, PostgresEr
     Ok(Store::new(Postgres::start(
         core,
         pool,
-        config,
+        (config, tls),
         options.lease_clock,
         limits,
     )))
@@ -182,11 +185,16 @@ async fn prepare(
     }
 }
 
-fn pool(config: &Config, size: usize, limits: PostgresLimits) -> Result<Pool, PostgresError> {
+fn pool(
+    config: &Config,
+    tls: &MakeRustlsConnect,
+    size: usize,
+    limits: PostgresLimits,
+) -> Result<Pool, PostgresError> {
     let manager = ManagerConfig {
         recycling_method: RecyclingMethod::Fast,
     };
-    let manager = Manager::from_config(config.clone(), NoTls, manager);
+    let manager = Manager::from_config(config.clone(), tls.clone(), manager);
     let built = Pool::builder(manager)
         .max_size(size)
         .runtime(Runtime::Tokio1)
