@@ -71,7 +71,7 @@ pub(crate) struct StoreArgs {
     /// `team create` make it when it is missing [default: ./checkflow-data]
     #[arg(long, value_name = "DIR", env = "CHECKFLOW_DATA")]
     pub(crate) data: Option<PathBuf>,
-    /// Another database than the one in the data folder; not in this version
+    /// Another database than the one in the data folder: postgres://user:password@host:port/name
     #[arg(
         long,
         value_name = "URL",

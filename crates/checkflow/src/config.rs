@@ -23,7 +23,7 @@ use figment::{
     providers::{Env, Format as _, Toml},
 };
 
-use store::{MasterKey, SqliteLimits};
+use store::{MasterKey, PostgresLimits, SqliteLimits};
 
 use crate::cli::{ServeArgs, StoreArgs};
 
@@ -53,7 +53,10 @@ pub(crate) struct Settings {
     pub(crate) http: Http,
     pub(crate) api: api::ApiLimits,
     pub(crate) limits: app::Limits,
-    pub(crate) store: SqliteLimits,
+    /// None: the one in the data folder.
+    pub(crate) database: Option<String>,
+    pub(crate) sqlite: SqliteLimits,
+    pub(crate) postgres: PostgresLimits,
     /// None: the one in the data folder.
     pub(crate) master_key: Option<MasterKey>,
     pub(crate) log: Log,

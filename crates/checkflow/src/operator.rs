@@ -86,7 +86,7 @@ pub(crate) fn key(args: &KeyArgs) -> anyhow::Result<ExitCode> {
 /// Opens the database with `open`, does `work` and closes it.
 fn with_store(
     args: &StoreArgs,
-    open: impl FnOnce(&Settings, &Source) -> anyhow::Result<Store>,
+    open: impl AsyncFnOnce(&Settings, &Source) -> anyhow::Result<Store>,
     work: impl AsyncFnOnce(&Store, &Source) -> anyhow::Result<()>,
 ) -> anyhow::Result<ExitCode> {
     let settings = config::load_for_tools(args)?;
@@ -95,7 +95,7 @@ fn with_store(
         .build();
     runtime.context("starting")?.block_on(async {
         let source = os::source();
-        let store = open(&settings, &source)?;
+        let store = open(&settings, &source).await?;
         let done = work(&store, &source).await;
         store.stop().await;
         done.map(|()| ExitCode::SUCCESS)

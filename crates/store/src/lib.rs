@@ -1,4 +1,4 @@
-//! Where everything is kept: the seam that the use cases speak to, and SQLite behind it.
+//! Where everything is kept: the seam that the use cases speak to, with SQLite or PostgreSQL behind it.
 //!
 //! Called by `app` and `delivery`, which see [`Store`], the transaction traits and [`FileStore`], and
 //! nothing of the database. Each kind of data has a file of the same name in `seam/` and in each
@@ -10,6 +10,7 @@ mod editions;
 mod error;
 mod files;
 mod names;
+mod open;
 mod postgres;
 mod seam;
 mod secrets;
@@ -23,6 +24,7 @@ mod work;
 
 pub use error::{Doing, StoreError};
 pub use files::{FileBytes, FileStore, FileStoreError, StoredBytes};
+pub use open::{OpenStoreError, StoreOptions, open_store, store_may_be_there};
 pub use postgres::{LeaseClock, PostgresError, PostgresLimits, PostgresOptions, open_postgres};
 pub use seam::*;
 pub use secrets::{MasterKey, MasterKeyError};

@@ -23,6 +23,7 @@ use std::{
     panic::AssertUnwindSafe,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use deadpool_postgres::{Object, Pool, PoolError, TimeoutType};
@@ -51,9 +52,14 @@ const RUNS_MAX: u32 = 5;
 /// does not hold up the others.
 const BEGIN_WRITE: &str = "BEGIN; SET LOCAL lock_timeout = '5s';
     SET LOCAL idle_in_transaction_session_timeout = '10s'";
-/// A transaction that reads, on one view of the data.
-const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
-    SET LOCAL statement_timeout = '10s'; SET LOCAL idle_in_transaction_session_timeout = '30s'";
+/// A transaction that reads, on one view of the data. A statement in it may take so many milliseconds.
+fn begin_read(time: Duration) -> String {
+    let millis = time.as_millis().max(1);
+    format!(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {millis};
+        SET LOCAL idle_in_transaction_session_timeout = '30s'"
+    )
+}
 
 /// What all tasks of one open database share.
 struct Shared {
@@ -65,6 +71,7 @@ struct Shared {
     config: Config,
     tls: MakeRustlsConnect,
     lease_clock: LeaseClock,
+    begin_read: String,
 }
 
 /// An open database.
@@ -97,6 +104,7 @@ impl Postgres {
             config,
             tls,
             lease_clock,
+            begin_read: begin_read(limits.read_time),
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(nodes::tell(shared.clone()));
@@ -222,7 +230,7 @@ impl Shared {
 
     async fn look(&self, job: &mut dyn ReadJob) -> Result<(), StoreError> {
         let conn = connection(&self.pool).await?;
-        let mut tx = Tx::begin(&conn, &self.core, (), BEGIN_READ).await;
+        let mut tx = Tx::begin(&conn, &self.core, (), &self.begin_read).await;
         let read = AssertUnwindSafe(job.run(&mut tx)).catch_unwind().await;
         let ended = tx.end(true).await;
         read.map_err(|_| StoreError::Panicked)?;

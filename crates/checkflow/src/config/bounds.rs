@@ -126,6 +126,7 @@ fn store(store: &Store, origin: &Origin) -> anyhow::Result<()> {
         store.group_time,
         at_once..=SECOND,
     )?;
+    within(origin, "store.connections", store.connections, 2..=1_000)?;
     // With less, writing would wait for a checkpoint nearly all the time.
     within(
         origin,

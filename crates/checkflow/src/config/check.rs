@@ -15,13 +15,6 @@ use super::{
 
 /// Takes `config` as settings, or tells of the first value that can't be taken.
 pub(super) fn check(config: Config, origin: &Origin) -> anyhow::Result<Settings> {
-    if !config.database.is_empty() {
-        bail!(
-            "{}database: this version keeps everything in SQLite in the data folder; leave \
-             --database and CHECKFLOW_DATABASE out",
-            origin.of("database")
-        );
-    }
     bounds::check(&config, origin)?;
     let public_url = public_url(&config.public_url, origin)?;
     let policy = AddressPolicy::new(&config.webhook.allow_targets).map_err(|error| {
@@ -46,7 +39,9 @@ pub(super) fn check(config: Config, origin: &Origin) -> anyhow::Result<Settings>
         limits: config.limits.limits(),
         http: config.http,
         master_key: master_key(&config.store.master_key, origin)?,
-        store: config.store.limits(),
+        database: database(config.database, origin)?,
+        sqlite: config.store.sqlite_limits(),
+        postgres: config.store.postgres_limits(),
         log: config.log,
         crash_at: None,
     })
@@ -59,6 +54,22 @@ fn public_url(text: &str, origin: &Origin) -> anyhow::Result<Option<PublicUrl>> 
     let url = PublicUrl::new(text);
     url.map(Some)
         .map_err(|error| anyhow!("{}public_url {error}", origin.of("public_url")))
+}
+
+/// The address may hold a password, so it is not repeated.
+fn database(url: String, origin: &Origin) -> anyhow::Result<Option<String>> {
+    if url.is_empty() {
+        return Ok(None);
+    }
+    let known = ["postgres://", "postgresql://"];
+    if !known.iter().any(|scheme| url.starts_with(scheme)) {
+        bail!(
+            "{}database: it reads postgres://user:password@host:port/name; leave it out for SQLite in the \
+             data folder",
+            origin.of("database")
+        );
+    }
+    Ok(Some(url))
 }
 
 fn master_key(text: &str, origin: &Origin) -> anyhow::Result<Option<MasterKey>> {

@@ -9,7 +9,7 @@ use api::ApiLimits;
 use delivery::DeliverySettings;
 use domain::RetrySchedule;
 use serde::{Deserialize, Serialize};
-use store::SqliteLimits;
+use store::{PostgresLimits, SqliteLimits};
 
 use super::{log::Log, span::Span};
 
@@ -232,7 +232,7 @@ impl Limits {
     }
 }
 
-/// The database: [`SqliteLimits`], and the key that secrets are encrypted with.
+/// The database: [`SqliteLimits`] or [`PostgresLimits`], and the key that secrets are encrypted with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Store {
@@ -245,6 +245,7 @@ pub(crate) struct Store {
     pub(crate) group_max: u32,
     pub(crate) group_time: Span,
     pub(crate) wal_bytes_max: u64,
+    pub(crate) connections: u32,
 }
 
 impl Default for Store {
@@ -259,12 +260,23 @@ impl Default for Store {
             group_max: narrow(limits.group_max),
             group_time: Span(limits.group_time),
             wal_bytes_max: limits.wal_bytes_max,
+            connections: narrow(PostgresLimits::default().connections),
         }
     }
 }
 
 impl Store {
-    pub(crate) fn limits(&self) -> SqliteLimits {
+    pub(crate) fn postgres_limits(&self) -> PostgresLimits {
+        PostgresLimits {
+            connections: wide(self.connections),
+            writes_waiting_max: wide(self.writes_waiting_max),
+            reads_waiting_max: wide(self.reads_waiting_max),
+            read_time: self.read_timeout.0,
+            ..PostgresLimits::default()
+        }
+    }
+
+    pub(crate) fn sqlite_limits(&self) -> SqliteLimits {
         SqliteLimits {
             writes_waiting_max: wide(self.writes_waiting_max),
             group_max: wide(self.group_max),

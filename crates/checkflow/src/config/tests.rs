@@ -114,8 +114,8 @@ fn what_is_wrong_in_a_file_is_named_by_file_and_key() {
         ),
         ("listen = \"localhost\"", "FILE: listen: "),
         (
-            "database = \"postgres://db/x\"",
-            "FILE: database: this version keeps everything in SQLite",
+            "database = \"mysql://db/x\"",
+            "FILE: database: it reads postgres://user:password@host:port/name",
         ),
         (
             "[http]\nconnections_max = 0",

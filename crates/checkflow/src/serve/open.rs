@@ -1,10 +1,8 @@
 //! Opening the data folder: the master key, the database, the files.
 
-use std::{fs, io, path::Path};
-
 use anyhow::bail;
 use domain::{Source, Timestamp};
-use store::{DATABASE_FILE, FileStore, MasterKey, SqliteOptions, Store, open_sqlite};
+use store::{FileStore, MasterKey, Store, StoreOptions, open_store, store_may_be_there};
 
 use super::drill;
 use crate::config::Settings;
@@ -18,9 +16,12 @@ pub(super) struct Opened {
 }
 
 /// Opens everything for the one server of the folder.
-pub(super) fn open_for_server(settings: &Settings, source: &Source) -> anyhow::Result<Opened> {
+pub(super) async fn open_for_server(
+    settings: &Settings,
+    source: &Source,
+) -> anyhow::Result<Opened> {
     let since = source.now();
-    let store = open(settings, source, true)?;
+    let store = open(settings, source, true).await?;
     let store = match settings.crash_at {
         Some(at) => drill::arm(store, at),
         None => store,
@@ -34,44 +35,40 @@ pub(super) fn open_for_server(settings: &Settings, source: &Source) -> anyhow::R
 }
 
 /// Opens the database beside a server, or without one; makes it when it is not there.
-pub(crate) fn open_or_make_beside(settings: &Settings, source: &Source) -> anyhow::Result<Store> {
-    open(settings, source, false)
+pub(crate) async fn open_or_make_beside(
+    settings: &Settings,
+    source: &Source,
+) -> anyhow::Result<Store> {
+    open(settings, source, false).await
 }
 
 /// The same for whoever needs what is in it already: makes nothing, since a folder without data is
 /// a misspelt one.
-pub(crate) fn open_beside(settings: &Settings, source: &Source) -> anyhow::Result<Store> {
+pub(crate) async fn open_beside(settings: &Settings, source: &Source) -> anyhow::Result<Store> {
     // A folder without a database holds nothing that a tool could work on.
-    if is_missing(&settings.data.join(DATABASE_FILE)) {
+    if !store_may_be_there(&settings.data, settings.database.as_deref()) {
         let shown = settings.data.display();
         bail!(
             "there is no CheckFlow data in {shown}; name its folder with --data, or begin there with \
              `checkflow team create --data {shown} --name NAME` (`checkflow serve` makes it too)"
         );
     }
-    open(settings, source, false)
+    open(settings, source, false).await
 }
 
-/// Any other trouble is told by opening it.
-fn is_missing(path: &Path) -> bool {
-    let found = fs::metadata(path);
-    found.is_err_and(|error| {
-        matches!(
-            error.kind(),
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-        )
-    })
-}
-
-fn open(settings: &Settings, source: &Source, exclusive: bool) -> anyhow::Result<Store> {
+async fn open(settings: &Settings, source: &Source, server: bool) -> anyhow::Result<Store> {
     let key = match &settings.master_key {
         Some(key) => key.clone(),
         None => MasterKey::load_or_create(&settings.data, source)?,
     };
-    let options = SqliteOptions::new(&settings.data, key, source.clone());
-    Ok(open_sqlite(SqliteOptions {
-        exclusive,
-        limits: settings.store,
-        ..options
-    })?)
+    let options = StoreOptions {
+        folder: settings.data.clone(),
+        database: settings.database.clone(),
+        server,
+        key,
+        source: source.clone(),
+        sqlite: settings.sqlite,
+        postgres: settings.postgres,
+    };
+    Ok(open_store(options).await?)
 }

@@ -49,7 +49,7 @@ pub(crate) struct Server {
 impl Server {
     /// Opens the data folder, takes the port and begins. It can answer when this returns.
     pub(crate) async fn start(settings: Settings, source: Source) -> anyhow::Result<Self> {
-        let opened = open::open_for_server(&settings, &source)?;
+        let opened = open::open_for_server(&settings, &source).await?;
         let started = Self::start_on(&settings, &source, &opened).await;
         if started.is_err() {
             // Leaves the folder in good order for the next start.

@@ -25,7 +25,8 @@ pub(super) async fn migrate(client: &mut Client) -> Result<Migrated, Error> {
     tx.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK])
         .await?;
     tx.batch_execute(
-        "CREATE TABLE IF NOT EXISTS schema_step (
+        "SET LOCAL client_min_messages = warning;
+        CREATE TABLE IF NOT EXISTS schema_step (
             number  bigint      PRIMARY KEY,
             done_at timestamptz NOT NULL DEFAULT now())",
     )

@@ -73,6 +73,8 @@ pub struct PostgresLimits {
     pub writes_waiting_max: usize,
     /// Reads that may run or wait for a connection.
     pub reads_waiting_max: usize,
+    /// How long a statement of a read may take.
+    pub read_time: Duration,
     /// How long a unit waits for a connection, and a connection for the server.
     pub connect_time: Duration,
 }
@@ -83,6 +85,7 @@ impl Default for PostgresLimits {
             connections: 16,
             writes_waiting_max: 4_096,
             reads_waiting_max: 1_024,
+            read_time: Duration::from_secs(10),
             connect_time: Duration::from_secs(5),
         }
     }

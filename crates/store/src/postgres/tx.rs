@@ -142,7 +142,7 @@ impl<'a, G> Tx<'a, G> {
         conn: &'a ClientWrapper,
         core: &'a Arc<Core>,
         gathered: G,
-        how: &'static str,
+        how: &'a str,
     ) -> Self {
         let mut tx = Self {
             conn,

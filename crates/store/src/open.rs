@@ -1,0 +1,78 @@
+//! Opening a store, whichever database it is on: nobody outside of this crate asks which.
+
+use std::path::PathBuf;
+
+use domain::Source;
+
+use crate::{
+    DATABASE_FILE, MasterKey, OpenError, PostgresError, PostgresLimits, PostgresOptions,
+    SqliteLimits, SqliteOptions, Store, open_postgres, open_sqlite,
+};
+
+/// How a store is opened.
+#[derive(Clone, Debug)]
+pub struct StoreOptions {
+    /// The data folder. The database lies in it, unless another is named.
+    pub folder: PathBuf,
+    /// Another database: `postgres://…`.
+    pub database: Option<String>,
+    /// Whether this is a server. A folder has one at a time, a database on PostgreSQL many; tools work
+    /// beside them.
+    pub server: bool,
+    /// What secrets are encrypted with.
+    pub key: MasterKey,
+    /// Where time and randomness come from.
+    pub source: Source,
+    /// Bounds, where the database lies in the folder.
+    pub sqlite: SqliteLimits,
+    /// Bounds, where it is on PostgreSQL.
+    pub postgres: PostgresLimits,
+}
+
+/// Why a store was not opened. Each is one line that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenStoreError {
+    /// The one in the folder.
+    #[error(transparent)]
+    Folder(#[from] OpenError),
+    /// The one on PostgreSQL.
+    #[error(transparent)]
+    Postgres(#[from] PostgresError),
+}
+
+/// Opens the store, and makes or updates what is in it.
+///
+/// # Panics
+/// Outside of a tokio runtime.
+pub async fn open_store(options: StoreOptions) -> Result<Store, OpenStoreError> {
+    let (key, source) = (options.key, options.source);
+    let Some(url) = options.database else {
+        let folder = SqliteOptions::new(options.folder, key, source);
+        return Ok(open_sqlite(SqliteOptions {
+            exclusive: options.server,
+            limits: options.sqlite,
+            ..folder
+        })?);
+    };
+    let mut shared = PostgresOptions::new(url, key, source);
+    shared.limits = options.postgres;
+    if !options.server {
+        // A tool does one thing at a time.
+        shared.limits.connections = 1;
+    }
+    Ok(open_postgres(shared).await?)
+}
+
+/// Whether there may be something in the store: a folder without a database was never used, and may be
+/// a misspelt one. What is on PostgreSQL shows when it is opened.
+pub fn store_may_be_there(folder: &std::path::Path, database: Option<&str>) -> bool {
+    let found = std::fs::metadata(folder.join(DATABASE_FILE));
+    database.is_some()
+        || !found.is_err_and(|error| {
+            // Any other trouble is told by opening it.
+            matches!(
+                error.kind(),
+                std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
+            )
+        })
+}
