@@ -18,6 +18,9 @@ mod tls;
 mod tx;
 mod values;
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     future::Future,
     panic::AssertUnwindSafe,
@@ -43,15 +46,11 @@ use crate::{Backend, Lanes, ReadJob, StoreError, Verdict, WriteJob};
 use hints::{Fresh, Hints, hint_loop};
 use nodes::Nodes;
 pub use open::{LeaseClock, PostgresError, PostgresLimits, PostgresOptions, open_postgres};
-use tx::{Core, Lost, Tx};
+use tx::{Begin, Core, Lost, Tx};
 
 /// How often a unit is run at most, when others get in its way.
 const RUNS_MAX: u32 = 5;
 
-/// A transaction that changes something. A lock is not waited for for ever, and a node that stands still
-/// does not hold up the others.
-const BEGIN_WRITE: &str = "BEGIN; SET LOCAL lock_timeout = '5s';
-    SET LOCAL idle_in_transaction_session_timeout = '10s'";
 /// A transaction that reads, on one view of the data. A statement in it may take so many milliseconds.
 fn begin_read(time: Duration) -> String {
     let millis = time.as_millis().max(1);
@@ -210,7 +209,7 @@ impl Shared {
         loop {
             runs += 1;
             let conn = connection(&self.pool).await?;
-            let mut tx = Tx::begin(&conn, &self.core, Vec::new(), BEGIN_WRITE).await;
+            let mut tx = Tx::begin(&conn, &self.core, Vec::new(), Begin::Write).await;
             let verdict = AssertUnwindSafe(job.run(&mut tx)).catch_unwind().await;
             let keep = matches!(verdict, Ok(Verdict::Keep));
             match tx.end(keep).await {
@@ -230,7 +229,7 @@ impl Shared {
 
     async fn look(&self, job: &mut dyn ReadJob) -> Result<(), StoreError> {
         let conn = connection(&self.pool).await?;
-        let mut tx = Tx::begin(&conn, &self.core, (), &self.begin_read).await;
+        let mut tx = Tx::begin(&conn, &self.core, (), Begin::Read(&self.begin_read)).await;
         let read = AssertUnwindSafe(job.run(&mut tx)).catch_unwind().await;
         let ended = tx.end(true).await;
         read.map_err(|_| StoreError::Panicked)?;
@@ -245,7 +244,7 @@ impl Core {
         work: impl AsyncFnOnce(&mut Tx<'_, ()>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let conn = connection(&self.side).await?;
-        let mut tx = Tx::begin(&conn, self, (), BEGIN_WRITE).await;
+        let mut tx = Tx::begin(&conn, self, (), Begin::Write).await;
         let done = work(&mut tx).await;
         match tx.end(done.is_ok()).await {
             Ok(()) => done,

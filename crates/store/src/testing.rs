@@ -1,4 +1,8 @@
-//! What the tests of this crate share: a source that repeats itself.
+//! What the tests of this crate share: a source that repeats itself, things to store, and a walk
+//! through all that can be asked of a store.
+
+pub(crate) mod things;
+pub(crate) mod walk;
 
 use std::sync::{
     Arc,

@@ -133,6 +133,10 @@ pub enum PostgresError {
 /// # Panics
 /// Outside of a tokio runtime.
 pub async fn open_postgres(options: PostgresOptions) -> Result<Store, PostgresError> {
+    Ok(Store::new(open(options).await?))
+}
+
+pub(super) async fn open(options: PostgresOptions) -> Result<Postgres, PostgresError> {
     let limits = options.limits;
     let mut config =
         Config::from_str(&options.url).map_err(|error| PostgresError::BadUrl(chain(&error)))?;
@@ -156,13 +160,13 @@ pub async fn open_postgres(options: PostgresOptions) -> Result<Store, PostgresEr
         core.measure(&conn).await.map_err(failed)?;
     }
     drop(conn);
-    Ok(Store::new(Postgres::start(
+    Ok(Postgres::start(
         core,
         pool,
         (config, tls),
         options.lease_clock,
         limits,
-    )))
+    ))
 }
 
 /// Checks the server, brings its schema up to date and checks the master key.

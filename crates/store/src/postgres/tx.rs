@@ -59,6 +59,9 @@ pub(super) struct Core {
     last_delivery: Mutex<u128>,
     /// Milliseconds that the database's clock is ahead of this node's.
     ahead: AtomicI64,
+    /// Every text that was run, for the test that explains them.
+    #[cfg(test)]
+    pub(super) texts: Mutex<std::collections::BTreeSet<String>>,
 }
 
 impl Core {
@@ -79,6 +82,8 @@ impl Core {
             round_trips: AtomicU64::new(0),
             last_delivery: Mutex::new(0),
             ahead: AtomicI64::new(0),
+            #[cfg(test)]
+            texts: Mutex::default(),
         }
     }
 
@@ -122,8 +127,32 @@ pub(super) struct Tx<'a, G> {
     conn: &'a ClientWrapper,
     pub(super) core: &'a Arc<Core>,
     pub(super) gathered: G,
+    /// Whether nothing can be changed in it.
+    pub(super) reads_only: bool,
     sent: Vec<BoxFuture<'a, Result<u64, Fault>>>,
     lost: Option<Lost>,
+}
+
+/// How a transaction begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Begin<'a> {
+    /// To change something. A lock is not waited for for ever, and a node that stands still does not hold
+    /// up the others.
+    Write,
+    /// To read on one view of the data, by this text.
+    Read(&'a str),
+}
+
+impl<'a> Begin<'a> {
+    const fn text(self) -> &'a str {
+        match self {
+            Self::Write => {
+                "BEGIN; SET LOCAL lock_timeout = '5s';
+                SET LOCAL idle_in_transaction_session_timeout = '10s'"
+            }
+            Self::Read(text) => text,
+        }
+    }
 }
 
 /// Why the transaction can't be committed any more.
@@ -142,16 +171,18 @@ impl<'a, G> Tx<'a, G> {
         conn: &'a ClientWrapper,
         core: &'a Arc<Core>,
         gathered: G,
-        how: &'a str,
+        how: Begin<'a>,
     ) -> Self {
         let mut tx = Self {
             conn,
             core,
             gathered,
+            reads_only: matches!(how, Begin::Read(_)),
             sent: Vec::new(),
             lost: None,
         };
-        tx.send(async move { Ok(conn.batch_execute(how).await.map(|()| 0)?) }.boxed())
+        let text = how.text();
+        tx.send(async move { Ok(conn.batch_execute(text).await.map(|()| 0)?) }.boxed())
             .await;
         tx
     }
@@ -292,6 +323,8 @@ impl<'a, G> Tx<'a, G> {
             return Err(lost.error.share());
         }
         self.core.statements.count();
+        #[cfg(test)]
+        self.core.texts.lock().unwrap().insert(sql.to_owned());
         let prepared = self.conn.prepare_cached(sql).await;
         prepared.map_err(|error| self.lose(error.into()))
     }

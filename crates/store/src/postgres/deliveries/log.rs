@@ -139,9 +139,12 @@ impl<G: Send> Tx<'_, G> {
         if missing.is_empty() {
             return Ok(HashMap::new());
         }
-        // In a transaction of its own: this one may be for reading only, and holds the counters of its
-        // lanes for as long as it lasts.
-        let given = self.core.number(missing).await?;
+        // Beside one that reads only; within one that may itself have stored them.
+        let given = if self.reads_only {
+            self.core.number(missing).await?
+        } else {
+            self.number(&missing).await?
+        };
         Ok(given.into_iter().collect())
     }
 }

@@ -9,10 +9,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use domain::{
-    ChecklistId, ControlKey, Event, EventId, EventType, NodeId, Scope, SigningSecret, Subscription,
-    SubscriptionId, SubscriptionState, TargetUrl, TaskKey, TeamId, TemplateKey, Timestamp,
-};
+use domain::{NodeId, SubscriptionId, Timestamp};
 use uuid::Uuid;
 
 use super::super::{
@@ -27,10 +24,10 @@ use super::super::{
 use crate::{
     Lanes, LeasedDelivery, MasterKey, Permit, Purpose, StatementCount, StoreError, Verdict,
     WriteJob, WriteTx,
-    testing::{Still, source_of},
+    testing::{Still, source_of, things::START},
 };
 
-pub(in crate::sqlite) const START: i64 = 1_795_455_715_120;
+pub(in crate::sqlite) use crate::testing::things::{at, event, secret};
 
 /// What a unit was told in the end, and how many teams another connection saw at that moment.
 pub(in crate::sqlite) type Told = (&'static str, Result<(), String>, i64);
@@ -217,57 +214,11 @@ impl Lanes for Engine {
     }
 }
 
-pub(in crate::sqlite) const TEAM: TeamId = TeamId::new(1);
-pub(in crate::sqlite) const TEMPLATE: TemplateKey = TemplateKey::new(Uuid::from_u128(11));
-pub(in crate::sqlite) const TASK: TaskKey = TaskKey::new(Uuid::from_u128(12));
-pub(in crate::sqlite) const CONTROL: ControlKey = ControlKey::new(Uuid::from_u128(13));
-
-pub(in crate::sqlite) fn at() -> Timestamp {
-    Timestamp::from_millis(START)
-}
-
-pub(in crate::sqlite) fn subscription(number: u128) -> Subscription {
-    Subscription {
-        id: SubscriptionId::new(Uuid::from_u128(number)),
-        team: TEAM,
-        source: format!("source {number}"),
-        event_type: EventType::TaskCompleted,
-        scope: Scope::Task(TASK),
-        target: TargetUrl::parse("https://example.com/hook").unwrap(),
-        state: SubscriptionState::Active,
-        state_reason: String::new(),
-        state_since: at(),
-        state_by: "a test".to_owned(),
-        created_at: at(),
-    }
-}
-
-pub(in crate::sqlite) fn secret() -> SigningSecret {
-    SigningSecret::from_bytes(b"a secret that nobody may find").unwrap()
-}
-
-pub(in crate::sqlite) fn event(number: u128) -> Event {
-    Event {
-        id: EventId::new(Uuid::from_u128(1_000 + number)),
-        team: TEAM,
-        kind: EventType::TaskCompleted,
-        at: at(),
-        checklist: ChecklistId::new(5),
-        template: TEMPLATE,
-        task: TASK,
-        control: ControlKey::ZERO,
-        body: bytes::Bytes::from_static(b"{}"),
-    }
-}
-
 /// A team, and a subscription to one of its tasks.
 pub(in crate::sqlite) fn scene() -> Work {
     work(|tx| {
         Box::pin(async move {
-            tx.team_insert("a team", at()).await.unwrap();
-            tx.subscription_insert(&subscription(21), &secret())
-                .await
-                .unwrap();
+            crate::testing::things::scene(tx).await;
             Verdict::Keep
         })
     })

@@ -1,0 +1,3 @@
+//! What the seam can't show: what the statements cost.
+
+mod plans;

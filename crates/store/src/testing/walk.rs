@@ -1,0 +1,342 @@
+//! A walk through the seam: every method is called, in a transaction on the scene of `things`.
+
+use domain::{
+    ApiKey, ApiKeyId, Attempt, AuditEntry, Checklist, ChecklistFilter, ChecklistHead, ChecklistId,
+    ChecklistKey, Control, ControlId, ControlKind, ControlType, DeliveryId, DeliveryState, Done,
+    Door, EventType, FieldId, FileKey, Halt, KeyHash, NodeId, Outcome, Person, StoredFile,
+    SubscriptionState, Task, TaskId, TaskState, TaskStatus, Template, VersionId,
+};
+use uuid::Uuid;
+
+use super::things::{CONTROL, TASK, TEAM, TEMPLATE, at, event, subscription};
+use crate::{
+    ChecklistQuery, DeliveryQuery, Fields, Lease, Page, Rescue, Settlement, StateChange,
+    SubscriptionIdentity, Take, WriteTx,
+};
+
+const PAGE: Page = Page {
+    number: 1,
+    size: 10,
+};
+const VERSION: VersionId = VersionId::new(Uuid::from_u128(31));
+const DELIVERY: DeliveryId = DeliveryId::new(Uuid::from_u128(41));
+const NODE: NodeId = NodeId::new(Uuid::from_u128(77));
+
+/// Tables whose rows follow from how the server is used, rather than from how it is set up.
+pub(crate) const GROWING: [&str; 8] = [
+    "audit",
+    "checklist",
+    "checklist_task",
+    "field",
+    "file",
+    "event",
+    "delivery",
+    "attempt",
+];
+
+/// Calls every method.
+pub(crate) async fn everything(tx: &mut dyn WriteTx) {
+    teams(tx).await;
+    templates(tx).await;
+    checklists(tx).await;
+    subscriptions(tx).await;
+    deliveries(tx).await;
+    log(tx).await;
+}
+
+async fn teams(tx: &mut dyn WriteTx) {
+    let key = ApiKey {
+        id: ApiKeyId::new(Uuid::from_u128(51)),
+        team: TEAM,
+        name: "key".to_owned(),
+        prefix: "ck_".to_owned(),
+        created_at: at(),
+        revoked_at: None,
+    };
+    let hash = KeyHash::of("ck_");
+    tx.team_get(TEAM).await.unwrap().unwrap();
+    tx.api_key_insert(&key, &hash).await.unwrap();
+    tx.api_key_get(&hash).await.unwrap().unwrap();
+    tx.api_key_list(TEAM).await.unwrap();
+    tx.api_key_revoke(TEAM, key.id, at()).await.unwrap();
+    tx.api_key_revoke(TEAM, key.id, at()).await.unwrap();
+    let actor = domain::Actor {
+        team: TEAM,
+        key: None,
+        person: person(),
+        door: Door::Api,
+    };
+    let (subject, detail) = (String::new(), String::new());
+    let entry = AuditEntry {
+        at: at(),
+        actor,
+        action: "test",
+        subject,
+        detail,
+    };
+    tx.audit_append(&entry).await.unwrap();
+    tx.audit_list(TEAM, 10).await.unwrap();
+}
+
+fn person() -> Person {
+    Person {
+        name: "Ann".to_owned(),
+        email: None,
+    }
+}
+
+fn template() -> Template {
+    let kind = ControlKind::FileUpload {
+        min_files: 0,
+        max_files: 3,
+    };
+    let control = Control {
+        key: CONTROL,
+        id: ControlId::new(1),
+        name: "Scan".to_owned(),
+        required: false,
+        kind,
+    };
+    let task = Task {
+        key: TASK,
+        name: "Receive".to_owned(),
+        heading: false,
+        halt: Halt::None,
+        first_control: 0,
+        controls: vec![control],
+    };
+    Template {
+        key: TEMPLATE,
+        name: "Invoice".to_owned(),
+        tasks: vec![task],
+    }
+}
+
+async fn templates(tx: &mut dyn WriteTx) {
+    tx.template_lock(TEMPLATE).await.unwrap();
+    tx.control_ids_reserve(1).await.unwrap();
+    tx.template_put(TEAM, VERSION, &template(), at())
+        .await
+        .unwrap();
+    tx.template_get(TEAM, TEMPLATE).await.unwrap().unwrap();
+    tx.template_list(TEAM, 10).await.unwrap();
+    tx.template_count(TEAM).await.unwrap();
+    tx.template_known_keys(TEMPLATE).await.unwrap();
+    tx.task_find(TEAM, TASK).await.unwrap().unwrap();
+    tx.control_find(TEAM, CONTROL).await.unwrap().unwrap();
+    tx.task_suggest(TEAM, 10).await.unwrap();
+    tx.control_suggest(TEAM, ControlType::FileUpload, 10)
+        .await
+        .unwrap();
+}
+
+async fn checklists(tx: &mut dyn WriteTx) {
+    let done = Done {
+        at: at(),
+        by: person(),
+    };
+    let head = ChecklistHead {
+        id: ChecklistId::new(0),
+        key: ChecklistKey::new(Uuid::from_u128(61)),
+        team: TEAM,
+        version: VERSION,
+        name: "May".to_owned(),
+        created: done.clone(),
+        scheduled_at: None,
+        started_at: Some(at()),
+        ended_at: None,
+        archived_at: None,
+    };
+    let list = Checklist {
+        head: head.clone(),
+        template: std::sync::Arc::new(template()),
+        tasks: vec![TaskState::default()],
+        fields: std::collections::BTreeMap::new(),
+    };
+    let id = tx.checklist_insert(&list).await.unwrap();
+    tx.checklist_lock(id).await.unwrap();
+    let complete = TaskState {
+        status: TaskStatus::Complete,
+        done: Some(done.clone()),
+        completions: 1,
+    };
+    tx.task_put(TaskId::of(id, 0), &complete, &head)
+        .await
+        .unwrap();
+    let field = FieldId::of(id, 0);
+    tx.field_put(field, "value").await.unwrap();
+    tx.field_put(field, "").await.unwrap();
+    let file = StoredFile {
+        key: FileKey::new(Uuid::from_u128(71)),
+        field,
+        name: "scan.pdf".to_owned(),
+        size: 1,
+        media_type: "application/pdf".to_owned(),
+        sha256: [0; 32],
+        uploaded: done,
+    };
+    tx.file_insert(TEAM, CONTROL, &file).await.unwrap();
+    tx.file_get(TEAM, file.key).await.unwrap().unwrap();
+    tx.file_page(TEAM, CONTROL, PAGE).await.unwrap();
+    tx.file_orphans(&[file.key]).await.unwrap();
+    tx.checklist_get(TEAM, id, Fields::All)
+        .await
+        .unwrap()
+        .unwrap();
+    for (key, status) in [(None, None), (Some(TASK), Some(TaskStatus::Complete))] {
+        tx.task_page(TEAM, key, status, PAGE).await.unwrap();
+    }
+    checklist_pages(tx).await;
+}
+
+async fn checklist_pages(tx: &mut dyn WriteTx) {
+    use ChecklistFilter::{All, Complete, InProgress, RecentlyComplete, Scheduled};
+    for status in [All, Scheduled, InProgress, RecentlyComplete, Complete] {
+        for key in [None, Some(ChecklistKey::new(Uuid::from_u128(61)))] {
+            for name in [None, Some("m".to_owned())] {
+                let (team, template, now) = (TEAM, TEMPLATE, at());
+                let query = ChecklistQuery {
+                    team,
+                    template,
+                    key,
+                    name,
+                    status,
+                    now,
+                    page: PAGE,
+                };
+                tx.checklist_page(&query).await.unwrap();
+            }
+        }
+    }
+}
+
+async fn subscriptions(tx: &mut dyn WriteTx) {
+    let there = subscription(21);
+    tx.subscription_get(TEAM, there.id).await.unwrap().unwrap();
+    let identity = SubscriptionIdentity {
+        team: TEAM,
+        source: there.source.clone(),
+        event_type: there.event_type,
+        scope: there.scope,
+        target: there.target.clone(),
+    };
+    tx.subscription_find(&identity).await.unwrap().unwrap();
+    tx.subscription_list(TEAM, Some("source 21"), None, 10)
+        .await
+        .unwrap();
+    tx.subscription_count(TEAM).await.unwrap();
+    for state in [SubscriptionState::Paused, SubscriptionState::Active] {
+        let (reason, by) = (String::new(), String::new());
+        let change = StateChange {
+            state,
+            reason,
+            by,
+            at: at(),
+        };
+        assert!(tx.subscription_state_put(there.id, &change).await.unwrap());
+    }
+}
+
+fn settlement(lease: Lease, number: u32, outcome: Outcome, state: DeliveryState) -> Settlement {
+    let attempt = Attempt {
+        number,
+        manual_by: None,
+        started_at: at(),
+        duration_ms: 5,
+        outcome,
+        status: Some(200),
+        error: String::new(),
+        target: "https://example.com/hook".to_owned(),
+        signature: "v1,AAAA".to_owned(),
+        response_headers: String::new(),
+        response_body: bytes::Bytes::new(),
+        response_truncated: false,
+    };
+    let due_at = (state == DeliveryState::Waiting).then(at);
+    Settlement {
+        lease,
+        attempt,
+        state,
+        reason: String::new(),
+        due_at,
+    }
+}
+
+async fn deliveries(tx: &mut dyn WriteTx) {
+    let lane = subscription(21).id;
+    for number in 0..4 {
+        tx.event_append(&event(number)).await.unwrap();
+    }
+    tx.delivery_lanes(10).await.unwrap();
+    let take = [Take {
+        subscription: lane,
+        limit: 3,
+    }];
+    let until = at().after(std::time::Duration::from_secs(30));
+    let taken = tx
+        .delivery_take(&take, NODE, at(), until)
+        .await
+        .unwrap()
+        .deliveries;
+    let leases: Vec<Lease> = taken.iter().map(|leased| leased.lease).collect();
+    let settlements = [
+        settlement(leases[0], 1, Outcome::Delivered, DeliveryState::Delivered),
+        settlement(leases[1], 1, Outcome::TimedOut, DeliveryState::Waiting),
+    ];
+    tx.delivery_settle(&settlements).await.unwrap();
+    tx.delivery_give_back(&leases[2..], at()).await.unwrap();
+    tx.delivery_take(&take, NODE, at(), at()).await.unwrap();
+    let later = at().after(std::time::Duration::from_secs(1));
+    assert_eq!(
+        tx.delivery_rescue(Rescue::Lapsed, later, 9, 1)
+            .await
+            .unwrap(),
+        1
+    );
+    let others = Rescue::OfTheDead(domain::NodeId::new(Uuid::from_u128(1)));
+    assert_eq!(tx.delivery_rescue(others, later, 9, 10).await.unwrap(), 2);
+    let id = leases[0].delivery;
+    tx.delivery_redeliver(TEAM, id, "Ann", at()).await.unwrap();
+    tx.delivery_get(TEAM, id).await.unwrap().unwrap();
+}
+
+async fn log(tx: &mut dyn WriteTx) {
+    let states = DeliveryState::ALL.into_iter().map(Some).chain([None]);
+    let abouts = [
+        DeliveryQuery::default(),
+        DeliveryQuery {
+            subscription: Some(subscription(21).id),
+            ..DeliveryQuery::default()
+        },
+        DeliveryQuery {
+            checklist: Some(ChecklistId::new(5)),
+            ..DeliveryQuery::default()
+        },
+        DeliveryQuery {
+            event_type: Some(EventType::TaskCompleted),
+            ..DeliveryQuery::default()
+        },
+        DeliveryQuery {
+            status_class: Some(2),
+            ..DeliveryQuery::default()
+        },
+        DeliveryQuery {
+            since: Some(at()),
+            until: Some(at()),
+            ..DeliveryQuery::default()
+        },
+    ];
+    for state in states {
+        for about in &abouts {
+            for before in [None, Some(DELIVERY)] {
+                let query = DeliveryQuery {
+                    state,
+                    before,
+                    limit: 10,
+                    ..about.clone()
+                };
+                tx.delivery_page(TEAM, &query).await.unwrap();
+            }
+        }
+    }
+}
