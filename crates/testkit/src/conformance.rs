@@ -47,6 +47,12 @@ use crate::World;
 pub trait Fixture: Send + Sync + 'static {
     /// Opens the store. The test opens it again after [`Store::stop`], to see what is durable.
     async fn open(&self, source: Source) -> Store;
+
+    /// Whether changes stand in one line, however many are asked for at once. Where they do not, one that
+    /// is under way may hold what another would have got, and then be undone.
+    fn is_one_line(&self) -> bool {
+        true
+    }
 }
 
 /// A case on its way.

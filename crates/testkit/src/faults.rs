@@ -183,7 +183,7 @@ impl Memory {
             .expect("nothing panics while it holds the lock");
         let is_over = |lease: &Lease| match which {
             Rescue::Lapsed => lease.until < now,
-            Rescue::AllBut(spare) => lease.node != spare,
+            Rescue::OfTheDead(spare) => lease.node != spare,
         };
         let lapsed = leases.values().copied().filter(is_over).collect();
         leases.retain(|_, lease| !is_over(lease));

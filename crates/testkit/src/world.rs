@@ -78,6 +78,11 @@ impl World {
         );
     }
 
+    /// Whether changes stand in one line (see [`Fixture::is_one_line`]).
+    pub fn is_one_line(&self) -> bool {
+        self.fixture.is_one_line()
+    }
+
     /// The present moment.
     pub fn now(&self) -> Timestamp {
         self.clock.now()

@@ -43,14 +43,19 @@ impl WriteDeliveries for Change<'_> {
     ) -> Result<Taken, StoreError> {
         let terms = LeaseTerms { node, now, until };
         let deliveries = self.lease_due(takes, terms).await?;
-        let taken = |lane: SubscriptionId| {
-            let of = |leased: &&crate::LeasedDelivery| leased.destination.subscription == lane;
-            deliveries.iter().filter(of).count()
+        let gave_less = |take: &Take| {
+            let of = |leased: &&crate::LeasedDelivery| {
+                leased.destination.subscription == take.subscription
+            };
+            let given = deliveries.iter().filter(of).count();
+            u32::try_from(given).is_ok_and(|given| given < take.limit)
         };
-        // A lane that gave less than it might has no more, but for what another is taking just now.
-        let drained = takes
-            .iter()
-            .filter(|take| u32::try_from(taken(take.subscription)).is_ok_and(|n| n < take.limit));
+        // A lane that gave less than it might has no more, but for what another is taking just now. One
+        // that gave all it might is looked at again.
+        let full: Vec<&Take> = takes.iter().filter(|take| !gave_less(take)).collect();
+        let empty = self.without_more(&full, now).await?;
+        let is_drained = |take: &&Take| gave_less(take) || empty.contains(&take.subscription);
+        let drained = takes.iter().filter(is_drained);
         let drained = drained.map(|take| take.subscription).collect();
         Ok(Taken {
             deliveries,
@@ -134,5 +139,26 @@ impl WriteDeliveries for Change<'_> {
             .await?;
         self.gathered.push(Fresh::Due(subscription));
         Ok(Redelivery::Due(subscription))
+    }
+}
+
+impl Change<'_> {
+    /// Those of the lanes in which nothing is due.
+    async fn without_more(
+        &mut self,
+        takes: &[&Take],
+        now: Timestamp,
+    ) -> Result<Vec<SubscriptionId>, StoreError> {
+        if takes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sql = "SELECT lane FROM unnest($1::uuid[]) AS given (lane)
+            WHERE NOT EXISTS (SELECT 1 FROM delivery d
+                WHERE d.subscription_id = given.lane AND d.state = 'waiting' AND d.due_at <= $2)";
+        let lanes: Vec<Uuid> = takes.iter().map(|take| take.subscription.uuid()).collect();
+        self.all(sql, &[&lanes, &Moment(now)], |row| {
+            Ok(SubscriptionId::new(row.guid(0)?))
+        })
+        .await
     }
 }

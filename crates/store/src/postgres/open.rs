@@ -159,6 +159,7 @@ pub(super) async fn open(options: PostgresOptions) -> Result<Postgres, PostgresE
     if options.lease_clock == LeaseClock::Database {
         core.measure(&conn).await.map_err(failed)?;
     }
+    core.begin_after_all(&conn).await.map_err(failed)?;
     drop(conn);
     Ok(Postgres::start(
         core,

@@ -6,7 +6,7 @@
 //! trips as it has questions, not as it has statements.
 
 use std::sync::{
-    Arc, Mutex, PoisonError,
+    Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicI64, AtomicU64, Ordering},
 };
 
@@ -14,6 +14,7 @@ use deadpool_postgres::{ClientWrapper, Pool};
 use domain::{ChecklistId, Source, SubscriptionId, Template, Timestamp, VersionId};
 use futures_util::{FutureExt as _, future::BoxFuture, poll};
 use tokio_postgres::{Error, Row, Statement, types::ToSql};
+use uuid::Uuid;
 
 use super::{
     fault::{Fault, is_collision},
@@ -90,10 +91,7 @@ impl Core {
     /// Sets identifiers aside that grow with time and with each call, from `fresh` on or later; answers
     /// the first of a block that goes on to the end of the low half.
     pub(super) fn delivery_ids(&self, fresh: u128) -> u128 {
-        let mut last = self
-            .last_delivery
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.last();
         let first = fresh.max(last.saturating_add(1));
         *last = first.saturating_add(DELIVERY_IDS);
         first
@@ -104,6 +102,23 @@ impl Core {
     /// A moment of this node's clock by the clock that leases lapse by.
     pub(super) fn lease_time(&self, at: Timestamp) -> Timestamp {
         Timestamp::from_millis(at.as_millis() + self.ahead.load(Ordering::Relaxed))
+    }
+
+    /// Has the identifiers of deliveries be greater than all that are there, should the clock have gone
+    /// back since. Those of nodes that run at the same time are in the order of their clocks.
+    pub(super) async fn begin_after_all(&self, conn: &ClientWrapper) -> Result<(), Error> {
+        let sql = "SELECT id FROM delivery ORDER BY id DESC LIMIT 1";
+        if let Some(row) = conn.query_opt(sql, &[]).await? {
+            let last = row.try_get::<_, Uuid>(0)?.as_u128();
+            *self.last() = last;
+        }
+        Ok(())
+    }
+
+    fn last(&self) -> MutexGuard<'_, u128> {
+        self.last_delivery
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Measures how far the database's clock is ahead. Wrong by no more than half the time that the answer

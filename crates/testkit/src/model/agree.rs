@@ -9,7 +9,7 @@ use super::{
     course::Course,
     record::{Hold, Record, Right, Standing},
 };
-use crate::{LaneCall, Refused};
+use crate::{LaneCall, Refused, TestLanes};
 
 impl Course {
     /// Does it to the store and to the reference.
@@ -25,12 +25,14 @@ impl Course {
         undone: [Command; 2],
     ) -> TestCaseResult {
         let [before, behind] = undone;
-        // Asked for in this order, so that they may share a commit.
-        let (before, answer, behind) = tokio::join!(
-            self.ask(before, true),
-            self.ask(command.clone(), false),
-            self.ask(behind, true),
-        );
+        let (before, behind) = (self.ask(before, true), self.ask(behind, true));
+        let asked = self.ask(command.clone(), false);
+        let (before, answer, behind) = if self.world.is_one_line() {
+            // Asked for in this order, so that they may share a commit.
+            tokio::join!(before, asked, behind)
+        } else {
+            (before.await, asked.await, behind.await)
+        };
         for undone in [before?, behind?] {
             prop_assert!(
                 undone.is_none(),
@@ -41,6 +43,10 @@ impl Course {
     }
 
     async fn agree(&mut self, command: Command, answer: Option<Answer>) -> TestCaseResult {
+        // A backend may lease after its answer what got a permit.
+        let settled = |lanes: &TestLanes| lanes.permits_out() == lanes.handed().len();
+        let what = "what got a permit to be handed over";
+        self.world.lanes.wait_until(what, settled).await;
         let calls = self.news();
         match (command, answer) {
             (Command::Happen(event), Some(Answer::Happened(count))) => {

@@ -182,7 +182,7 @@ impl Course {
         prop_assert_eq!(before.permits_out(), 0, "permits of the server that ended");
         self.world.lanes.set_permits(self.permits);
         self.heard = 0;
-        let which = Rescue::AllBut(self.world.lanes.node());
+        let which = Rescue::OfTheDead(self.world.lanes.node());
         let mut count = 0;
         loop {
             let answer = self.ask(self.rescue(which, SLICE), false).await?;

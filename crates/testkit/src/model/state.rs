@@ -127,7 +127,7 @@ impl Model {
             };
             let over = match which {
                 Rescue::Lapsed => hold.until < now,
-                Rescue::AllBut(spare) => hold.node != spare,
+                Rescue::OfTheDead(spare) => hold.node != spare,
             };
             if !over {
                 continue;

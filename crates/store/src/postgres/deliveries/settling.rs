@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use domain::{Attempt, DeliveryId, DeliveryState, Outcome, SubscriptionId, Timestamp};
+use domain::{Attempt, DeliveryState, Outcome, SubscriptionId, Timestamp};
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
@@ -11,7 +11,18 @@ use super::super::{
     tx::Change,
     values::{Cells as _, Moment, moment},
 };
-use crate::{ATTEMPTS_USED_UP, LEASE_LAPSED, Rescue, Settled, Settlement, StoreError};
+use crate::{ATTEMPTS_USED_UP, LEASE_LAPSED, Lease, Rescue, Settled, Settlement, StoreError};
+
+/// Which lease a settlement is by: the delivery, the attempt, the node.
+#[derive(PartialEq, Eq, Hash)]
+struct Right(Uuid, i64, Uuid);
+
+impl Right {
+    fn of(lease: &Lease) -> Self {
+        let (delivery, node) = (lease.delivery.uuid(), lease.node.uuid());
+        Self(delivery, i64::from(lease.attempt), node)
+    }
+}
 
 /// A column of all settlements, in their order.
 fn column<T>(of: &[&Settlement], value: impl Fn(&Settlement) -> T) -> Vec<T> {
@@ -38,7 +49,7 @@ impl Change<'_> {
         let mut named = HashSet::new();
         let once: Vec<bool> = settlements
             .iter()
-            .map(|settlement| named.insert((settlement.lease.delivery, settlement.lease.attempt)))
+            .map(|settlement| named.insert(Right::of(&settlement.lease)))
             .collect();
         let of = |first: bool| -> Vec<&Settlement> {
             let chosen = settlements
@@ -53,8 +64,7 @@ impl Change<'_> {
             .iter()
             .zip(once)
             .map(|(settlement, once)| {
-                let lease = &settlement.lease;
-                if once && stored.contains(&(lease.delivery, i64::from(lease.attempt))) {
+                if once && stored.contains(&Right::of(&settlement.lease)) {
                     Settled::Stored
                 } else {
                     Settled::LeaseLost
@@ -64,10 +74,7 @@ impl Change<'_> {
     }
 
     /// First attempts that the receiver took: no row but the delivery's own.
-    async fn settle_first(
-        &mut self,
-        of: &[&Settlement],
-    ) -> Result<HashSet<(DeliveryId, i64)>, StoreError> {
+    async fn settle_first(&mut self, of: &[&Settlement]) -> Result<HashSet<Right>, StoreError> {
         if of.is_empty() {
             return Ok(HashSet::new());
         }
@@ -86,7 +93,7 @@ impl Change<'_> {
                     target, signature, headers, body, truncated)
             WHERE d.id = v.id AND d.state = 'leased' AND d.attempts = v.attempt
                 AND d.lease_node = v.node
-            RETURNING d.id, d.attempts";
+            RETURNING d.id, d.attempts, v.node";
         let bound: [&(dyn ToSql + Sync); 14] = [
             &column(of, |one| one.lease.delivery.uuid()),
             &column(of, |one| i64::from(one.lease.attempt)),
@@ -106,10 +113,7 @@ impl Change<'_> {
         self.stored(sql, &bound).await
     }
 
-    async fn settle_others(
-        &mut self,
-        of: &[&Settlement],
-    ) -> Result<HashSet<(DeliveryId, i64)>, StoreError> {
+    async fn settle_others(&mut self, of: &[&Settlement]) -> Result<HashSet<Right>, StoreError> {
         if of.is_empty() {
             return Ok(HashSet::new());
         }
@@ -133,14 +137,14 @@ impl Change<'_> {
                 FROM v
                 WHERE d.id = v.id AND d.state = 'leased' AND d.attempts = v.attempt
                     AND d.lease_node = v.node
-                RETURNING d.id, d.attempts)
+                RETURNING d.id, d.attempts, v.node)
             INSERT INTO attempt (delivery_id, number, manual_by, started_at, duration_ms,
                 outcome, status, error, target, signature, response_headers, response_body,
                 response_truncated)
             SELECT v.id, v.attempt, v.manual_by, v.started, v.duration, v.outcome, v.status,
                 v.error, v.target, v.signature, v.headers, v.body, v.truncated
-            FROM v JOIN settled s ON s.id = v.id AND s.attempts = v.attempt
-            RETURNING delivery_id, number";
+            FROM v JOIN settled s ON s.id = v.id AND s.attempts = v.attempt AND s.node = v.node
+            RETURNING delivery_id, number, (SELECT node FROM settled s WHERE s.id = delivery_id)";
         let bound: [&(dyn ToSql + Sync); 18] = [
             &column(of, |one| one.lease.delivery.uuid()),
             &column(of, |one| i64::from(one.lease.attempt)),
@@ -168,10 +172,10 @@ impl Change<'_> {
         &mut self,
         sql: &str,
         bound: &[&(dyn ToSql + Sync)],
-    ) -> Result<HashSet<(DeliveryId, i64)>, StoreError> {
+    ) -> Result<HashSet<Right>, StoreError> {
         let rows = self
             .all(sql, bound, |row| {
-                Ok((DeliveryId::new(row.guid(0)?), row.cell(1)?))
+                Ok(Right(row.guid(0)?, row.cell(1)?, row.guid(2)?))
             })
             .await?;
         Ok(rows.into_iter().collect())

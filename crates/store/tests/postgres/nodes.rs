@@ -2,54 +2,23 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_trait::async_trait;
-use domain::{EventType, NodeId, Scope, Source, SubscriptionId, Timestamp};
-use store::{
-    Lanes as _, LeaseClock, MasterKey, PostgresOptions, Rescue, Store, Take, open_postgres,
-};
-use testkit::{
-    Fixture, PostgresDatabase, PostgresServer, Scene, SeedEvent, TestLanes, World, writing,
-};
+use domain::{EventType, NodeId, Scope, SubscriptionId, Timestamp};
+use store::{Lanes as _, Rescue, Store, Take};
+use testkit::{Fixture as _, Scene, SeedEvent, TestLanes, World, writing};
 use tokio::sync::Notify;
+
+use crate::OnPostgres;
 
 const KIND: EventType = EventType::TaskCompleted;
 
-/// A database that many open.
-struct Shared(PostgresDatabase);
-
-#[async_trait]
-impl Fixture for Shared {
-    async fn open(&self, source: Source) -> Store {
-        open(&self.0, source, LeaseClock::Own).await
-    }
-}
-
-async fn open(database: &PostgresDatabase, source: Source, clock: LeaseClock) -> Store {
-    let key = MasterKey::from_text("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").expect("a key");
-    let mut options = PostgresOptions::new(database.url(), key, source);
-    options.limits.connections = 8;
-    options.lease_clock = clock;
-    open_postgres(options).await.expect("a database")
-}
-
-/// The same, with leases that lapse by the database's clock.
-struct ByDatabase(Shared);
-
-#[async_trait]
-impl Fixture for ByDatabase {
-    async fn open(&self, source: Source) -> Store {
-        open(&self.0.0, source, LeaseClock::Database).await
-    }
-}
-
 /// A world and its database, on which further nodes can be started.
-async fn world() -> (World, Arc<Shared>) {
-    let shared = Arc::new(Shared(PostgresServer::of_this_process().database()));
+async fn world() -> (World, Arc<OnPostgres>) {
+    let shared = Arc::new(OnPostgres::new());
     (World::start(shared.clone()).await, shared)
 }
 
 /// Another node with an engine.
-async fn node(world: &World, database: &Shared) -> (Store, Arc<TestLanes>) {
+async fn node(world: &World, database: &OnPostgres) -> (Store, Arc<TestLanes>) {
     let store = database.open(world.source.clone()).await;
     let lanes = TestLanes::new(&world.source);
     store.attach(lanes.clone());
@@ -213,8 +182,7 @@ async fn a_node_that_starts_leaves_the_leases_of_the_living_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_nodes_that_open_a_new_database_at_once_both_find_it_made() {
-    let database = PostgresServer::of_this_process().database();
-    let shared = Arc::new(Shared(database));
+    let shared = Arc::new(OnPostgres::new());
     let (source, _) = testkit::test_source();
     let stores = futures_util::future::join_all((0..4).map(|_| shared.open(source.clone()))).await;
     for store in stores {
@@ -224,8 +192,7 @@ async fn two_nodes_that_open_a_new_database_at_once_both_find_it_made() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_whose_clocks_differ_agree_when_a_lease_lapses() {
-    let database = PostgresServer::of_this_process().database();
-    let shared = Arc::new(ByDatabase(Shared(database)));
+    let shared = Arc::new(OnPostgres::by_its_clock());
     // Its clock stands, years from the database's.
     let world = World::start(shared.clone()).await;
     let scene = world.scene().await;
