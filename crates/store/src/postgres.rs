@@ -30,7 +30,6 @@ use std::{
 };
 
 use deadpool_postgres::{Object, Pool, PoolError, TimeoutType};
-use domain::DeliveryId;
 use futures_util::FutureExt as _;
 use tokio::{
     runtime::Handle,
@@ -43,6 +42,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::{Backend, Lanes, ReadJob, StoreError, Verdict, WriteJob};
+use deliveries::NUMBERED_MAX;
 use hints::{Fresh, Hints, hint_loop};
 use nodes::Nodes;
 pub use open::{LeaseClock, PostgresError, PostgresLimits, PostgresOptions, open_postgres};
@@ -118,16 +118,11 @@ impl Postgres {
             tasks: Mutex::new(tasks),
         }
     }
-
-    /// The right to run one more unit, unless there are too many or the store stops.
-    fn admit(&self, to: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
-        to.clone().try_acquire_owned().ok()
-    }
 }
 
 impl Backend for Postgres {
     fn write(&self, job: Box<dyn WriteJob>) {
-        let Some(admitted) = self.admit(&self.writes) else {
+        let Some(admitted) = admit(&self.writes) else {
             return job.finish(Err(StoreError::Unavailable(None)));
         };
         let shared = self.shared.clone();
@@ -139,7 +134,7 @@ impl Backend for Postgres {
     }
 
     fn read(&self, job: Box<dyn ReadJob>) {
-        let Some(admitted) = self.admit(&self.reads) else {
+        let Some(admitted) = admit(&self.reads) else {
             return job.finish(Err(StoreError::Unavailable(None)));
         };
         let shared = self.shared.clone();
@@ -252,13 +247,17 @@ impl Core {
         }
     }
 
-    /// Gives a sequence to those deliveries that have none, and answers those of all of them.
-    async fn number(
-        self: &Arc<Self>,
-        ids: Vec<Uuid>,
-    ) -> Result<Vec<(DeliveryId, i64)>, StoreError> {
-        self.beside(async |tx| tx.number(&ids).await).await
+    /// Gives a sequence to all deliveries up to `last` that have none.
+    async fn number(self: &Arc<Self>, last: Uuid) -> Result<(), StoreError> {
+        let number = async |tx: &mut Tx<'_, ()>| tx.number(last).await;
+        while self.beside(number).await? >= NUMBERED_MAX.unsigned_abs() {}
+        Ok(())
     }
+}
+
+/// The right to run one more unit, unless there are too many or the store stops.
+fn admit(to: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+    to.clone().try_acquire_owned().ok()
 }
 
 /// A connection, once there is one.

@@ -231,6 +231,7 @@ CREATE TABLE delivery (
 CREATE INDEX delivery_of_team ON delivery (team_id, id);
 CREATE INDEX delivery_of_subscription ON delivery (subscription_id, id);
 CREATE UNIQUE INDEX delivery_sequence ON delivery (subscription_id, sequence) WHERE sequence IS NOT NULL;
+CREATE INDEX delivery_unnumbered ON delivery (id) WHERE sequence IS NULL;
 CREATE INDEX delivery_due ON delivery (subscription_id, due_at, id) WHERE state = 'waiting';
 CREATE INDEX delivery_leased ON delivery (lease_until) WHERE state = 'leased';
 CREATE INDEX delivery_open ON delivery (team_id, state, id)

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     Lease, Redelivery, Rescue, Settled, Settlement, StoreError, Take, Taken, WriteDeliveries, sql,
 };
-pub(super) use leasing::LeaseTerms;
+pub(super) use leasing::{LeaseTerms, NUMBERED_MAX};
 
 const DELIVERY_STATE: Place = Place {
     table: "delivery",

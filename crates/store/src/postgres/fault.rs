@@ -44,17 +44,17 @@ pub(super) fn meaning(error: Error) -> StoreError {
             StoreError::Failed(error.into())
         };
     };
-    match &state.code()[..2] {
-        // Disk full, out of memory, too many connections; a read-only standby; going down or coming
-        // up; connection failures; asked to try again.
-        "53" if *state == SqlState::DISK_FULL => StoreError::Full(Some(error.into())),
-        "08" | "40" | "53" | "57" => StoreError::Unavailable(Some(error.into())),
-        "25" if *state == SqlState::READ_ONLY_SQL_TRANSACTION => {
-            StoreError::Unavailable(Some(error.into()))
-        }
-        // A lock that was waited for too long.
-        "55" => StoreError::Unavailable(Some(error.into())),
-        _ => StoreError::Failed(error.into()),
+    // By class: the connection; asked to try again; short of memory or connections; a lock that was waited for
+    // too long; interrupted, going down or coming up.
+    let passes = ["08", "40", "53", "55", "57"].contains(&&state.code()[..2])
+        // A standby that has not been promoted yet.
+        || *state == SqlState::READ_ONLY_SQL_TRANSACTION;
+    if *state == SqlState::DISK_FULL {
+        StoreError::Full(Some(error.into()))
+    } else if passes {
+        StoreError::Unavailable(Some(error.into()))
+    } else {
+        StoreError::Failed(error.into())
     }
 }
 

@@ -157,9 +157,11 @@ pub(super) async fn open(options: PostgresOptions) -> Result<Postgres, PostgresE
     prepare(&mut conn, &options.key, &options.source).await?;
     let core = Core::new(options.source, options.key, options.statements, side);
     if options.lease_clock == LeaseClock::Database {
-        core.measure(&conn).await.map_err(failed)?;
+        core.measure(&conn).await.map_err(|error| failed(&error))?;
     }
-    core.begin_after_all(&conn).await.map_err(failed)?;
+    core.begin_after_all(&conn)
+        .await
+        .map_err(|error| failed(&error))?;
     drop(conn);
     Ok(Postgres::start(
         core,
@@ -178,15 +180,23 @@ async fn prepare(
 ) -> Result<(), PostgresError> {
     let sql =
         "SELECT current_setting('server_version_num')::int, current_setting('server_version')";
-    let row = client.query_one(sql, &[]).await.map_err(failed)?;
-    if row.try_get::<_, i32>(0).map_err(failed)? < VERSION_MIN {
-        return Err(PostgresError::TooOld(row.try_get(1).map_err(failed)?));
+    let row = client
+        .query_one(sql, &[])
+        .await
+        .map_err(|error| failed(&error))?;
+    if row.try_get::<_, i32>(0).map_err(|error| failed(&error))? < VERSION_MIN {
+        return Err(PostgresError::TooOld(
+            row.try_get(1).map_err(|error| failed(&error))?,
+        ));
     }
-    match migrate(client).await.map_err(failed)? {
+    match migrate(client).await.map_err(|error| failed(&error))? {
         Migrated::Done => {}
         Migrated::TooNew => return Err(PostgresError::NewerSchema),
     }
-    if key_check(client, key, source).await.map_err(failed)? {
+    if key_check(client, key, source)
+        .await
+        .map_err(|error| failed(&error))?
+    {
         Ok(())
     } else {
         Err(PostgresError::OtherKey)
@@ -236,8 +246,8 @@ async fn key_check(
     Ok(opened.as_deref() == Some(CHECK))
 }
 
-fn failed(error: tokio_postgres::Error) -> PostgresError {
-    PostgresError::Failed(chain(&error))
+fn failed(error: &tokio_postgres::Error) -> PostgresError {
+    PostgresError::Failed(chain(error))
 }
 
 /// The host without what opens it.

@@ -17,6 +17,9 @@ use super::{
 };
 use crate::{Lease, LeasedDelivery, StoreError, Take};
 
+/// Deliveries that get a sequence in one transaction.
+pub(in crate::postgres) const NUMBERED_MAX: i64 = 5_000;
+
 /// Who leases, when, and until when.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::postgres) struct LeaseTerms {
@@ -162,14 +165,12 @@ impl<G: Send> Tx<'_, G> {
         Ok(leased)
     }
 
-    /// Gives a sequence to those of `ids` that have none, and answers those of all of them.
-    pub(in crate::postgres) async fn number(
-        &mut self,
-        ids: &[Uuid],
-    ) -> Result<Vec<(DeliveryId, i64)>, StoreError> {
+    /// Gives sequences to deliveries that have none, from the oldest on up to `last`; answers how many got one,
+    /// which is [`NUMBERED_MAX`] where there may be more.
+    pub(in crate::postgres) async fn number(&mut self, last: Uuid) -> Result<u64, StoreError> {
         let sql = "WITH found AS MATERIALIZED (
                 SELECT id, subscription_id FROM delivery
-                WHERE id = ANY ($1::uuid[]) AND sequence IS NULL ORDER BY id FOR NO KEY UPDATE),
+                WHERE sequence IS NULL AND id <= $1 ORDER BY id LIMIT $2 FOR NO KEY UPDATE),
             wanted AS (
                 SELECT subscription_id, count(*) AS count FROM found GROUP BY subscription_id),
             locked AS MATERIALIZED (
@@ -185,8 +186,16 @@ impl<G: Send> Tx<'_, G> {
                         PARTITION BY f.subscription_id ORDER BY f.id) AS sequence
                 FROM found f JOIN counted c ON c.subscription_id = f.subscription_id)
             UPDATE delivery d SET sequence = n.sequence FROM numbered n WHERE d.id = n.id";
-        self.run(sql, &[&ids]).await?;
-        let sql = "SELECT id, sequence FROM delivery WHERE id = ANY ($1::uuid[])";
+        self.run(sql, &[&last, &NUMBERED_MAX]).await
+    }
+
+    /// The sequences of those of `ids` that have one.
+    pub(super) async fn sequences_of(
+        &mut self,
+        ids: &[Uuid],
+    ) -> Result<Vec<(DeliveryId, i64)>, StoreError> {
+        let sql = "SELECT id, sequence FROM delivery
+            WHERE id = ANY ($1::uuid[]) AND sequence IS NOT NULL";
         self.all(sql, &[&ids], |row| {
             Ok((DeliveryId::new(row.guid(0)?), row.cell(1)?))
         })

@@ -17,7 +17,7 @@ use super::{
         tx::Tx,
         values::{Cells as _, Place},
     },
-    ATTEMPTS, DELIVERY_STATE,
+    ATTEMPTS, DELIVERY_STATE, NUMBERED_MAX,
     page::page_statement,
 };
 use crate::{
@@ -128,7 +128,8 @@ impl<G: Send> ReadDeliveries for Tx<'_, G> {
 }
 
 impl<G: Send> Tx<'_, G> {
-    /// The sequences of those rows that have none yet: whoever reads them first has them given.
+    /// The sequences of those rows that have none yet: whoever reads them first has them given, and with them
+    /// all that is older, so that numbers go up with time.
     async fn sequences(&mut self, rows: &[Row]) -> Result<HashMap<DeliveryId, i64>, StoreError> {
         let mut missing = Vec::new();
         for row in rows {
@@ -140,10 +141,14 @@ impl<G: Send> Tx<'_, G> {
             return Ok(HashMap::new());
         }
         // Beside one that reads only; within one that may itself have stored them.
+        let last = missing.iter().copied().max().unwrap_or_default();
         let given = if self.reads_only {
-            self.core.number(missing).await?
+            self.core.number(last).await?;
+            let sequences = async |tx: &mut Tx<'_, ()>| tx.sequences_of(&missing).await;
+            self.core.beside(sequences).await?
         } else {
-            self.number(&missing).await?
+            while self.number(last).await? >= NUMBERED_MAX.unsigned_abs() {}
+            self.sequences_of(&missing).await?
         };
         Ok(given.into_iter().collect())
     }
