@@ -236,5 +236,7 @@ impl Lanes for Keep {
         let _ = self.handed.send(leased);
     }
 
+    fn nodes(&self, _: u32) {}
+
     fn wake(&self) {}
 }
