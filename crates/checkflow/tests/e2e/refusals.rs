@@ -137,14 +137,19 @@ async fn a_wrong_variable_is_named() {
 }
 
 #[tokio::test]
-async fn what_this_version_cannot_do_and_what_makes_no_sense_is_said() {
+async fn what_cannot_be_done_and_what_makes_no_sense_is_said() {
     let folder = tempdir().unwrap();
     let data = folder.path().to_str().unwrap();
     for (option, value, expected) in [
         (
             "--database",
-            "postgres://localhost/checks",
-            "SQLite in the data folder",
+            "mysql://localhost/checks",
+            "it reads postgres://user:password@host:port/name",
+        ),
+        (
+            "--database",
+            "postgres://u:secret@127.0.0.1:1/checks",
+            "the database at 127.0.0.1 can't be reached: Connection refused",
         ),
         (
             "--public-url",
@@ -164,6 +169,10 @@ async fn what_this_version_cannot_do_and_what_makes_no_sense_is_said() {
     ] {
         let line = complaint(&["serve", "--data", data, option, value]).await;
         assert!(line.contains(expected), "{option} {value}: {line}");
+        assert!(
+            !line.contains("secret"),
+            "a password is never shown: {line}"
+        );
     }
     let line = complaint(&[
         "key", "create", "--team", "7", "--name", "a", "--data", data,

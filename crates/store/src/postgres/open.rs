@@ -139,7 +139,7 @@ pub async fn open_postgres(options: PostgresOptions) -> Result<Store, PostgresEr
 pub(super) async fn open(options: PostgresOptions) -> Result<Postgres, PostgresError> {
     let limits = options.limits;
     let mut config =
-        Config::from_str(&options.url).map_err(|error| PostgresError::BadUrl(chain(&error)))?;
+        Config::from_str(&options.url).map_err(|error| PostgresError::BadUrl(reason(&error)))?;
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(limits.connect_time);
     }
@@ -152,7 +152,7 @@ pub(super) async fn open(options: PostgresOptions) -> Result<Postgres, PostgresE
         .await
         .map_err(|error| PostgresError::Unreachable {
             host: host(&config),
-            message: chain(&error),
+            message: reason(&error),
         })?;
     prepare(&mut conn, &options.key, &options.source).await?;
     let core = Core::new(options.source, options.key, options.statements, side);
@@ -247,7 +247,7 @@ async fn key_check(
 }
 
 fn failed(error: &tokio_postgres::Error) -> PostgresError {
-    PostgresError::Failed(chain(error))
+    PostgresError::Failed(reason(error))
 }
 
 /// The host without what opens it.
@@ -260,13 +260,10 @@ fn host(config: &Config) -> String {
     names.collect::<Vec<_>>().join(", ")
 }
 
-/// An error with its reasons in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut source = error.source();
-    while let Some(reason) = source {
-        line = format!("{line}: {reason}");
-        source = reason.source();
+/// The reason at the bottom of an error: those above it repeat it, or say less.
+fn reason(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => reason(source),
+        None => error.to_string(),
     }
-    line
 }
