@@ -6,7 +6,9 @@ use domain::Source;
 
 use crate::{
     DATABASE_FILE, MasterKey, OpenError, PostgresError, PostgresLimits, PostgresOptions,
-    SqliteLimits, SqliteOptions, Store, open_postgres, open_sqlite,
+    SqliteLimits, SqliteOptions, Store, open_sqlite,
+    postgres::open_holding,
+    sqlite::{folder_make, server_lock},
 };
 
 /// How a store is opened.
@@ -16,8 +18,8 @@ pub struct StoreOptions {
     pub folder: PathBuf,
     /// Another database: `postgres://…`.
     pub database: Option<String>,
-    /// Whether this is a server. A folder has one at a time, a database on PostgreSQL many; tools work
-    /// beside them.
+    /// Whether this is a server, of which a folder has one at a time, wherever the database is. Tools work
+    /// beside it.
     pub server: bool,
     /// What secrets are encrypted with.
     pub key: MasterKey,
@@ -54,13 +56,18 @@ pub async fn open_store(options: StoreOptions) -> Result<Store, OpenStoreError> 
             ..folder
         })?);
     };
+    // The files are in the folder, whose partial uploads are those of its one server.
+    let lock = options
+        .server
+        .then(|| folder_make(&options.folder).and_then(|()| server_lock(&options.folder)))
+        .transpose()?;
     let mut shared = PostgresOptions::new(url, key, source);
     shared.limits = options.postgres;
     if !options.server {
         // A tool does one thing at a time.
         shared.limits.connections = 1;
     }
-    Ok(open_postgres(shared).await?)
+    Ok(open_holding(shared, lock).await?)
 }
 
 /// Whether there may be something in the store: a folder without a database was never used, and may be

@@ -22,6 +22,7 @@ mod values;
 mod tests;
 
 use std::{
+    fs::File,
     future::Future,
     panic::AssertUnwindSafe,
     pin::Pin,
@@ -45,6 +46,7 @@ use crate::{Backend, Lanes, ReadJob, StoreError, Verdict, WriteJob};
 use deliveries::NUMBERED_MAX;
 use hints::{Fresh, Hints, hint_loop};
 use nodes::Nodes;
+pub(crate) use open::open_holding;
 pub use open::{LeaseClock, PostgresError, PostgresLimits, PostgresOptions, open_postgres};
 use tx::{Begin, Core, Lost, Tx};
 
@@ -60,6 +62,13 @@ fn begin_read(time: Duration) -> String {
     )
 }
 
+/// How the server is reached, and by whose clock leases lapse there.
+struct Server {
+    config: Config,
+    tls: MakeRustlsConnect,
+    lease_clock: LeaseClock,
+}
+
 /// What all tasks of one open database share.
 struct Shared {
     core: Arc<Core>,
@@ -67,9 +76,7 @@ struct Shared {
     pool: Pool,
     hints: Hints,
     nodes: Nodes,
-    config: Config,
-    tls: MakeRustlsConnect,
-    lease_clock: LeaseClock,
+    server: Server,
     begin_read: String,
 }
 
@@ -83,6 +90,7 @@ struct Postgres {
     hinting: Mutex<Option<JoinHandle<()>>>,
     /// What goes on for as long as the store is open.
     tasks: Mutex<JoinSet<()>>,
+    lock: Mutex<Option<File>>,
 }
 
 impl Postgres {
@@ -90,9 +98,9 @@ impl Postgres {
     fn start(
         core: Core,
         pool: Pool,
-        (config, tls): (Config, MakeRustlsConnect),
-        lease_clock: LeaseClock,
+        server: Server,
         limits: PostgresLimits,
+        lock: Option<File>,
     ) -> Self {
         let (hints, received) = Hints::new();
         let shared = Arc::new(Shared {
@@ -100,9 +108,7 @@ impl Postgres {
             pool,
             hints,
             nodes: Nodes::default(),
-            config,
-            tls,
-            lease_clock,
+            server,
             begin_read: begin_read(limits.read_time),
         });
         let mut tasks = JoinSet::new();
@@ -116,6 +122,7 @@ impl Postgres {
             reads: Arc::new(Semaphore::new(limits.reads_waiting_max)),
             hinting: Mutex::new(Some(hinting)),
             tasks: Mutex::new(tasks),
+            lock: Mutex::new(lock),
         }
     }
 }
@@ -180,6 +187,8 @@ impl Backend for Postgres {
             }
             self.shared.pool.close();
             self.shared.core.side.close();
+            let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+            drop(lock.take());
         })
     }
 }

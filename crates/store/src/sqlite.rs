@@ -40,7 +40,7 @@ use tokio::sync::oneshot;
 
 use crate::{Backend, Lanes, MasterKey, ReadJob, StatementCount, Store, StoreError, WriteJob};
 use checkpoint::{Checkpoints, checkpoint_loop};
-use open::{connection_open, open_lock, refused, server_lock, writer_open};
+use open::{connection_open, open_lock, refused, writer_open};
 use queue::Queue;
 use readers::{ReadLimits, read_loop};
 use syncer::{Commits, wal_sync};
@@ -48,7 +48,7 @@ use tx::Core;
 use writer::Writer;
 
 pub use open::{DATABASE_FILE, OpenError};
-pub(crate) use open::{folder_make, not_writable};
+pub(crate) use open::{folder_make, not_writable, server_lock};
 
 /// How long reads may still run once the store stops.
 const STOP_READS: Duration = Duration::from_secs(2);

@@ -106,7 +106,7 @@ async fn alive(shared: &Shared, node: NodeId) -> Result<u32, StoreError> {
     let gone = "DELETE FROM node WHERE seen_at < clock_timestamp() - interval '1 day'";
     let count =
         format!("SELECT count(*) FROM node WHERE seen_at > clock_timestamp() - interval '{ALIVE}'");
-    if shared.lease_clock == LeaseClock::Database {
+    if shared.server.lease_clock == LeaseClock::Database {
         let conn = super::connection(&shared.core.side).await?;
         shared.core.measure(&conn).await.map_err(meaning)?;
     }
@@ -140,7 +140,11 @@ async fn listen(shared: Arc<Shared>, lanes: Arc<dyn Lanes>) {
 }
 
 async fn hear(shared: &Shared, lanes: &dyn Lanes) -> Result<(), tokio_postgres::Error> {
-    let (client, mut connection) = shared.config.connect(shared.tls.clone()).await?;
+    let (client, mut connection) = shared
+        .server
+        .config
+        .connect(shared.server.tls.clone())
+        .await?;
     let listening = format!("LISTEN {CHANNEL}");
     let listening = client.batch_execute(&listening);
     tokio::pin!(listening);

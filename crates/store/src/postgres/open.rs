@@ -1,6 +1,6 @@
 //! Opening: the address, the pools, the schema and the master key.
 
-use std::{str::FromStr as _, time::Duration};
+use std::{fs::File, str::FromStr as _, time::Duration};
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use domain::Source;
@@ -8,7 +8,7 @@ use tokio_postgres::{Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{
-    Postgres,
+    Postgres, Server,
     migrations::{Migrated, migrate},
     tls::encryption,
     tx::Core,
@@ -133,10 +133,21 @@ pub enum PostgresError {
 /// # Panics
 /// Outside of a tokio runtime.
 pub async fn open_postgres(options: PostgresOptions) -> Result<Store, PostgresError> {
-    Ok(Store::new(open(options).await?))
+    open_holding(options, None).await
 }
 
-pub(super) async fn open(options: PostgresOptions) -> Result<Postgres, PostgresError> {
+/// The same, holding a lock for as long as the store is open.
+pub(crate) async fn open_holding(
+    options: PostgresOptions,
+    lock: Option<File>,
+) -> Result<Store, PostgresError> {
+    Ok(Store::new(open(options, lock).await?))
+}
+
+pub(super) async fn open(
+    options: PostgresOptions,
+    lock: Option<File>,
+) -> Result<Postgres, PostgresError> {
     let limits = options.limits;
     let mut config =
         Config::from_str(&options.url).map_err(|error| PostgresError::BadUrl(reason(&error)))?;
@@ -163,13 +174,12 @@ pub(super) async fn open(options: PostgresOptions) -> Result<Postgres, PostgresE
         .await
         .map_err(|error| failed(&error))?;
     drop(conn);
-    Ok(Postgres::start(
-        core,
-        pool,
-        (config, tls),
-        options.lease_clock,
-        limits,
-    ))
+    let server = Server {
+        config,
+        tls,
+        lease_clock: options.lease_clock,
+    };
+    Ok(Postgres::start(core, pool, server, limits, lock))
 }
 
 /// Checks the server, brings its schema up to date and checks the master key.

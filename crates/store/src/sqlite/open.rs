@@ -116,7 +116,7 @@ pub(crate) fn folder_make(folder: &Path) -> Result<(), OpenError> {
 }
 
 /// Takes the lock of the server, which nobody but a server asks for.
-pub(super) fn server_lock(folder: &Path) -> Result<File, OpenError> {
+pub(crate) fn server_lock(folder: &Path) -> Result<File, OpenError> {
     let file = lock_file(folder, SERVER_LOCK_FILE)?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(file),

@@ -56,7 +56,7 @@ async fn no_statement_looks_through_a_table() {
 
 /// Opens the database, walks through all that can be asked, and answers what knows the texts.
 async fn walked(options: PostgresOptions) -> std::sync::Arc<Core> {
-    let store = super::super::open::open(options).await.unwrap();
+    let store = super::super::open::open(options, None).await.unwrap();
     let core = store.shared.core.clone();
     let conn = store.shared.pool.get().await.unwrap();
     let mut tx = Tx::begin(&conn, &core, Vec::new(), Begin::Write).await;
