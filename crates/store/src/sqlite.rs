@@ -20,6 +20,7 @@ mod teams;
 mod templates;
 mod tx;
 mod values;
+mod wal;
 mod writer;
 
 #[cfg(test)]
@@ -28,6 +29,7 @@ mod tests;
 use std::{
     fs::File,
     future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     pin::Pin,
     sync::{Arc, Mutex, PoisonError, RwLock, mpsc},
@@ -40,11 +42,12 @@ use tokio::sync::oneshot;
 
 use crate::{Backend, Lanes, MasterKey, ReadJob, StatementCount, Store, StoreError, WriteJob};
 use checkpoint::{Checkpoints, checkpoint_loop};
-use open::{connection_open, open_lock, refused, writer_open};
+use open::{connection_open, open_lock, refused, wal_take_up, writer_open};
 use queue::Queue;
 use readers::{ReadLimits, read_loop};
 use syncer::{Commits, wal_sync};
 use tx::Core;
+use wal::room_of;
 use writer::Writer;
 
 pub use open::{DATABASE_FILE, OpenError};
@@ -137,6 +140,9 @@ fn open(
     };
     let opening = open_lock(&folder)?;
     let conn = writer_open(&folder, &options.key, &options.source)?;
+    if options.exclusive {
+        wal_take_up(&conn, &folder)?;
+    }
     let sqlite = Sqlite::start(options, conn, lock, Arc::new(lost_sync))?;
     drop(opening);
     Ok(sqlite)
@@ -153,6 +159,8 @@ struct Sqlite {
     checkpoints: Arc<Checkpoints>,
     lanes: Arc<RwLock<Option<Arc<dyn Lanes>>>>,
     threads: Mutex<Vec<Running>>,
+    /// What to do when a thread panics: what it did for the others is done by nobody any more.
+    died: LostSync,
 }
 
 /// A thread, and what tells a future that it has ended.
@@ -178,6 +186,7 @@ impl Sqlite {
             checkpoints: Arc::new(Checkpoints::default()),
             lanes: Arc::default(),
             threads: Mutex::default(),
+            died: lost_sync.clone(),
         };
         // Held by all other threads, so that the writer, whose connection closes last and tidies the
         // WAL away, sees when they have ended.
@@ -191,7 +200,7 @@ impl Sqlite {
         }
         let checkpointer = this.open_beside(&folder, false)?;
         let (checkpoints, lost) = (this.checkpoints.clone(), lost_sync.clone());
-        let run = move || checkpoint_loop(&checkpointer, &checkpoints, &*lost);
+        let run = move || checkpoint_loop(&checkpointer, &checkpoints, &lost);
         this.spawn("store-wal".to_owned(), others.clone(), run, &folder)?;
         let open = Commits::open(&core);
         let sync = wal_sync(&folder).map_err(|error| {
@@ -201,7 +210,7 @@ impl Sqlite {
         let (syncer, queue, lost) = (core.clone(), this.writes.clone(), lost_sync.clone());
         let run = move || syncer.commits.serve(&sync, &lost, || queue.nudge());
         this.spawn("store-sync".to_owned(), others, run, &folder)?;
-        let mut writer = Writer::new(conn, core, limits, lost_sync);
+        let mut writer = Writer::new(conn, core, limits, lost_sync, room_of(&folder));
         let (queue, lanes) = (this.writes.clone(), this.lanes.clone());
         let checkpoints = this.checkpoints.clone();
         let run = move || {
@@ -235,8 +244,12 @@ impl Sqlite {
         folder: &Path,
     ) -> Result<(), OpenError> {
         let (end, ended) = oneshot::channel();
+        let (thread, died) = (name.clone(), self.died.clone());
         let run = move || {
-            run();
+            if catch_unwind(AssertUnwindSafe(run)).is_err() {
+                tracing::error!(thread, "a thread of the store panicked; the server ends");
+                died();
+            }
             drop((alive, end));
         };
         let spawned = std::thread::Builder::new().name(name).spawn(run);

@@ -12,7 +12,7 @@ use std::{
 
 use rusqlite::Connection;
 
-use super::fault::is_lost_sync;
+use super::{LostSync, fault::end_if_lost};
 
 /// Time between checkpoints while there are commits.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -93,20 +93,13 @@ impl Checkpoints {
 }
 
 /// Checkpoints until the store closes.
-pub(super) fn checkpoint_loop(
-    conn: &Connection,
-    checkpoints: &Checkpoints,
-    lost_sync: &(dyn Fn() + Send + Sync),
-) {
+pub(super) fn checkpoint_loop(conn: &Connection, checkpoints: &Checkpoints, lost_sync: &LostSync) {
     while checkpoints.wait() {
         match checkpoint(conn, "PASSIVE") {
             Ok(Brought { home, .. }) => checkpoints.home.store(home, Ordering::Release),
             Err(error) => {
                 tracing::warn!(%error, "a checkpoint failed; it is tried again after the next commit");
-                if is_lost_sync(&error) {
-                    tracing::error!("the disk failed to keep the database; the server ends");
-                    lost_sync();
-                }
+                end_if_lost(&error, lost_sync);
             }
         }
     }

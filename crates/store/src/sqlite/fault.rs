@@ -2,6 +2,7 @@
 
 use rusqlite::{Error, ErrorCode, ffi};
 
+use super::LostSync;
 use crate::StoreError;
 
 /// An error while a statement ran or its rows were read.
@@ -82,6 +83,14 @@ pub(super) fn is_lost_sync(error: &Error) -> bool {
     )
 }
 
+/// Ends the process by `lost_sync` if `error` says that the disk could not keep what had been written.
+pub(super) fn end_if_lost(error: &Error, lost_sync: &LostSync) {
+    if is_lost_sync(error) {
+        tracing::error!(%error, "the disk failed to keep what was written; the server ends");
+        lost_sync();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,5 +133,27 @@ mod tests {
         }
         assert!(is_lost_sync(&failure(ffi::SQLITE_IOERR_FSYNC)));
         assert!(!is_lost_sync(&failure(ffi::SQLITE_IOERR_WRITE)));
+    }
+
+    #[test]
+    fn a_lost_sync_ends_the_process_and_nothing_else_does() {
+        use std::sync::{
+            Arc,
+            atomic::{AtomicU32, Ordering},
+        };
+        let ends = Arc::new(AtomicU32::new(0));
+        let counted = ends.clone();
+        let lost: LostSync = Arc::new(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+        });
+        for (code, expected) in [
+            (ffi::SQLITE_FULL, 0),
+            (ffi::SQLITE_IOERR_FSYNC, 1),
+            (ffi::SQLITE_IOERR_WRITE, 1),
+            (ffi::SQLITE_IOERR_DIR_FSYNC, 2),
+        ] {
+            end_if_lost(&failure(code), &lost);
+            assert_eq!(ends.load(Ordering::Relaxed), expected, "{code}");
+        }
     }
 }

@@ -16,7 +16,8 @@ use rustix::{
 };
 
 use super::{
-    fault::is_full,
+    checkpoint::checkpoint,
+    fault::{is_full, is_lost_sync},
     migrations::{Migrated, migrate},
 };
 use crate::{MasterKey, secrets::Cell};
@@ -191,6 +192,22 @@ pub(super) fn writer_open(
         return Err(OpenError::OtherKey(path));
     }
     Ok(conn)
+}
+
+/// Takes up what a server that ended at once left in the WAL, and begins it anew.
+///
+/// If that server ended because a sync failed, the file may have a hole that reading does not show, and what is
+/// written behind it would be lost with the power. Taken up, it is written again, into the database.
+pub(super) fn wal_take_up(conn: &Connection, folder: &Path) -> Result<(), OpenError> {
+    match checkpoint(conn, "TRUNCATE") {
+        Ok(_) => Ok(()),
+        Err(error) if is_lost_sync(&error) => Err(refused(&folder.join(DATABASE_FILE), &error)),
+        // A full disk, on which there is still much to read; the writer tries again.
+        Err(error) => {
+            tracing::warn!(%error, "the write-ahead log could not be taken up at the start");
+            Ok(())
+        }
+    }
 }
 
 /// A connection with the settings that all of them have.

@@ -86,6 +86,12 @@ impl Commits {
         self.begun.fetch_add(1, Ordering::AcqRel);
     }
 
+    /// Whether a commit was begun that is not on the disk yet.
+    #[cfg(test)]
+    pub(super) fn are_under_way(&self) -> bool {
+        self.lock().durable < self.begun.load(Ordering::Acquire)
+    }
+
     /// Has `group` synced and let go; waits while another waits for that.
     pub(super) fn put(&self, group: Group) {
         let room = |state: &mut State| state.next.is_some();

@@ -3,13 +3,20 @@
 //! Every statement passes here, so that errors are named, statements counted, and the loss of the
 //! outer transaction seen, in one place each.
 
-use std::{cell::RefCell, sync::Arc, time::Instant};
+use std::{
+    cell::RefCell,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
 
 use domain::{Source, SubscriptionId, Template, VersionId};
 use rusqlite::{CachedStatement, Connection, Params, Row};
 
 use super::{
-    fault::Fault,
+    fault::{Fault, is_lost_sync},
     syncer::{Commits, Group, Member},
 };
 use crate::{
@@ -28,6 +35,8 @@ pub(super) struct Core {
     pub(super) editions: Cache<VersionId, Template>,
     pub(super) destinations: Cache<(SubscriptionId, i64), Destination>,
     pub(super) commits: Commits,
+    /// A statement met a disk that could not keep what had been written.
+    pub(super) sync_lost: AtomicBool,
     statements: StatementCount,
     /// Every text that was run, for the test that explains them.
     #[cfg(test)]
@@ -42,6 +51,7 @@ impl Core {
             editions: Cache::new(EDITIONS_KEPT_MAX),
             destinations: Cache::new(DESTINATIONS_KEPT_MAX),
             commits: Commits::default(),
+            sync_lost: AtomicBool::new(false),
             statements,
             #[cfg(test)]
             texts: std::sync::Mutex::default(),
@@ -166,6 +176,9 @@ impl<'a, G> Tx<'a, G> {
     // over such an error and go on; no statement of it runs any more.
     fn told<T>(&self, result: Result<T, Fault>) -> Result<T, StoreError> {
         result.map_err(|fault| {
+            if matches!(&fault, Fault::Sql(error) if is_lost_sync(error)) {
+                self.core.sync_lost.store(true, Ordering::Relaxed);
+            }
             let error = StoreError::from(fault);
             if self.conn.is_autocommit() {
                 self.lost.borrow_mut().get_or_insert_with(|| error.share());

@@ -6,7 +6,7 @@
 //! with what it has changed.
 
 use std::{
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -14,25 +14,16 @@ use rusqlite::Connection;
 
 use super::{
     LostSync, SqliteLimits,
-    checkpoint::{Brought, Checkpoints, checkpoint, wal_pages, wal_watch},
+    checkpoint::{Checkpoints, wal_pages, wal_watch},
     events::last_delivery,
-    fault::{is_lost_sync, meaning},
+    fault::{end_if_lost, meaning},
     once::poll_once,
-    open::BUSY_TIMEOUT,
     queue::Queue,
     syncer::Member,
     tx::{Core, Gathered, Tx},
+    wal::{Room, Wal},
 };
 use crate::{Lanes, StoreError, Verdict, WriteJob};
-
-/// Bytes of a page of the database.
-const PAGE_BYTES: u64 = 4_096;
-/// The part of its ceiling from which on the WAL begins anew as soon as it can.
-const REUSE_PART: u64 = 8;
-/// How long the writer waits for readers when the WAL is at its ceiling.
-const CEILING_WAIT: Duration = Duration::from_millis(200);
-/// How long it then goes on before it tries again.
-const CEILING_PAUSE: Duration = Duration::from_secs(2);
 
 /// A group of so many makes the next one wait, so that a commit is worth its cost when there is much
 /// to do.
@@ -51,7 +42,7 @@ pub(super) struct Writer {
     savepoints: bool,
     data_version: i64,
     paced_until: Option<Instant>,
-    ceiling_again: Option<Instant>,
+    wal: Wal,
 }
 
 impl Writer {
@@ -60,8 +51,10 @@ impl Writer {
         core: Arc<Core>,
         limits: SqliteLimits,
         lost_sync: LostSync,
+        room: Room,
     ) -> Self {
         wal_watch(&conn);
+        let wal = Wal::new(limits.wal_bytes_max, room, lost_sync.clone());
         let gathered = Gathered::default();
         Self {
             conn,
@@ -72,7 +65,7 @@ impl Writer {
             savepoints: false,
             data_version: 0,
             paced_until: None,
-            ceiling_again: None,
+            wal,
         }
     }
 
@@ -89,8 +82,7 @@ impl Writer {
                 .clone_from(&lanes.read().unwrap_or_else(PoisonError::into_inner));
             self.group(first, queue);
             checkpoints.committed(wal_pages());
-            self.reuse(checkpoints);
-            self.ceiling();
+            self.wal.keep(&self.conn, checkpoints);
         }
         // The engine may hold a store in turn.
         self.gathered.lanes = None;
@@ -129,15 +121,19 @@ impl Writer {
         }
         core.commits.begin();
         let failed = failed.or_else(|| self.commit().err());
-        if failed.is_some() {
+        if let Some(error) = &failed {
             self.roll_back();
+            if matches!(error, StoreError::Full(_)) {
+                self.wal.found_full();
+            }
         }
         self.paced_until = (members.len() >= PACED_MEMBERS).then(|| Instant::now() + PACE);
         core.commits.put(self.gathered.group(members, failed));
     }
 
     fn begin(&mut self) -> Result<(), StoreError> {
-        self.execute("BEGIN IMMEDIATE").map_err(meaning)?;
+        self.execute("BEGIN IMMEDIATE")
+            .map_err(|error| self.meaning(error))?;
         let version = self.data_version().map_err(meaning)?;
         if version != self.data_version {
             // Another process wrote, or this is the first of this one. What is cached does not change
@@ -206,12 +202,16 @@ impl Writer {
     /// error means that the whole transaction is lost; within it is what to tell the unit.
     fn run(&mut self, job: &mut dyn WriteJob) -> Result<Result<Verdict, StoreError>, StoreError> {
         if self.savepoints {
-            self.execute("SAVEPOINT unit").map_err(meaning)?;
+            self.execute("SAVEPOINT unit")
+                .map_err(|error| self.meaning(error))?;
         }
         let mark = self.gathered.mark();
         let mut tx = Tx::new(&mut self.conn, &self.core, &mut self.gathered, None);
         let verdict = poll_once(job.run(&mut tx));
         let lost = tx.into_lost();
+        if self.core.sync_lost.load(Ordering::Relaxed) {
+            (self.lost_sync)();
+        }
         if self.conn.is_autocommit() {
             return Err(lost.unwrap_or(StoreError::Unavailable(None)));
         }
@@ -219,22 +219,23 @@ impl Writer {
             if !matches!(verdict, Ok(Verdict::Keep)) {
                 self.gathered.undo(mark);
                 self.core.destinations.clear();
-                self.execute("ROLLBACK TO unit").map_err(meaning)?;
+                self.execute("ROLLBACK TO unit")
+                    .map_err(|error| self.meaning(error))?;
             }
-            self.execute("RELEASE unit").map_err(meaning)?;
+            self.execute("RELEASE unit")
+                .map_err(|error| self.meaning(error))?;
         }
         Ok(verdict)
     }
 
     fn commit(&mut self) -> Result<(), StoreError> {
-        let Err(error) = self.execute("COMMIT") else {
-            return Ok(());
-        };
-        if is_lost_sync(&error) {
-            tracing::error!(%error, "the disk failed to keep a commit; the server ends");
-            (self.lost_sync)();
-        }
-        Err(meaning(error))
+        self.execute("COMMIT").map_err(|error| self.meaning(error))
+    }
+
+    /// What `error` means to a unit. One that says that the disk kept nothing ends the process.
+    fn meaning(&self, error: rusqlite::Error) -> StoreError {
+        end_if_lost(&error, &self.lost_sync);
+        meaning(error)
     }
 
     fn roll_back(&self) {
@@ -244,46 +245,6 @@ impl Writer {
             && let Err(error) = self.execute("ROLLBACK")
         {
             tracing::error!(%error, "a transaction could not be rolled back");
-        }
-    }
-
-    /// Brings the rest of a WAL home that has become large. With all of it in the database and no reader
-    /// left in it, the next commit begins it anew: writing into blocks that the file has costs the
-    /// disk less than having it grow.
-    fn reuse(&mut self, checkpoints: &Checkpoints) {
-        let large = wal_pages() * PAGE_BYTES >= self.limits.wal_bytes_max / REUSE_PART;
-        if large
-            && checkpoints.are_nearly_home(wal_pages())
-            && let Err(error) = checkpoint(&self.conn, "PASSIVE")
-        {
-            self.checkpoint_failed(&error);
-        }
-    }
-
-    /// Holds the WAL to its ceiling: with the writer standing still, a checkpoint gets to its end.
-    fn ceiling(&mut self) {
-        let now = Instant::now();
-        let small = wal_pages() * PAGE_BYTES < self.limits.wal_bytes_max;
-        if small || self.ceiling_again.is_some_and(|again| now < again) {
-            return;
-        }
-        self.ceiling_again = Some(now + CEILING_PAUSE);
-        let waits = self.conn.busy_timeout(CEILING_WAIT);
-        let done = waits.and_then(|()| checkpoint(&self.conn, "TRUNCATE"));
-        if let Err(error) = self.conn.busy_timeout(BUSY_TIMEOUT) {
-            tracing::error!(%error, "the time that writes wait could not be set back");
-        }
-        match done {
-            Ok(Brought { all: true, .. }) => self.ceiling_again = None,
-            Ok(_) => tracing::warn!("a long read keeps the WAL above its ceiling"),
-            Err(error) => self.checkpoint_failed(&error),
-        }
-    }
-
-    fn checkpoint_failed(&self, error: &rusqlite::Error) {
-        tracing::warn!(%error, "a checkpoint of the writer failed");
-        if is_lost_sync(error) {
-            (self.lost_sync)();
         }
     }
 

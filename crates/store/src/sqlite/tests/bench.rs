@@ -104,7 +104,13 @@ impl Bench {
         let conn = writer_open(folder.path(), &key, &source).unwrap();
         let core = Arc::new(Core::new(source, key, StatementCount::default()));
         let sync = Box::new(wal_sync(folder.path()).unwrap());
-        let writer = Writer::new(conn, core.clone(), limits, lost_sync.clone());
+        let writer = Writer::new(
+            conn,
+            core.clone(),
+            limits,
+            lost_sync.clone(),
+            Box::new(|| None),
+        );
         let engine = Arc::new(Engine::default());
         Self {
             folder,

@@ -237,3 +237,67 @@ fn the_database_is_built_as_it_was_measured() {
     assert!(has("DEFAULT_MEMSTATUS=0"), "{options:?}");
     assert!(!has("ENABLE_MEMORY_MANAGEMENT"), "{options:?}");
 }
+
+#[test]
+fn a_checkpoint_syncs_the_log_before_the_database() {
+    let bench = Bench::new();
+    for read_only in [false, true] {
+        let conn = connection_open(bench.folder.path(), read_only).unwrap();
+        let synchronous: i64 = conn
+            .pragma_query_value(None, "synchronous", |row| row.get(0))
+            .unwrap();
+        assert_eq!(
+            synchronous, 1,
+            "NORMAL; with OFF a power cut could damage it"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_a_killed_server_left_in_the_log_is_taken_up_at_the_start() {
+    let mut bench = Bench::new();
+    bench.keep(scene());
+    // As a kill leaves it: the log has everything, the database nothing.
+    let killed = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(bench.folder.path()).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, killed.path().join(path.file_name().unwrap())).unwrap();
+    }
+    let size = |name: &str| fs::metadata(killed.path().join(name)).unwrap().len();
+    let before = size("checkflow.db");
+    assert!(size("checkflow.db-wal") > 0);
+    let server = opened(options(killed.path())).unwrap();
+    assert_eq!(size("checkflow.db-wal"), 0, "it begins anew");
+    assert!(
+        size("checkflow.db") > before,
+        "what was in it is in the database"
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_large_log_is_brought_home_while_the_server_runs() {
+    const MUCH: usize = 20 * 1024 * 1024;
+    struct Name;
+    impl crate::Write for Name {
+        type Done = domain::TeamId;
+        type Error = StoreError;
+
+        async fn run(&self, tx: &mut dyn crate::WriteTx) -> Result<domain::TeamId, StoreError> {
+            tx.team_insert(&"x".repeat(MUCH), domain::Timestamp::default())
+                .await
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::new(opened(options(folder.path())).unwrap());
+    store.write(Name).await.unwrap();
+    let database = folder.path().join("checkflow.db");
+    let home = async {
+        while fs::metadata(&database).unwrap().len() < MUCH as u64 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(20), home).await;
+    assert!(waited.is_ok(), "nobody brought it into the database");
+    store.stop().await;
+}

@@ -1,5 +1,6 @@
 //! Units that share a commit: nobody is told wrongly, and nobody harms another.
 
+mod durable;
 mod expected;
 mod failing;
 mod groups;
