@@ -18,3 +18,4 @@ mod life;
 mod refusals;
 mod restart;
 mod support;
+mod sync;
