@@ -5,20 +5,30 @@ use std::{
     collections::BTreeSet,
     fs::{self, File},
     io::{ErrorKind, Write as _},
+    net::SocketAddr,
     path::{Path, PathBuf},
+    sync::{Arc, Mutex},
 };
 
 use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
 use testkit::{Gate, PATIENCE, Received, Receiver, Reply};
-use tokio::{process::Command, time::timeout};
+use tokio::{process::Command, task::JoinSet, time::timeout};
 
 use crate::support::{
-    Client, Namespace, Server, checkflow, complaint_of, line_with, serve, team_and_key,
+    Answer, Client, Namespace, Server, checkflow, complaint_of, line_with, serve, team_and_key,
 };
 
 /// A small disk with the data of another folder on it.
-const MOUNT: &str = r#"mount -t tmpfs -o size=8m,mode=700 tmpfs "$1"; cp -a "$2/." "$1""#;
+const MOUNT: &str = r#"mount -t tmpfs -o size="$3",mode=700 tmpfs "$1"; cp -a "$2/." "$1""#;
+/// How small it is where it is filled by hand.
+const SIZE: &str = "8m";
+
+/// What is completed on a disk that has room for it, but not for its log as well: so many checklists of so
+/// many tasks, by so many clients at once.
+const LISTS: usize = 25;
+const TASKS: usize = 60;
+const CLIENTS: usize = 16;
 
 /// More writes than the disk has room for.
 const WRITES_MAX: usize = 2_000;
@@ -39,10 +49,11 @@ struct Disk {
 }
 
 impl Disk {
-    /// One with what is in `data` on it.
-    async fn with(data: &Path) -> Self {
+    /// One of this size (as `mount` takes it) with what is in `data` on it.
+    async fn with(data: &Path, size: &str) -> Self {
         let place = tempdir().unwrap();
-        let namespace = Namespace::new(MOUNT, &[place.path(), data]).await;
+        let args = [place.path(), data, Path::new(size)];
+        let namespace = Namespace::new(MOUNT, &args).await;
         Self { namespace, place }
     }
 
@@ -88,6 +99,16 @@ impl Disk {
         self.outside().join("filler")
     }
 
+    /// Its files and how large they are, for who wonders what took the room.
+    fn listing(&self) -> String {
+        let files = fs::read_dir(self.outside()).unwrap().map(|file| {
+            let file = file.unwrap();
+            let bytes = file.metadata().unwrap().len();
+            format!("{} ({bytes} bytes)", file.file_name().display())
+        });
+        files.collect::<Vec<_>>().join(", ")
+    }
+
     /// Files of uploads, their beginnings included.
     fn uploads(&self) -> usize {
         let folders = fs::read_dir(self.outside().join("files")).unwrap();
@@ -113,7 +134,7 @@ impl Scene {
     async fn start() -> Self {
         let data = tempdir().unwrap();
         let (_, key) = team_and_key(data.path()).await;
-        let disk = Disk::with(data.path()).await;
+        let disk = Disk::with(data.path(), SIZE).await;
         let server = disk.start().await;
         let client = Client::new(server.address, &key);
         let template = client.template().await;
@@ -233,6 +254,10 @@ fn checklist_of(webhook: &Received) -> i64 {
     webhook.json()["data"]["checklistId"].as_i64().unwrap()
 }
 
+fn task_of(row: &Value) -> i64 {
+    row["taskId"].as_i64().unwrap()
+}
+
 fn assert_full(status: u16, body: &Value) {
     let told = (status, &body["status"], &body["code"], &body["type"]);
     let (type_, code) = (json!("/problems/storage_full"), json!("storage_full"));
@@ -304,7 +329,7 @@ async fn a_kill_on_a_full_disk_loses_nothing_that_was_answered() {
 async fn a_full_disk_at_the_start_is_one_line_and_room_mends_it() {
     let data = tempdir().unwrap();
     let (team, key) = team_and_key(data.path()).await;
-    let disk = Disk::with(data.path()).await;
+    let disk = Disk::with(data.path(), SIZE).await;
     disk.fill();
     // Beside the data that is there, and where there is none yet.
     let fresh = disk.folder().join("fresh");
@@ -331,5 +356,68 @@ async fn a_full_disk_at_the_start_is_one_line_and_room_mends_it() {
         .done("GET", "/api/authentication/validate", &Value::Null)
         .await;
     assert_eq!(whose["teamId"].to_string(), team);
+    server.stop().await;
+}
+
+/// Completes all of `tasks` from as many clients as there are at once; each ends at a refusal.
+async fn complete_all(client: &Client, address: SocketAddr, tasks: Vec<Value>) -> Vec<Answer> {
+    let tasks = Arc::new(Mutex::new(tasks));
+    let mut clients = JoinSet::new();
+    for _ in 0..CLIENTS {
+        let (client, tasks) = (client.at(address), tasks.clone());
+        clients.spawn(async move {
+            let next = || tasks.lock().unwrap().pop();
+            while let Some(task) = next() {
+                let answer = client.complete(&task).await;
+                if answer.status != 200 {
+                    // Going on would fill the pipe of the server's log, which nobody reads meanwhile.
+                    return Some(answer);
+                }
+            }
+            None
+        });
+    }
+    clients.join_all().await.into_iter().flatten().collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_small_disk_is_not_eaten_by_the_log() {
+    let data = tempdir().unwrap();
+    let (_, key) = team_and_key(data.path()).await;
+    let disk = Disk::with(data.path(), "12m").await;
+    let server = disk.start().await;
+    let client = Client::new(server.address, &key);
+    let tasks: Vec<Value> = (0..TASKS)
+        .map(|number| json!({ "name": format!("Task {number}") }))
+        .collect();
+    let document = json!({ "name": "Invoice review", "tasks": tasks });
+    let template = client.done("PUT", "/api/template", &document).await;
+    let receiver = Receiver::start().await;
+    let scope = format!("templateKey={}", template["templateKey"].as_str().unwrap());
+    let hook = receiver.url("/hook");
+    client.subscribe("task_completed", &scope, &hook).await;
+    let mut tasks = Vec::new();
+    for number in 0..LISTS {
+        let list = client.checklist(&template, &format!("list-{number}")).await;
+        tasks.extend(list["tasks"].as_array().unwrap().iter().cloned());
+    }
+    let all: BTreeSet<i64> = tasks.iter().map(task_of).collect();
+    assert_eq!(all.len(), LISTS * TASKS);
+
+    let refused = complete_all(&client, server.address, tasks).await;
+    assert!(
+        refused.is_empty(),
+        "{} clients were refused, the first with {:?}; on the disk are {}",
+        refused.len(),
+        refused[0],
+        disk.listing()
+    );
+    client.wait_settled().await;
+    let told = receiver.requests();
+    let told: BTreeSet<i64> = told
+        .iter()
+        .map(|hook| task_of(&hook.json()["data"]))
+        .collect();
+    assert_eq!(told, all);
     server.stop().await;
 }
