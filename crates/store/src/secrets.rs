@@ -44,6 +44,30 @@ pub(crate) fn secret_cell(row: &[u8]) -> Cell<'_> {
     }
 }
 
+/// The name under which a database keeps what its key is known by.
+pub(crate) const KEY_NAME: &str = "master_key";
+/// What the check value of the master key decrypts to.
+const CHECK: &[u8] = b"checkflow";
+const CHECK_CELL: Cell<'static> = Cell {
+    table: "meta",
+    column: "value",
+    row: KEY_NAME.as_bytes(),
+};
+
+impl MasterKey {
+    /// What a database keeps to know the key by: its id and a check value.
+    pub(crate) fn known_by(&self, source: &Source) -> Vec<u8> {
+        [&self.id()[..], &self.seal(source, CHECK_CELL, CHECK)].concat()
+    }
+
+    /// Whether `known` was kept of this key.
+    pub(crate) fn is_known_by(&self, known: &[u8]) -> bool {
+        let sealed = known.strip_prefix(&self.id()[..]);
+        let opened = sealed.and_then(|sealed| self.open(CHECK_CELL, sealed).ok());
+        opened.as_deref() == Some(CHECK)
+    }
+}
+
 /// The value was not encrypted with this key for this place.
 #[derive(Debug)]
 pub(crate) struct NotOurs;

@@ -1,6 +1,36 @@
 //! The state of a delivery as it is shown, which follows from its own and that of its subscription.
 
-use domain::DeliveryState;
+use domain::{DeliveryState, SubscriptionState};
+
+/// Whose reason it is that a delivery is shown with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// Its own.
+    OfDelivery,
+    /// That of its subscription: it is held, or cancelled, with it.
+    OfSubscription,
+}
+
+/// The state of a delivery that is stored as `stored`, of a subscription that is `of`.
+pub(crate) const fn shown(
+    stored: DeliveryState,
+    of: SubscriptionState,
+    delivered_before: bool,
+) -> (DeliveryState, Why) {
+    match (stored, of) {
+        (DeliveryState::Waiting, SubscriptionState::Paused) => {
+            (DeliveryState::Held, Why::OfSubscription)
+        }
+        (DeliveryState::Waiting, SubscriptionState::Gone) if delivered_before => {
+            (DeliveryState::Delivered, Why::OfDelivery)
+        }
+        (DeliveryState::Waiting, SubscriptionState::Gone) => {
+            (DeliveryState::Cancelled, Why::OfSubscription)
+        }
+        (DeliveryState::Held, _) => (DeliveryState::Held, Why::OfSubscription),
+        (stored, _) => (stored, Why::OfDelivery),
+    }
+}
 
 /// The conditions for a state as it is shown, each of which keeps the order of an index. That of the
 /// partial index is said word for word, else the database does not see that it may be used.

@@ -16,10 +16,11 @@ use super::{
     hints::Fresh,
     subscriptions::STATE,
     tx::{Change, owned},
-    values::{Cells as _, Moment, Place},
+    values::{Cells as _, Moment},
 };
 use crate::{
-    Lease, Redelivery, Rescue, Settled, Settlement, StoreError, Take, Taken, WriteDeliveries, sql,
+    Lease, Redelivery, Rescue, Settled, Settlement, StoreError, Take, Taken, WriteDeliveries,
+    place::Place, sql,
 };
 pub(super) use leasing::{LeaseTerms, NUMBERED_MAX};
 

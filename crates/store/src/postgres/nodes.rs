@@ -17,10 +17,9 @@ use std::{
 use domain::NodeId;
 use tokio::{sync::Notify, task::JoinSet, time};
 use tokio_postgres::AsyncMessage;
-use uuid::Uuid;
 
 use super::{LeaseClock, Shared, fault::meaning};
-use crate::{Lanes, StoreError};
+use crate::{Lanes, StoreError, identifiers::earliest_id};
 
 /// How often a node says that it is alive.
 const BEAT: Duration = Duration::from_secs(2);
@@ -31,7 +30,7 @@ const TELL_PAUSE: Duration = Duration::from_millis(20);
 /// How long after a loss of its connection a node listens again.
 const LISTEN_PAUSE: Duration = Duration::from_secs(1);
 /// For how long a delivery waits to be sent or read before it is given its sequence all the same.
-const NUMBERED_AFTER_MILLIS: u64 = 2_000;
+const NUMBERED_AFTER: Duration = Duration::from_secs(2);
 /// The channel on which nodes tell each other.
 const CHANNEL: &str = "checkflow_due";
 
@@ -92,8 +91,7 @@ async fn beat(shared: Arc<Shared>, lanes: Arc<dyn Lanes>) {
         }
         // What is neither sent nor read for a while, such as that of a paused subscription, is numbered by the
         // way, so that whoever reads it later does not wait for a million numbers.
-        let now = u64::try_from(shared.core.source.now().as_millis()).unwrap_or(0);
-        let settled = Uuid::from_u128(u128::from(now.saturating_sub(NUMBERED_AFTER_MILLIS)) << 80);
+        let settled = earliest_id(shared.core.source.now().before(NUMBERED_AFTER));
         if let Err(error) = shared.core.number(settled).await {
             tracing::debug!(%error, "what is not sent was not numbered; the next reading does it");
         }

@@ -13,10 +13,8 @@ use super::{
     tls::encryption,
     tx::Core,
 };
-use crate::{MasterKey, StatementCount, Store, secrets::Cell};
+use crate::{MasterKey, StatementCount, Store, secrets::KEY_NAME};
 
-/// What the check value of the master key decrypts to.
-const CHECK: &[u8] = b"checkflow";
 /// Connections for what is done beside units of work: leasing what was committed, and numbering.
 const SIDE_CONNECTIONS: usize = 2;
 /// The oldest PostgreSQL that is tested with, as it numbers itself.
@@ -238,22 +236,13 @@ async fn key_check(
     key: &MasterKey,
     source: &Source,
 ) -> Result<bool, tokio_postgres::Error> {
-    const NAME: &str = "master_key";
-    let cell = Cell {
-        table: "meta",
-        column: "value",
-        row: NAME.as_bytes(),
-    };
     // Two nodes may start on a new database at once: then the first one's key is the key.
-    let value = [&key.id()[..], &key.seal(source, cell, CHECK)].concat();
+    let value = key.known_by(source);
     let sql = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
-    client.execute(sql, &[&NAME, &value]).await?;
+    client.execute(sql, &[&KEY_NAME, &value]).await?;
     let sql = "SELECT value FROM meta WHERE name = $1";
-    let known: Vec<u8> = client.query_one(sql, &[&NAME]).await?.try_get(0)?;
-    let id = key.id();
-    let sealed = known.strip_prefix(&id[..]);
-    let opened = sealed.and_then(|sealed| key.open(cell, sealed).ok());
-    Ok(opened.as_deref() == Some(CHECK))
+    let known: Vec<u8> = client.query_one(sql, &[&KEY_NAME]).await?.try_get(0)?;
+    Ok(key.is_known_by(&known))
 }
 
 fn failed(error: &tokio_postgres::Error) -> PostgresError {

@@ -14,11 +14,11 @@ use super::{
     fault::Fault,
     hints::Fresh,
     tx::{Change, Tx, owned},
-    values::{Cells as _, Moment, Place},
+    values::{Cells as _, Moment},
 };
 use crate::{
     Destination, ReadSubscriptions, StateChange, StoreError, SubscriptionIdentity,
-    WriteSubscriptions, secrets::secret_cell, sql,
+    WriteSubscriptions, place::Place, secrets::secret_cell, sql,
 };
 
 const fn place(column: &'static str) -> Place {

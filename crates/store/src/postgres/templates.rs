@@ -12,11 +12,11 @@ use uuid::Uuid;
 
 use super::{
     tx::{Change, Tx, owned},
-    values::{Cells as _, Moment, Place},
+    values::{Cells as _, Moment},
 };
 use crate::{
     ControlPlace, Named, ReadTemplates, StoreError, TaskPlace, TemplateRecord, WriteTemplates,
-    editions::edition_read, names::folded, sql,
+    editions::edition_read, names::folded, place::Place, sql,
 };
 
 const CONTROL_TYPE: Place = Place {

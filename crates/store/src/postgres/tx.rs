@@ -7,7 +7,7 @@
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicI64, AtomicU64, Ordering},
+    atomic::{AtomicI64, Ordering},
 };
 
 use deadpool_postgres::{ClientWrapper, Pool};
@@ -56,7 +56,6 @@ pub(super) struct Core {
     /// For what is done beside units of work. Nobody who has a connection of it waits for another.
     pub(super) side: Pool,
     statements: StatementCount,
-    round_trips: AtomicU64,
     last_delivery: Mutex<u128>,
     /// Milliseconds that the database's clock is ahead of this node's.
     ahead: AtomicI64,
@@ -80,7 +79,6 @@ impl Core {
             destinations: Cache::new(DESTINATIONS_KEPT_MAX),
             side,
             statements,
-            round_trips: AtomicU64::new(0),
             last_delivery: Mutex::new(0),
             ahead: AtomicI64::new(0),
             #[cfg(test)]
@@ -88,17 +86,15 @@ impl Core {
         }
     }
 
-    /// Sets identifiers aside that grow with time and with each call, from `fresh` on or later; answers
-    /// the first of a block that goes on to the end of the low half.
+    /// Sets [`DELIVERY_IDS`] identifiers aside, greater than all before, from `fresh` on or later; answers the
+    /// first of them.
     pub(super) fn delivery_ids(&self, fresh: u128) -> u128 {
         let mut last = self.last();
         let first = fresh.max(last.saturating_add(1));
         *last = first.saturating_add(DELIVERY_IDS);
         first
     }
-}
 
-impl Core {
     /// A moment of this node's clock by the clock that leases lapse by.
     pub(super) fn lease_time(&self, at: Timestamp) -> Timestamp {
         Timestamp::from_millis(at.as_millis() + self.ahead.load(Ordering::Relaxed))
@@ -311,7 +307,7 @@ impl<'a, G> Tx<'a, G> {
         self.awaited(conn.query(&statement, params)).await
     }
 
-    /// The rows that two statements answer, asked for at once.
+    /// The rows that several statements answer, asked for at once.
     pub(super) async fn rows_of<const N: usize>(
         &mut self,
         asked: [(&str, &[&(dyn ToSql + Sync)]); N],
@@ -360,7 +356,6 @@ impl<'a, G> Tx<'a, G> {
         &mut self,
         running: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, StoreError> {
-        self.core.round_trips.fetch_add(1, Ordering::Relaxed);
         let sent = std::mem::take(&mut self.sent);
         let (sent, done) =
             futures_util::future::join(futures_util::future::join_all(sent), running).await;

@@ -1,6 +1,6 @@
 //! Values as they lie in columns, and back.
 
-use std::{error::Error, fmt::Display, str::FromStr};
+use std::{error::Error, str::FromStr};
 
 use bytes::{BufMut as _, BytesMut};
 use domain::{Done, Person, Timestamp};
@@ -11,7 +11,7 @@ use tokio_postgres::{
 use uuid::Uuid;
 
 use super::fault::Fault;
-use crate::StoreError;
+use crate::place::Place;
 
 /// Milliseconds from 1970, from where we count, to 2000, from where PostgreSQL does.
 const EPOCH_MILLIS: i64 = 946_684_800_000;
@@ -69,24 +69,6 @@ pub(super) trait Cells {
     fn done(&self, at: usize) -> Result<Done, Fault>;
     /// A word, read back as what it stands for.
     fn word<T: FromStr>(&self, at: usize, place: Place) -> Result<T, Fault>;
-}
-
-/// Which column a value that can't be was found in.
-#[derive(Clone, Copy)]
-pub(super) struct Place {
-    pub(super) table: &'static str,
-    pub(super) column: &'static str,
-}
-
-impl Place {
-    /// The value in `row` can't be.
-    pub(super) fn corrupt(self, row: impl Display) -> StoreError {
-        StoreError::Corrupt {
-            table: self.table,
-            column: self.column,
-            row: row.to_string(),
-        }
-    }
 }
 
 impl Cells for Row {

@@ -1,10 +1,12 @@
 //! Deliveries: taking, settling, giving back and rescuing them, and the log.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::{
-    Attempt, ChecklistId, Delivery, DeliveryId, DeliveryState, EventType, NodeId, SubscriptionId,
-    TeamId, Timestamp,
+    Attempt, ChecklistId, Delivery, DeliveryId, DeliveryState, EventType, NodeId, Outcome,
+    SubscriptionId, TeamId, Timestamp,
 };
 
 use crate::{Lease, LeasedDelivery, StoreError};
@@ -55,6 +57,34 @@ pub struct Settlement {
     pub reason: String,
     /// When it is due next; only for one that waits.
     pub due_at: Option<Timestamp>,
+}
+
+impl Settlement {
+    /// When the attempt ended.
+    pub(crate) fn ended_at(&self) -> Timestamp {
+        let took = Duration::from_millis(self.attempt.duration_ms.into());
+        self.attempt.started_at.after(took)
+    }
+
+    /// Whether all there is to say of the attempt fits its delivery's row: it was the first, and the receiver took
+    /// it.
+    pub(crate) fn is_straightforward(&self) -> bool {
+        self.state == DeliveryState::Delivered
+            && self.attempt.number == 1
+            && self.attempt.manual_by.is_none()
+            && self.attempt.outcome == Outcome::Delivered
+            && self.attempt.error.is_empty()
+    }
+
+    /// A refusal, if no attempt can end so.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        if matches!(self.state, DeliveryState::Leased | DeliveryState::Held) {
+            return Err(StoreError::Failed(
+                "an attempt can't be settled as leased or held".into(),
+            ));
+        }
+        Ok(())
+    }
 }
 
 /// What came of a settlement.

@@ -16,13 +16,13 @@ use uuid::Uuid;
 use super::{
     subscriptions::{EVENT_TYPE, STATE},
     tx::Change,
-    values::{Cells as _, Place},
+    values::Cells as _,
 };
 use settling::Lapsed;
 
 use crate::{
     Lease, LeasedDelivery, Redelivery, Rescue, Settled, Settlement, StoreError, Take, Taken,
-    WriteDeliveries, sql,
+    WriteDeliveries, place::Place, sql,
 };
 
 const DELIVERY_STATE: Place = Place {

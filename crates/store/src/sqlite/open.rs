@@ -20,7 +20,7 @@ use super::{
     fault::{is_full, is_lost_sync},
     migrations::{Migrated, migrate},
 };
-use crate::{MasterKey, secrets::Cell};
+use crate::{MasterKey, secrets::KEY_NAME};
 
 /// The database, in the data folder.
 pub const DATABASE_FILE: &str = "checkflow.db";
@@ -37,8 +37,6 @@ const STATEMENTS_KEPT: usize = 256;
 const CACHE_KIB: i64 = -8 * 1024;
 /// The WAL file is cut to this when it starts over.
 const WAL_KEPT_BYTES: i64 = 64 * 1024 * 1024;
-/// What the check value of the master key decrypts to.
-const CHECK: &[u8] = b"checkflow";
 
 /// Why the database was not opened. Each is one line that says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -239,24 +237,16 @@ pub(super) fn connection_open(folder: &Path, read_only: bool) -> rusqlite::Resul
 
 /// Whether `key` is the one of this database; a new database takes it for its own.
 fn key_check(conn: &mut Connection, key: &MasterKey, source: &Source) -> rusqlite::Result<bool> {
-    const NAME: &str = "master_key";
-    let cell = Cell {
-        table: "meta",
-        column: "value",
-        row: NAME.as_bytes(),
-    };
     let sql = "SELECT value FROM meta WHERE name = ?1";
-    let known: Option<Vec<u8>> = conn.query_row(sql, [NAME], |row| row.get(0)).optional()?;
+    let known: Option<Vec<u8>> = conn
+        .query_row(sql, [KEY_NAME], |row| row.get(0))
+        .optional()?;
     if let Some(known) = known {
-        let id = key.id();
-        let sealed = known.strip_prefix(&id[..]);
-        let opened = sealed.and_then(|sealed| key.open(cell, sealed).ok());
-        return Ok(opened.as_deref() == Some(CHECK));
+        return Ok(key.is_known_by(&known));
     }
-    let value = [&key.id()[..], &key.seal(source, cell, CHECK)].concat();
     conn.execute(
         "INSERT INTO meta (name, value) VALUES (?1, ?2)",
-        (NAME, value),
+        (KEY_NAME, key.known_by(source)),
     )?;
     Ok(true)
 }

@@ -12,11 +12,11 @@ use rusqlite::{Row, params};
 use super::{
     fault::Fault,
     tx::{Change, Tx},
-    values::{Cells as _, Place},
+    values::Cells as _,
 };
 use crate::{
     Destination, ReadSubscriptions, StateChange, StoreError, SubscriptionIdentity,
-    WriteSubscriptions, secrets::secret_cell, sql,
+    WriteSubscriptions, place::Place, secrets::secret_cell, sql,
 };
 
 const fn place(column: &'static str) -> Place {

@@ -12,11 +12,11 @@ use rusqlite::params;
 
 use super::{
     tx::{Change, Tx},
-    values::{Cells as _, Place},
+    values::Cells as _,
 };
 use crate::{
     ControlPlace, Named, ReadTemplates, StoreError, TaskPlace, TemplateRecord, WriteTemplates,
-    editions::edition_read, names::folded, sql,
+    editions::edition_read, names::folded, place::Place, sql,
 };
 
 const CONTROL_TYPE: Place = Place {

@@ -1,13 +1,13 @@
 //! Values as they lie in columns, and back.
 
-use std::{fmt::Display, str::FromStr};
+use std::str::FromStr;
 
 use domain::{Done, Person, Timestamp};
 use rusqlite::{Row, types::Value};
 use uuid::Uuid;
 
 use super::fault::Fault;
-use crate::StoreError;
+use crate::place::Place;
 
 /// Reading a row by the places of its columns.
 pub(super) trait Cells {
@@ -21,24 +21,6 @@ pub(super) trait Cells {
     fn done(&self, at: usize) -> Result<Done, Fault>;
     /// A word, read back as what it stands for.
     fn word<T: FromStr>(&self, at: usize, place: Place) -> Result<T, Fault>;
-}
-
-/// Which column a value that can't be was found in.
-#[derive(Clone, Copy)]
-pub(super) struct Place {
-    pub(super) table: &'static str,
-    pub(super) column: &'static str,
-}
-
-impl Place {
-    /// The value in `row` can't be.
-    pub(super) fn corrupt(self, row: impl Display) -> StoreError {
-        StoreError::Corrupt {
-            table: self.table,
-            column: self.column,
-            row: row.to_string(),
-        }
-    }
 }
 
 impl Cells for Row<'_> {

@@ -8,12 +8,8 @@ use domain::{
 };
 use tokio_postgres::Row;
 
-use super::super::{
-    fault::Fault,
-    tx::Tx,
-    values::{Cells as _, Place},
-};
-use crate::{Fields, StoreError, sql};
+use super::super::{fault::Fault, tx::Tx, values::Cells as _};
+use crate::{Fields, StoreError, place::Place, sql};
 
 const STATUS: Place = Place {
     table: "checklist_task",

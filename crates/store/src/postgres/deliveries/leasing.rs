@@ -1,8 +1,10 @@
 //! Leasing: the one statement that leases, counts the attempt and gives the sequence, for deliveries that are
 //! named and for those that are due in a lane.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use domain::{DeliveryId, EventId, EventType, NodeId, SubscriptionId, Timestamp};
+use domain::{DeliveryId, EventId, NodeId, SubscriptionId, Timestamp};
 use tokio_postgres::{Row, types::ToSql};
 use uuid::Uuid;
 
@@ -15,7 +17,7 @@ use super::{
     },
     ATTEMPTS,
 };
-use crate::{Lease, LeasedDelivery, StoreError, Take};
+use crate::{Destination, Lease, LeasedDelivery, StoreError, Take};
 
 /// Deliveries that get a sequence in one transaction.
 pub(in crate::postgres) const NUMBERED_MAX: i64 = 5_000;
@@ -65,25 +67,6 @@ macro_rules! lease {
                 d.delivered_at IS NOT NULL, s.id, s.revision, e.id, e.type, e.body"
         )
     };
-}
-
-/// What the statement answers of one delivery, its destination not resolved yet.
-struct Found {
-    place: i64,
-    leased: Unaddressed,
-    subscription: SubscriptionId,
-    revision: i64,
-}
-
-struct Unaddressed {
-    delivery: DeliveryId,
-    attempt: u32,
-    sequence: i64,
-    manual_by: Option<String>,
-    delivered_before: bool,
-    event: EventId,
-    event_type: EventType,
-    body: Bytes,
 }
 
 impl<G: Send> Tx<'_, G> {
@@ -136,31 +119,16 @@ impl<G: Send> Tx<'_, G> {
         let until = Moment(self.core.lease_time(terms.until));
         let mut bound: Vec<&(dyn ToSql + Sync)> = vec![&now, &node, &until];
         bound.extend(which);
-        let mut found = self.all(sql, &bound, found).await?;
-        found.sort_unstable_by_key(|found| found.place);
-        let mut leased = Vec::with_capacity(found.len());
-        for Found {
-            leased: one,
-            subscription,
-            revision,
-            ..
-        } in found
-        {
-            leased.push(LeasedDelivery {
-                lease: Lease {
-                    delivery: one.delivery,
-                    node: terms.node,
-                    attempt: one.attempt,
-                    until: terms.until,
-                },
-                event: one.event,
-                event_type: one.event_type,
-                sequence: one.sequence,
-                manual_by: one.manual_by,
-                delivered_before: one.delivered_before,
-                destination: self.destination(subscription, revision).await?,
-                body: one.body,
-            });
+        let mut rows = Vec::new();
+        for row in self.rows(sql, &bound).await? {
+            rows.push((row.cell::<i64>(0)?, row));
+        }
+        rows.sort_unstable_by_key(|(place, _)| *place);
+        let mut leased = Vec::with_capacity(rows.len());
+        for (_, row) in rows {
+            let subscription = SubscriptionId::new(row.guid(6)?);
+            let destination = self.destination(subscription, row.cell(7)?).await?;
+            leased.push(leased_delivery(&row, terms, destination)?);
         }
         Ok(leased)
     }
@@ -203,20 +171,26 @@ impl<G: Send> Tx<'_, G> {
     }
 }
 
-fn found(row: &Row) -> Result<Found, Fault> {
-    Ok(Found {
-        place: row.cell(0)?,
-        leased: Unaddressed {
-            delivery: DeliveryId::new(row.guid(1)?),
-            attempt: row.number(2, ATTEMPTS)?,
-            sequence: row.cell(3)?,
-            manual_by: row.cell(4)?,
-            delivered_before: row.cell(5)?,
-            event: EventId::new(row.guid(8)?),
-            event_type: row.word(9, EVENT_TYPE)?,
-            body: Bytes::copy_from_slice(row.cell(10)?),
-        },
-        subscription: SubscriptionId::new(row.guid(6)?),
-        revision: row.cell(7)?,
+/// What the statement answers of one delivery.
+fn leased_delivery(
+    row: &Row,
+    terms: LeaseTerms,
+    destination: Arc<Destination>,
+) -> Result<LeasedDelivery, Fault> {
+    let lease = Lease {
+        delivery: DeliveryId::new(row.guid(1)?),
+        node: terms.node,
+        attempt: row.number(2, ATTEMPTS)?,
+        until: terms.until,
+    };
+    Ok(LeasedDelivery {
+        lease,
+        event: EventId::new(row.guid(8)?),
+        event_type: row.word(9, EVENT_TYPE)?,
+        sequence: row.cell(3)?,
+        manual_by: row.cell(4)?,
+        delivered_before: row.cell(5)?,
+        destination,
+        body: Bytes::copy_from_slice(row.cell(10)?),
     })
 }

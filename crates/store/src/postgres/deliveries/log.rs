@@ -15,13 +15,16 @@ use super::{
         fault::Fault,
         subscriptions::{EVENT_TYPE, STATE},
         tx::Tx,
-        values::{Cells as _, Place},
+        values::Cells as _,
     },
     ATTEMPTS, DELIVERY_STATE, NUMBERED_MAX,
     page::page_statement,
 };
 use crate::{
-    DeliveryQuery, DeliveryRecord, DueLane, ReadDeliveries, StoreError, shown::state_terms, sql,
+    DeliveryQuery, DeliveryRecord, DueLane, ReadDeliveries, StoreError,
+    place::Place,
+    shown::{Why, shown, state_terms},
+    sql,
 };
 
 const fn of_attempt(column: &'static str) -> Place {
@@ -165,19 +168,10 @@ fn delivery(row: &Row, sequences: &HashMap<DeliveryId, i64>) -> Result<Delivery,
     let stored: DeliveryState = row.word(6, DELIVERY_STATE)?;
     let of: SubscriptionState = row.word(15, STATE)?;
     let delivered_before: bool = row.cell(14)?;
-    let state = match (stored, of) {
-        (DeliveryState::Waiting, SubscriptionState::Paused) => DeliveryState::Held,
-        (DeliveryState::Waiting, SubscriptionState::Gone) if delivered_before => {
-            DeliveryState::Delivered
-        }
-        (DeliveryState::Waiting, SubscriptionState::Gone) => DeliveryState::Cancelled,
-        (stored, _) => stored,
-    };
-    // Held, or cancelled with its subscription: why is what was said of the subscription.
-    let reason = match state {
-        DeliveryState::Held => row.cell(16)?,
-        DeliveryState::Cancelled if stored == DeliveryState::Waiting => row.cell(16)?,
-        _ => row.cell(7)?,
+    let (state, why) = shown(stored, of, delivered_before);
+    let reason = match why {
+        Why::OfSubscription => row.cell(16)?,
+        Why::OfDelivery => row.cell(7)?,
     };
     let waits = state == DeliveryState::Waiting;
     let last_outcome: Option<Outcome> = match row.cell::<Option<&str>>(12)? {

@@ -1,14 +1,15 @@
 //! What becomes of deliveries after an attempt, or after a lease that nobody settled.
 
-use std::{collections::HashSet, time::Duration};
+use std::collections::HashSet;
 
-use domain::{Attempt, DeliveryState, Outcome, SubscriptionId, Timestamp};
+use domain::{Outcome, SubscriptionId, Timestamp};
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::super::{
     hints::Fresh,
-    tx::Change,
+    nodes::ALIVE,
+    tx::{Change, Owned, owned},
     values::{Cells as _, Moment, moment},
 };
 use crate::{ATTEMPTS_USED_UP, LEASE_LAPSED, Lease, Rescue, Settled, Settlement, StoreError};
@@ -29,22 +30,32 @@ fn column<T>(of: &[&Settlement], value: impl Fn(&Settlement) -> T) -> Vec<T> {
     of.iter().map(|settlement| value(settlement)).collect()
 }
 
+/// The columns of whose leases these are and what came of their attempts, as both statements number them.
+fn outcomes(of: &[&Settlement]) -> Vec<Owned> {
+    owned![
+        column(of, |one| one.lease.delivery.uuid()),
+        column(of, |one| i64::from(one.lease.attempt)),
+        column(of, |one| one.lease.node.uuid()),
+        column(of, |one| one.reason.clone()),
+        column(of, |one| Moment(one.ended_at())),
+        column(of, |one| one.attempt.outcome.word()),
+        column(of, |one| one.attempt.status.map(i64::from)),
+        column(of, |one| Moment(one.attempt.started_at)),
+        column(of, |one| i64::from(one.attempt.duration_ms)),
+        column(of, |one| one.attempt.target.clone()),
+        column(of, |one| one.attempt.signature.clone()),
+        column(of, |one| one.attempt.response_headers.clone()),
+        column(of, |one| one.attempt.response_body.to_vec()),
+        column(of, |one| one.attempt.response_truncated),
+    ]
+}
+
 impl Change<'_> {
     pub(super) async fn settle(
         &mut self,
         settlements: &[Settlement],
     ) -> Result<Vec<Settled>, StoreError> {
-        let odd = |settlement: &Settlement| {
-            matches!(
-                settlement.state,
-                DeliveryState::Leased | DeliveryState::Held
-            )
-        };
-        if settlements.iter().any(odd) {
-            return Err(StoreError::Failed(
-                "an attempt can't be settled as leased or held".into(),
-            ));
-        }
+        settlements.iter().try_for_each(Settlement::check)?;
         // One lease is settled once, also when it is named twice.
         let mut named = HashSet::new();
         let once: Vec<bool> = settlements
@@ -55,7 +66,7 @@ impl Change<'_> {
             let chosen = settlements
                 .iter()
                 .zip(&once)
-                .filter(|(settlement, once)| **once && is_straightforward(settlement) == first);
+                .filter(|(settlement, once)| **once && settlement.is_straightforward() == first);
             chosen.map(|(settlement, _)| settlement).collect()
         };
         let mut stored = self.settle_first(&of(true)).await?;
@@ -94,23 +105,7 @@ impl Change<'_> {
             WHERE d.id = v.id AND d.state = 'leased' AND d.attempts = v.attempt
                 AND d.lease_node = v.node
             RETURNING d.id, d.attempts, v.node";
-        let bound: [&(dyn ToSql + Sync); 14] = [
-            &column(of, |one| one.lease.delivery.uuid()),
-            &column(of, |one| i64::from(one.lease.attempt)),
-            &column(of, |one| one.lease.node.uuid()),
-            &column(of, |one| one.reason.clone()),
-            &column(of, |one| Moment(ended_at(&one.attempt))),
-            &column(of, |one| one.attempt.outcome.word()),
-            &column(of, |one| one.attempt.status.map(i64::from)),
-            &column(of, |one| Moment(one.attempt.started_at)),
-            &column(of, |one| i64::from(one.attempt.duration_ms)),
-            &column(of, |one| one.attempt.target.clone()),
-            &column(of, |one| one.attempt.signature.clone()),
-            &column(of, |one| one.attempt.response_headers.clone()),
-            &column(of, |one| one.attempt.response_body.to_vec()),
-            &column(of, |one| one.attempt.response_truncated),
-        ];
-        self.stored(sql, &bound).await
+        self.stored(sql, outcomes(of)).await
     }
 
     async fn settle_others(&mut self, of: &[&Settlement]) -> Result<HashSet<Right>, StoreError> {
@@ -145,36 +140,20 @@ impl Change<'_> {
                 v.error, v.target, v.signature, v.headers, v.body, v.truncated
             FROM v JOIN settled s ON s.id = v.id AND s.attempts = v.attempt AND s.node = v.node
             RETURNING delivery_id, number, (SELECT node FROM settled s WHERE s.id = delivery_id)";
-        let bound: [&(dyn ToSql + Sync); 18] = [
-            &column(of, |one| one.lease.delivery.uuid()),
-            &column(of, |one| i64::from(one.lease.attempt)),
-            &column(of, |one| one.lease.node.uuid()),
-            &column(of, |one| one.reason.clone()),
-            &column(of, |one| Moment(ended_at(&one.attempt))),
-            &column(of, |one| one.attempt.outcome.word()),
-            &column(of, |one| one.attempt.status.map(i64::from)),
-            &column(of, |one| Moment(one.attempt.started_at)),
-            &column(of, |one| i64::from(one.attempt.duration_ms)),
-            &column(of, |one| one.attempt.target.clone()),
-            &column(of, |one| one.attempt.signature.clone()),
-            &column(of, |one| one.attempt.response_headers.clone()),
-            &column(of, |one| one.attempt.response_body.to_vec()),
-            &column(of, |one| one.attempt.response_truncated),
-            &column(of, |one| one.state.word()),
-            &column(of, |one| moment(one.due_at)),
-            &column(of, |one| one.attempt.error.clone()),
-            &column(of, |one| one.attempt.manual_by.clone()),
-        ];
-        self.stored(sql, &bound).await
+        let mut bound = outcomes(of);
+        bound.extend(owned![
+            column(of, |one| one.state.word()),
+            column(of, |one| moment(one.due_at)),
+            column(of, |one| one.attempt.error.clone()),
+            column(of, |one| one.attempt.manual_by.clone()),
+        ]);
+        self.stored(sql, bound).await
     }
 
-    async fn stored(
-        &mut self,
-        sql: &str,
-        bound: &[&(dyn ToSql + Sync)],
-    ) -> Result<HashSet<Right>, StoreError> {
+    async fn stored(&mut self, sql: &str, bound: Vec<Owned>) -> Result<HashSet<Right>, StoreError> {
+        let bound: Vec<_> = bound.iter().map(|column| &**column as _).collect();
         let rows = self
-            .all(sql, bound, |row| {
+            .all(sql, &bound, |row| {
                 Ok(Right(row.guid(0)?, row.cell(1)?, row.guid(2)?))
             })
             .await?;
@@ -189,7 +168,8 @@ impl Change<'_> {
         attempts_max: u32,
         limit: u32,
     ) -> Result<u32, StoreError> {
-        let sql = "WITH lapsed AS MATERIALIZED (
+        let sql = format!(
+            "WITH lapsed AS MATERIALIZED (
                 SELECT d.id, d.subscription_id, d.attempts, d.due_at, d.manual_by,
                     d.delivered_at IS NOT NULL AS delivered_before
                 FROM delivery d
@@ -197,7 +177,7 @@ impl Change<'_> {
                     AND CASE WHEN $2::uuid IS NULL THEN d.lease_until < $8
                         ELSE d.lease_node <> $2 AND NOT EXISTS (
                             SELECT 1 FROM node n WHERE n.id = d.lease_node
-                                AND n.seen_at > clock_timestamp() - interval '10 s') END
+                                AND n.seen_at > clock_timestamp() - interval '{ALIVE}') END
                 ORDER BY d.lease_until LIMIT $4 FOR NO KEY UPDATE SKIP LOCKED),
             tried AS (
                 INSERT INTO attempt (delivery_id, number, manual_by, started_at, duration_ms,
@@ -216,7 +196,8 @@ impl Change<'_> {
                 lease_node = NULL, lease_until = NULL, manual_by = NULL,
                 last_ended_at = l.due_at, last_outcome = $5, last_status = NULL
             FROM lapsed l WHERE d.id = l.id
-            RETURNING d.subscription_id, d.due_at IS NOT NULL";
+            RETURNING d.subscription_id, d.due_at IS NOT NULL"
+        );
         let spare: Option<Uuid> = match which {
             Rescue::Lapsed => None,
             Rescue::OfTheDead(spare) => Some(spare.uuid()),
@@ -232,7 +213,7 @@ impl Change<'_> {
             &Moment(self.core.lease_time(now)),
         ];
         let rescued = self
-            .all(sql, &bound, |row| {
+            .all(&sql, &bound, |row| {
                 Ok((SubscriptionId::new(row.guid(0)?), row.cell::<bool>(1)?))
             })
             .await?;
@@ -240,19 +221,4 @@ impl Change<'_> {
         self.gathered.extend(due.map(|(lane, _)| Fresh::Due(*lane)));
         Ok(u32::try_from(rescued.len()).unwrap_or(u32::MAX))
     }
-}
-
-fn ended_at(attempt: &Attempt) -> Timestamp {
-    let took = Duration::from_millis(attempt.duration_ms.into());
-    attempt.started_at.after(took)
-}
-
-/// Whether all there is to say of an attempt fits its delivery's row.
-fn is_straightforward(settlement: &Settlement) -> bool {
-    let attempt = &settlement.attempt;
-    settlement.state == DeliveryState::Delivered
-        && attempt.number == 1
-        && attempt.manual_by.is_none()
-        && attempt.outcome == Outcome::Delivered
-        && attempt.error.is_empty()
 }

@@ -8,12 +8,8 @@ use domain::{
 };
 use rusqlite::Row;
 
-use super::super::{
-    fault::Fault,
-    tx::Tx,
-    values::{Cells as _, Place},
-};
-use crate::{StoreError, sql};
+use super::super::{fault::Fault, tx::Tx, values::Cells as _};
+use crate::{StoreError, place::Place, sql};
 
 const STATUS: Place = Place {
     table: "checklist_task",

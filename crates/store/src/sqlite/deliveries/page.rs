@@ -1,17 +1,13 @@
 //! The text of a page of the log, put together from what is asked for.
 
-use std::time::Duration;
-
-use domain::{DeliveryState, TeamId, Timestamp};
+use domain::{DeliveryState, TeamId};
 use rusqlite::types::Value;
-use uuid::Uuid;
 
 use super::{super::values::blob, log::COLUMNS};
-use crate::DeliveryQuery;
-
-/// How far the clock may have gone back while the server ran, for a list up to some moment to be
-/// whole: identifiers never go back, the times of events do.
-const CLOCK_BACK_MAX: Duration = Duration::from_hours(1);
+use crate::{
+    DeliveryQuery,
+    identifiers::{CLOCK_BACK_MAX, earliest_id},
+};
 
 /// The text and the values of a page of the log.
 ///
@@ -126,18 +122,10 @@ impl PageStatement {
         }
         // An identifier is never of an earlier time than its event.
         if let Some(since) = query.since {
-            self.and("d.id >= ?", blob(earliest(since)));
+            self.and("d.id >= ?", blob(earliest_id(since)));
         }
         if let Some(until) = query.until {
-            self.and("d.id < ?", blob(earliest(until.after(CLOCK_BACK_MAX))));
+            self.and("d.id < ?", blob(earliest_id(until.after(CLOCK_BACK_MAX))));
         }
     }
-}
-
-/// The least identifier of a moment.
-fn earliest(at: Timestamp) -> Uuid {
-    let millis = u128::try_from(at.as_millis())
-        .unwrap_or(0)
-        .min((1 << 48) - 1);
-    Uuid::from_u128(millis << 80)
 }

@@ -1,7 +1,5 @@
 //! What becomes of a delivery after an attempt, or after a lease that nobody settled.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use domain::{Attempt, DeliveryId, DeliveryState, Outcome, SubscriptionId, Timestamp};
 use rusqlite::params;
@@ -29,13 +27,9 @@ impl Change<'_> {
             reason,
             due_at,
         } = settlement;
-        if matches!(state, DeliveryState::Leased | DeliveryState::Held) {
-            return Err(StoreError::Failed(
-                "an attempt can't be settled as leased or held".into(),
-            ));
-        }
+        settlement.check()?;
         let delivered = *state == DeliveryState::Delivered;
-        if delivered && is_straightforward(attempt) {
+        if settlement.is_straightforward() {
             return self.settle_first(settlement);
         }
         // What was delivered once stays so. The right side of SET sees the row as it was.
@@ -47,7 +41,7 @@ impl Change<'_> {
                 lease_node = NULL, lease_until = NULL, manual_by = NULL,
                 last_ended_at = ?8, last_outcome = ?9, last_status = ?10
             WHERE id = ?1 AND state = 'leased' AND attempts = ?2 AND lease_node = ?3";
-        let ended = ended_at(attempt);
+        let ended = settlement.ended_at().as_millis();
         let stored = self.run(
             sql,
             params![
@@ -93,7 +87,7 @@ impl Change<'_> {
                 lease.attempt,
                 lease.node.uuid(),
                 reason,
-                ended_at(attempt),
+                settlement.ended_at().as_millis(),
                 attempt.outcome.word(),
                 attempt.status,
                 attempt.started_at.as_millis(),
@@ -182,17 +176,4 @@ impl Change<'_> {
         }
         Ok(())
     }
-}
-
-fn ended_at(attempt: &Attempt) -> i64 {
-    let took = Duration::from_millis(attempt.duration_ms.into());
-    attempt.started_at.after(took).as_millis()
-}
-
-/// Whether all there is to say of an attempt fits its delivery's row.
-fn is_straightforward(attempt: &Attempt) -> bool {
-    attempt.number == 1
-        && attempt.manual_by.is_none()
-        && attempt.outcome == Outcome::Delivered
-        && attempt.error.is_empty()
 }
