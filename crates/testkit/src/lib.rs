@@ -35,7 +35,7 @@ pub use seeds::{
     SeedChecklist, SeedEvent, SeedKey, SeedSubscription, SeedTeam, SeedTemplate, document,
     invoice_review, person,
 };
-pub use trials::Trials;
+pub use trials::{Trials, seed};
 pub use unit::{Look, Refused, Unit, Work};
 pub use world::World;
 

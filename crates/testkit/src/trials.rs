@@ -21,6 +21,14 @@ const CASES: &str = "CHECKFLOW_TEST_CASES";
 /// Longest that a failure is made smaller; what is then the smallest is told.
 const SHRINK_MS_MAX: u32 = 60_000;
 
+/// The seed of a random test: that of the environment or a new one. It is printed.
+pub fn seed() -> u64 {
+    // A hasher of the standard library is the one source of randomness that needs no crate.
+    let seed = read(SEED).unwrap_or_else(|| RandomState::new().hash_one(()));
+    println!("{SEED}={seed} has this test try the same values again");
+    seed
+}
+
 /// So many values from one seed.
 #[derive(Debug)]
 pub struct Trials {
@@ -32,11 +40,8 @@ pub struct Trials {
 impl Trials {
     /// Trials of `cases` values, unless the environment wants more or fewer.
     pub fn new(cases: u32) -> Self {
-        // A hasher of the standard library is the one source of randomness that needs no crate.
-        let seed = read(SEED).unwrap_or_else(|| RandomState::new().hash_one(()));
-        println!("{SEED}={seed} has this test try the same values again");
         Self {
-            seed,
+            seed: seed(),
             cases: read(CASES).unwrap_or(cases),
             shrinks: true,
         }

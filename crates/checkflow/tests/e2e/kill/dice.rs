@@ -1,29 +1,12 @@
 //! Chance that can be repeated.
 
-use std::{
-    env,
-    hash::{BuildHasher as _, RandomState},
-};
-
-/// Takes the seed that a failed run has printed.
-const VARIABLE: &str = "CHECKFLOW_TEST_SEED";
-
 /// Numbers that follow from a seed.
 pub(crate) struct Dice(u64);
 
 impl Dice {
     /// Dice with the seed of the environment or a new one, which is printed.
     pub(crate) fn new() -> Self {
-        let given = env::var(VARIABLE).ok();
-        let seed = match given.as_deref().filter(|text| !text.is_empty()) {
-            Some(text) => text
-                .parse()
-                .unwrap_or_else(|_| panic!("{VARIABLE} is no number: {text}")),
-            // Each is keyed by what the system gives at random.
-            None => RandomState::new().hash_one(()),
-        };
-        println!("seed {seed}: run again with {VARIABLE}={seed}");
-        Self(seed)
+        Self(testkit::seed())
     }
 
     /// A number from `least` to `most`.
