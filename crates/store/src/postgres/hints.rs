@@ -16,6 +16,9 @@ use crate::{Lanes, Permit, StoreError};
 /// Deliveries leased in one transaction.
 const BATCH_MAX: usize = 256;
 
+/// How often what got a permit is tried to be leased before it goes by the table.
+const LEASE_TRIES: usize = 3;
+
 /// What a committed transaction has for the delivery engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fresh {
@@ -140,21 +143,44 @@ async fn hand_over(
         now,
         until: lanes.lease_until(now),
     };
-    let ids: Vec<_> = hints.iter().map(|hint| hint.delivery.uuid()).collect();
-    let leased = shared
-        .core
-        .beside(async |tx| tx.lease_named(&ids, terms).await)
-        .await?;
-    let mut leased = leased.into_iter().peekable();
     let mut handed = Vec::with_capacity(hints.len());
-    for hint in hints {
-        // Both are in the order of the hints; what somebody else got first is not among the leased.
-        if let Some(leased) = leased.next_if(|leased| leased.lease.delivery == hint.delivery) {
-            handed.push((leased, hint.permit));
+    let mut left = hints;
+    // What somebody holds a lock on at this moment is passed over, and mostly free a moment later.
+    for _ in 0..LEASE_TRIES {
+        let ids: Vec<_> = left.iter().map(|hint| hint.delivery.uuid()).collect();
+        let leased = shared
+            .core
+            .beside(async |tx| tx.lease_named(&ids, terms).await)
+            .await;
+        let leased = match leased {
+            Ok(leased) => leased,
+            Err(error) if handed.is_empty() => return Err(error),
+            // What is leased already goes out all the same.
+            Err(_) => break,
+        };
+        let mut leased = leased.into_iter().peekable();
+        let mut passed_over = Vec::new();
+        for hint in left {
+            // Both are in the order of the hints.
+            match leased.next_if(|leased| leased.lease.delivery == hint.delivery) {
+                Some(leased) => handed.push((leased, hint.permit)),
+                None => passed_over.push(hint),
+            }
+        }
+        left = passed_over;
+        if left.is_empty() {
+            break;
         }
     }
     if !handed.is_empty() {
         lanes.hand_over(handed);
+    }
+    if !left.is_empty() {
+        // Taken by another, or still due: the next take tells.
+        for hint in left {
+            lanes.backlog(hint.permit.subscription());
+        }
+        lanes.wake();
     }
     Ok(())
 }
