@@ -11,13 +11,10 @@ use domain::{DeliveryId, SubscriptionId};
 use tokio::sync::mpsc;
 
 use super::{Shared, deliveries::LeaseTerms};
-use crate::{Lanes, Permit, StoreError};
+use crate::{Lanes, Permit};
 
 /// Deliveries leased in one transaction.
 const BATCH_MAX: usize = 256;
-
-/// How often what got a permit is tried to be leased before it goes by the table.
-const LEASE_TRIES: usize = 3;
 
 /// What a committed transaction has for the delivery engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,73 +111,47 @@ pub(super) async fn hint_loop(shared: Arc<Shared>, mut hints: mpsc::UnboundedRec
     let mut batch = Vec::new();
     while hints.recv_many(&mut batch, BATCH_MAX).await > 0 {
         let hints = std::mem::take(&mut batch);
-        let Some(lanes) = shared.hints.lanes() else {
-            continue;
-        };
-        let subscriptions: Vec<_> = hints
-            .iter()
-            .map(|hint| hint.permit.subscription())
-            .collect();
-        if let Err(error) = hand_over(&shared, &lanes, hints).await {
-            // They stay due in the table.
-            tracing::warn!(%error, "deliveries could not be leased at once; the next look finds them");
-            for subscription in subscriptions {
-                lanes.backlog(subscription);
-            }
-            lanes.wake();
+        if let Some(lanes) = shared.hints.lanes() {
+            hand_over(&shared, &lanes, hints).await;
         }
     }
 }
 
-async fn hand_over(
-    shared: &Shared,
-    lanes: &Arc<dyn Lanes>,
-    hints: Vec<Hint>,
-) -> Result<(), StoreError> {
+async fn hand_over(shared: &Shared, lanes: &Arc<dyn Lanes>, hints: Vec<Hint>) {
     let now = shared.core.source.now();
     let terms = LeaseTerms {
         node: lanes.node(),
         now,
         until: lanes.lease_until(now),
     };
+    let ids: Vec<_> = hints.iter().map(|hint| hint.delivery.uuid()).collect();
+    let leased = shared
+        .core
+        .beside(async |tx| tx.lease_named(&ids, terms).await)
+        .await;
+    let leased = leased.unwrap_or_else(|error| {
+        tracing::warn!(%error, "deliveries could not be leased at once; the next look finds them");
+        Vec::new()
+    });
+    let mut leased = leased.into_iter().peekable();
     let mut handed = Vec::with_capacity(hints.len());
-    let mut left = hints;
-    // What somebody holds a lock on at this moment is passed over, and mostly free a moment later.
-    for _ in 0..LEASE_TRIES {
-        let ids: Vec<_> = left.iter().map(|hint| hint.delivery.uuid()).collect();
-        let leased = shared
-            .core
-            .beside(async |tx| tx.lease_named(&ids, terms).await)
-            .await;
-        let leased = match leased {
-            Ok(leased) => leased,
-            Err(error) if handed.is_empty() => return Err(error),
-            // What is leased already goes out all the same.
-            Err(_) => break,
-        };
-        let mut leased = leased.into_iter().peekable();
-        let mut passed_over = Vec::new();
-        for hint in left {
-            // Both are in the order of the hints.
-            match leased.next_if(|leased| leased.lease.delivery == hint.delivery) {
-                Some(leased) => handed.push((leased, hint.permit)),
-                None => passed_over.push(hint),
-            }
-        }
-        left = passed_over;
-        if left.is_empty() {
-            break;
+    let mut passed_over = Vec::new();
+    for hint in hints {
+        // Both are in the order of the hints.
+        match leased.next_if(|leased| leased.lease.delivery == hint.delivery) {
+            Some(leased) => handed.push((leased, hint.permit)),
+            None => passed_over.push(hint),
         }
     }
     if !handed.is_empty() {
         lanes.hand_over(handed);
     }
-    if !left.is_empty() {
-        // Taken by another, or still due: the next take tells.
-        for hint in left {
+    if !passed_over.is_empty() {
+        // Somebody else has got it, or held a lock on it and may yet let it go: it is looked for once more, before
+        // a permit that comes back lets anything newer go first.
+        for hint in &passed_over {
             lanes.backlog(hint.permit.subscription());
         }
         lanes.wake();
     }
-    Ok(())
 }

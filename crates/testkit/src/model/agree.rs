@@ -39,7 +39,11 @@ impl Course {
                 "a unit that refused was answered {undone:?}"
             );
         }
-        self.agree(command, answer?).await
+        // The one behind may have taken what is new, before it could be leased, and refused only then.
+        self.beset = !self.world.is_one_line();
+        let agreed = self.agree(command, answer?).await;
+        self.beset = false;
+        agreed
     }
 
     async fn agree(&mut self, command: Command, answer: Option<Answer>) -> TestCaseResult {

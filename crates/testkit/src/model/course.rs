@@ -45,6 +45,8 @@ pub(super) struct Course {
     pub(super) known: Vec<LeasedDelivery>,
     /// Attempts that have ended.
     pub(super) ended: BTreeSet<(usize, u32)>,
+    /// Whether another unit may hold a lock, at this moment, on what is new.
+    pub(super) beset: bool,
     /// How many calls the lanes had heard of before the present operation.
     pub(super) heard: usize,
 }
@@ -91,6 +93,7 @@ impl Course {
             permits: 0,
             known: Vec::new(),
             ended: BTreeSet::new(),
+            beset: false,
             heard: 0,
         }
     }
