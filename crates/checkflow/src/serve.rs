@@ -1,5 +1,6 @@
 //! `checkflow serve`: the server from its start to its stop.
 
+mod chore;
 mod drill;
 mod http;
 mod log;

@@ -4,6 +4,7 @@
 //! side with the twin for SQLite; how what is committed reaches the delivery engine is in `hints`.
 
 mod checklists;
+mod chores;
 mod deliveries;
 mod events;
 mod fault;
@@ -62,11 +63,10 @@ fn begin_read(time: Duration) -> String {
     )
 }
 
-/// How the server is reached, and by whose clock leases lapse there.
+/// How the server is reached.
 struct Server {
     config: Config,
     tls: MakeRustlsConnect,
-    lease_clock: LeaseClock,
 }
 
 /// What all tasks of one open database share.

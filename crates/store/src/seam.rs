@@ -5,6 +5,7 @@
 //! lock first, so that two nodes do not decide on the same state at once.
 
 mod checklists;
+mod chores;
 mod deliveries;
 mod events;
 mod lanes;
@@ -13,6 +14,7 @@ mod teams;
 mod templates;
 
 pub use checklists::*;
+pub use chores::*;
 pub use deliveries::*;
 pub use events::*;
 pub use lanes::*;
@@ -56,6 +58,7 @@ pub trait WriteTx:
     + WriteEvents
     + WriteSubscriptions
     + WriteDeliveries
+    + WriteChores
 {
 }
 
@@ -67,6 +70,7 @@ impl<T> WriteTx for T where
         + WriteEvents
         + WriteSubscriptions
         + WriteDeliveries
+        + WriteChores
         + ?Sized
 {
 }

@@ -77,6 +77,16 @@ statements! {
         uploaded_at, uploaded_by, uploaded_email
         FROM file WHERE key = $1 AND team_id = $2";
     FIELD_REMOVE = "DELETE FROM field WHERE id = $1";
+    CHORE_BEGIN = "INSERT INTO chore (name, round, held_until, done_at) VALUES ($1, 1, $2, NULL)
+        ON CONFLICT (name) DO UPDATE SET round = chore.round + 1, held_until = excluded.held_until
+        WHERE (chore.held_until IS NULL OR chore.held_until <= $3)
+            AND (chore.done_at IS NULL OR chore.done_at <= $4)
+        RETURNING round";
+    CHORE_GET = "SELECT held_until, done_at FROM chore WHERE name = $1";
+    CHORE_KEEP = "UPDATE chore SET held_until = $1
+        WHERE name = $2 AND round = $3 AND held_until > $4";
+    CHORE_END = "UPDATE chore SET held_until = NULL, done_at = $1
+        WHERE name = $2 AND round = $3 AND held_until > $1";
     ATTEMPTS_OF = "SELECT number, manual_by, started_at, duration_ms, outcome, status, error, target,
         signature, response_headers, response_body, response_truncated
         FROM attempt WHERE delivery_id = $1 ORDER BY number";

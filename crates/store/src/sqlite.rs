@@ -6,6 +6,7 @@
 
 mod checklists;
 mod checkpoint;
+mod chores;
 mod deliveries;
 mod events;
 mod fault;

@@ -10,6 +10,7 @@
 //! the compiler, so none can be left out, by the suite or by a backend.
 
 mod checklists;
+mod chores;
 mod crowds;
 mod fields;
 mod files;
@@ -142,6 +143,13 @@ cases! { $
         keys_of_a_team_are_listed_oldest_first,
         a_revoked_key_says_so_from_the_commit_on,
         audit_lines_are_read_back_newest_first,
+    }
+    chores {
+        a_chore_is_one_nodes_until_it_is_done_and_comes_round_again,
+        a_chore_of_which_nothing_is_heard_goes_to_the_next,
+        who_lost_a_chore_changes_nothing_more,
+        a_chore_that_many_ask_for_at_once_is_one_nodes,
+        chores_do_not_wait_for_each_other,
     }
     templates {
         a_template_is_read_back_whole,

@@ -104,7 +104,10 @@ impl Server {
             files: opened.files.clone(),
             before: opened.since,
         };
-        let background = [sweep::begin(app, left), pulse];
+        let background = [
+            sweep::begin(app, store.clone(), source.clone(), left),
+            pulse,
+        ];
         Ok(Self {
             address,
             public_url,

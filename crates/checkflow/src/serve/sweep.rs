@@ -4,18 +4,20 @@
 use std::time::Duration;
 
 use app::App;
-use domain::Timestamp;
-use store::FileStore;
-use tokio::{
-    task::JoinHandle,
-    time::{MissedTickBehavior, interval},
-};
+use domain::{Source, Timestamp};
+use store::{Chore, FileStore, Store};
+use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
+use super::chore;
 use crate::reason::one_line;
 
-/// How often.
-const SWEEP_INTERVAL: Duration = Duration::from_hours(24);
+/// Files without a row are removed daily, by one of the nodes.
+const SWEEP: Chore = Chore {
+    name: "sweep files",
+    every: Duration::from_hours(24),
+    lease: Duration::from_mins(1),
+};
 
 /// Where an earlier life may have left uploads half written.
 pub(super) struct Left {
@@ -24,25 +26,24 @@ pub(super) struct Left {
     pub(super) before: Timestamp,
 }
 
-/// Begins to sweep, at once and then daily, until the task is aborted. Being stopped between two
-/// files leaves nothing half done.
-pub(super) fn begin(app: App, left: Left) -> JoinHandle<()> {
+/// Begins to sweep, until the task is aborted. Being stopped between two files leaves nothing half done, and
+/// what two nodes sweep is gone once.
+pub(super) fn begin(app: App, store: Store, source: Source, left: Left) -> JoinHandle<()> {
     tokio::spawn(async move {
         sweep_left(&left).await;
-        let mut days = interval(SWEEP_INTERVAL);
-        days.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            days.tick().await;
-            match app.sweep_files().await {
-                Ok(0) => {}
-                Ok(removed) => info!(removed, "removed files that no checklist has"),
-                Err(error) => warn!(
-                    error = one_line(&error.into()),
-                    "removing files that no checklist has failed; next try tomorrow"
-                ),
-            }
-        }
+        chore::attend(store, source, SWEEP, || sweep(&app)).await;
     })
+}
+
+async fn sweep(app: &App) {
+    match app.sweep_files().await {
+        Ok(0) => {}
+        Ok(removed) => info!(removed, "removed files that no checklist has"),
+        Err(error) => warn!(
+            error = one_line(&error.into()),
+            "removing files that no checklist has failed; next try tomorrow"
+        ),
+    }
 }
 
 async fn sweep_left(left: &Left) {

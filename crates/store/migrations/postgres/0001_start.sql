@@ -15,6 +15,13 @@ CREATE TABLE node (
     seen_at timestamptz NOT NULL
 );
 
+CREATE TABLE chore (
+    name       text        PRIMARY KEY,
+    round      bigint      NOT NULL CHECK (round > 0),
+    held_until timestamptz,
+    done_at    timestamptz
+);
+
 CREATE TABLE counter (
     name text   PRIMARY KEY,
     next bigint NOT NULL

@@ -14,6 +14,14 @@ CREATE TABLE counter (
 ) STRICT, WITHOUT ROWID;
 INSERT INTO counter (name, next) VALUES ('control', 1);
 
+-- What one server does at a time: until when it is somebody's, and when it was last done.
+CREATE TABLE chore (
+    name       TEXT    NOT NULL PRIMARY KEY,
+    round      INTEGER NOT NULL CHECK (round > 0),
+    held_until INTEGER,
+    done_at    INTEGER
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE team (
     id         INTEGER PRIMARY KEY,
     name       TEXT    NOT NULL,

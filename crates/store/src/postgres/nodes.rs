@@ -104,7 +104,7 @@ async fn alive(shared: &Shared, node: NodeId) -> Result<u32, StoreError> {
     let gone = "DELETE FROM node WHERE seen_at < clock_timestamp() - interval '1 day'";
     let count =
         format!("SELECT count(*) FROM node WHERE seen_at > clock_timestamp() - interval '{ALIVE}'");
-    if shared.server.lease_clock == LeaseClock::Database {
+    if shared.core.lease_clock == LeaseClock::Database {
         let conn = super::connection(&shared.core.side).await?;
         shared.core.measure(&conn).await.map_err(meaning)?;
     }

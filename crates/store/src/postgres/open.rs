@@ -164,19 +164,22 @@ pub(super) async fn open(
             message: reason(&error),
         })?;
     prepare(&mut conn, &options.key, &options.source).await?;
-    let core = Core::new(options.source, options.key, options.statements, side);
-    if options.lease_clock == LeaseClock::Database {
+    let lease_clock = options.lease_clock;
+    let core = Core::new(
+        options.source,
+        options.key,
+        options.statements,
+        side,
+        lease_clock,
+    );
+    if lease_clock == LeaseClock::Database {
         core.measure(&conn).await.map_err(|error| failed(&error))?;
     }
     core.begin_after_all(&conn)
         .await
         .map_err(|error| failed(&error))?;
     drop(conn);
-    let server = Server {
-        config,
-        tls,
-        lease_clock: options.lease_clock,
-    };
+    let server = Server { config, tls };
     Ok(Postgres::start(core, pool, server, limits, lock))
 }
 

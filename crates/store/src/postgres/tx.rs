@@ -17,6 +17,7 @@ use tokio_postgres::{Error, Row, Statement, types::ToSql};
 use uuid::Uuid;
 
 use super::{
+    LeaseClock,
     fault::{Fault, is_collision},
     hints::Fresh,
     values::Moment,
@@ -55,6 +56,8 @@ pub(super) struct Core {
     pub(super) destinations: Cache<(SubscriptionId, i64), Destination>,
     /// For what is done beside units of work. Nobody who has a connection of it waits for another.
     pub(super) side: Pool,
+    /// By whose clock leases lapse.
+    pub(super) lease_clock: LeaseClock,
     statements: StatementCount,
     last_delivery: Mutex<u128>,
     /// Milliseconds that the database's clock is ahead of this node's.
@@ -70,6 +73,7 @@ impl Core {
         key: MasterKey,
         statements: StatementCount,
         side: Pool,
+        lease_clock: LeaseClock,
     ) -> Self {
         Self {
             source,
@@ -78,6 +82,7 @@ impl Core {
             versions: Cache::new(CHECKLISTS_KEPT_MAX),
             destinations: Cache::new(DESTINATIONS_KEPT_MAX),
             side,
+            lease_clock,
             statements,
             last_delivery: Mutex::new(0),
             ahead: AtomicI64::new(0),

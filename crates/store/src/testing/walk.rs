@@ -42,6 +42,21 @@ pub(crate) async fn everything(tx: &mut dyn WriteTx) {
     subscriptions(tx).await;
     deliveries(tx).await;
     log(tx).await;
+    chores(tx).await;
+}
+
+async fn chores(tx: &mut dyn WriteTx) {
+    let chore = crate::Chore {
+        name: "a chore",
+        every: std::time::Duration::from_hours(1),
+        lease: std::time::Duration::from_mins(1),
+    };
+    let crate::ChoreTurn::Ours(lease) = tx.chore_begin(chore, at()).await.unwrap() else {
+        panic!("nobody has it");
+    };
+    tx.chore_begin(chore, at()).await.unwrap();
+    tx.chore_keep(&lease, at()).await.unwrap();
+    tx.chore_end(&lease, at()).await.unwrap();
 }
 
 async fn teams(tx: &mut dyn WriteTx) {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::{EventType, NodeId, Scope, SubscriptionId, Timestamp};
-use store::{Lanes as _, Rescue, Store, Take};
+use store::{Chore, ChoreHold, ChoreTurn, Lanes as _, Rescue, Store, Take};
 use testkit::{Fixture as _, Scene, SeedEvent, TestLanes, World, writing};
 use tokio::sync::Notify;
 
@@ -216,4 +216,48 @@ async fn nodes_whose_clocks_differ_agree_when_a_lease_lapses() {
     assert_eq!(rescue(source.now().after(over)).await, 1, "now it is over");
     other.stop().await;
     world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chore_of_a_dead_node_is_another_nodes_when_the_database_says_so() {
+    const CHORE: Chore = Chore {
+        name: "a chore",
+        every: Duration::from_hours(1),
+        lease: Duration::from_millis(200),
+    };
+    let shared = Arc::new(OnPostgres::by_its_clock());
+    let (source, clock) = testkit::test_source();
+    let (one, other) = (
+        shared.open(source.clone()).await,
+        shared.open(source.clone()).await,
+    );
+    // The clocks of the nodes stand, and differ from each other's by years.
+    let early = clock.now();
+    let late = early.after(Duration::from_hours(100_000));
+    let ChoreTurn::Ours(lost) = one.chore_begin(CHORE, late).await.expect("a turn") else {
+        panic!("nobody has it");
+    };
+    // It is heard of no more. Each answer says how long to wait, and in the end there is none to wait.
+    let mut asked = 0;
+    let next = loop {
+        asked += 1;
+        assert!(asked < 100, "it is never free");
+        match other.chore_begin(CHORE, early).await.expect("a turn") {
+            ChoreTurn::Ours(lease) => break lease,
+            ChoreTurn::NotBefore(wait) => {
+                assert!(wait <= CHORE.lease, "{wait:?}");
+                tokio::time::sleep(wait).await;
+            }
+        }
+    };
+    assert!(asked > 1, "it was somebody's");
+    let kept = one.chore_keep(lost, late).await.expect("an answer");
+    assert_eq!(kept, ChoreHold::Lost);
+    let ended = other.chore_end(next, early).await.expect("an answer");
+    assert_eq!(ended, ChoreHold::Ours);
+    let turn = one.chore_begin(CHORE, late).await.expect("a turn");
+    assert!(matches!(turn, ChoreTurn::NotBefore(wait) if wait > Duration::from_mins(59)));
+    for store in [one, other] {
+        store.stop().await;
+    }
 }

@@ -8,11 +8,12 @@ use domain::{
     TaskKey, TaskState, TaskStatus, Team, TeamId, Template, TemplateKey, Timestamp, VersionId,
 };
 use store::{
-    AuditLine, ChecklistQuery, ControlPlace, DeliveryQuery, DeliveryRecord, DueLane, Fields, Lease,
-    Named, Page, Permit, ReadChecklists, ReadDeliveries, ReadSubscriptions, ReadTeams,
-    ReadTemplates, Redelivery, Rescue, Revoked, Settled, Settlement, StateChange, StoreError,
-    SubscriptionIdentity, Take, Taken, TaskPlace, TemplateRecord, WriteChecklists, WriteDeliveries,
-    WriteEvents, WriteSubscriptions, WriteTeams, WriteTemplates, WriteTx,
+    AuditLine, ChecklistQuery, Chore, ChoreHold, ChoreLease, ChoreTurn, ControlPlace,
+    DeliveryQuery, DeliveryRecord, DueLane, Fields, Lease, Named, Page, Permit, ReadChecklists,
+    ReadDeliveries, ReadSubscriptions, ReadTeams, ReadTemplates, Redelivery, Rescue, Revoked,
+    Settled, Settlement, StateChange, StoreError, SubscriptionIdentity, Take, Taken, TaskPlace,
+    TemplateRecord, WriteChecklists, WriteChores, WriteDeliveries, WriteEvents, WriteSubscriptions,
+    WriteTeams, WriteTemplates, WriteTx,
 };
 
 use super::{Fault, Memory};
@@ -95,6 +96,11 @@ forward! {
         delivery_lanes(limit: u32) -> Vec<DueLane>;
         delivery_page(team: TeamId, query: &DeliveryQuery) -> Vec<Delivery>;
         delivery_get(team: TeamId, id: DeliveryId) -> Option<DeliveryRecord>;
+    }
+    WriteChores {
+        chore_begin(chore: Chore, now: Timestamp) -> ChoreTurn;
+        chore_keep(lease: &ChoreLease, now: Timestamp) -> ChoreHold;
+        chore_end(lease: &ChoreLease, now: Timestamp) -> ChoreHold;
     }
     WriteDeliveries {
         delivery_redeliver(team: TeamId, id: DeliveryId, by: &str, now: Timestamp) -> Redelivery;
