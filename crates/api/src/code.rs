@@ -147,6 +147,9 @@ codes! {
     /// The range is not in the file.
     RangeNotSatisfiable = RANGE_NOT_SATISFIABLE "range_not_satisfiable", "The range is not in the file",
         "The header `Content-Range` gives the size of the file. Ask for bytes that are in it.";
+    /// A node that only sends webhooks.
+    NotServedHere = NOT_FOUND "not_served_here", "This server only sends webhooks",
+        "The server runs with the role `deliver`: it sends webhooks and answers nothing but `/health/live` and `/health/ready`. Send requests to one that runs with the role `all` or `api`.";
     /// Controls are not as they must be.
     ControlsUnsatisfied = UNPROCESSABLE_ENTITY "controls_unsatisfied", "The task can't be completed yet",
         "`errors[]` has every control that keeps the task from being completed: its key (`field`), its `taskContentID` and `name`, a `code` and what it must be. Set them, then complete the task.";

@@ -1,6 +1,6 @@
 //! What every request passes on its way in and every answer on its way out.
 
-use std::panic::AssertUnwindSafe;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use app::Validate;
 use axum::{
@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use tracing::Instrument;
 
 use crate::{
-    Api, Code, ask,
+    Api, ApiSettings, Code, ask,
     problem::{PROBLEM_JSON, Problem, Unproven},
 };
 
@@ -41,8 +41,12 @@ const HEADERS: [(HeaderName, &str); 6] = [
 
 /// Names the request, catches panics, turns the router's own errors into problems, and adds the
 /// headers that every answer has.
-pub(crate) async fn around(State(api): State<Api>, request: Request, next: Next) -> Response {
-    let id = request_id(request.headers(), &api.settings.source);
+pub(crate) async fn around(
+    State(settings): State<Arc<ApiSettings>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let id = request_id(request.headers(), &settings.source);
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let span = tracing::info_span!("request", %method, path, id = id.to_str().unwrap_or_default());
     let answered = guarded(next.run(request));

@@ -20,7 +20,7 @@ mod settings;
 use std::sync::Arc;
 
 use app::App;
-use axum::{Router, routing::get};
+use axum::{Router, extract::FromRef, routing::get};
 use tokio::sync::Semaphore;
 
 pub use code::Code;
@@ -33,6 +33,12 @@ struct Api {
     app: App,
     settings: Arc<ApiSettings>,
     uploads: Arc<Semaphore>,
+}
+
+impl FromRef<Api> for Arc<ApiSettings> {
+    fn from_ref(api: &Api) -> Self {
+        api.settings.clone()
+    }
 }
 
 impl Api {
@@ -63,10 +69,24 @@ pub fn router(app: App, settings: ApiSettings) -> Router {
         .route("/health/live", get(pages::live))
         .route("/health/ready", get(pages::ready))
         .layer(axum::middleware::from_fn_with_state(
-            api.clone(),
+            api.settings.clone(),
             edge::around,
         ))
         .with_state(api)
+}
+
+/// What a node answers that only sends webhooks: `/health`, and to all else that it does not answer that.
+pub fn health_router(settings: ApiSettings) -> Router {
+    let settings = Arc::new(settings);
+    Router::new()
+        .route("/health/live", get(pages::live))
+        .route("/health/ready", get(pages::ready))
+        .fallback(pages::elsewhere)
+        .layer(axum::middleware::from_fn_with_state(
+            settings.clone(),
+            edge::around,
+        ))
+        .with_state(settings)
 }
 
 #[cfg(test)]

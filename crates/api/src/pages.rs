@@ -12,7 +12,7 @@ use http::{HeaderName, StatusCode, header};
 use serde_json::{Value, json};
 use utoipa_swagger_ui::Config;
 
-use crate::{Api, Code, openapi::openapi, problem::Problem};
+use crate::{ApiSettings, Code, openapi::openapi, problem::Problem};
 
 /// Where the document is.
 const DOCUMENT: &str = "/swagger/v2/swagger.json";
@@ -98,9 +98,14 @@ pub(crate) async fn live() -> Json<Value> {
 }
 
 /// `/health/ready`: requests can be served.
-pub(crate) async fn ready(State(api): State<Api>) -> Response {
-    match (api.settings.ready)() {
+pub(crate) async fn ready(State(settings): State<Arc<ApiSettings>>) -> Response {
+    match (settings.ready)() {
         Ok(()) => (StatusCode::OK, Json(json!({"status": "ready"}))).into_response(),
         Err(why) => Problem::new(Code::NotReady).detail(why).into_response(),
     }
+}
+
+/// Everything else, at a node that only sends webhooks.
+pub(crate) async fn elsewhere() -> Response {
+    Problem::new(Code::NotServedHere).into_response()
 }

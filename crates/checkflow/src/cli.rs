@@ -6,6 +6,8 @@ use clap::{
     Arg, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, builder::Resettable,
 };
 
+use crate::config::Role;
+
 const AFTER_HELP: &str = "\
 Examples:
   checkflow demo                                   see it work, on an empty store of its own
@@ -96,13 +98,17 @@ ten seconds. A second signal ends it at once.
 Examples:
   checkflow serve --data /var/lib/checkflow --listen 0.0.0.0:8080 \\
       --public-url https://checks.example.com
-  checkflow serve --allow-target hooks.internal --allow-target 10.20.0.0/16";
+  checkflow serve --allow-target hooks.internal --allow-target 10.20.0.0/16
+  checkflow serve --role deliver --database postgres://checkflow:secret@db.example.com/checkflow";
 
 #[derive(Clone, Debug, Default, Args)]
 #[command(after_help = SERVE_HELP)]
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) store: StoreArgs,
+    /// What this node does of the work; others than `all` need PostgreSQL, and others beside it [default: all]
+    #[arg(long, value_enum, env = "CHECKFLOW_ROLE")]
+    pub(crate) role: Option<Role>,
     /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR:PORT", env = "CHECKFLOW_LISTEN")]
     pub(crate) listen: Option<SocketAddr>,

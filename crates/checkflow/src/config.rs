@@ -9,6 +9,7 @@ mod bounds;
 mod check;
 mod crash;
 mod log;
+mod role;
 mod sections;
 mod span;
 
@@ -30,6 +31,7 @@ use crate::cli::{ServeArgs, StoreArgs};
 pub(crate) use self::{
     crash::{CrashAt, CrashStep},
     log::{Log, LogFormat},
+    role::Role,
     sections::{Config, Http},
 };
 
@@ -44,6 +46,7 @@ const LEVEL_MARK: &str = "__";
 /// Everything that a server needs to know, checked.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
+    pub(crate) role: Role,
     pub(crate) data: PathBuf,
     pub(crate) listen: SocketAddr,
     /// None: made from the address that is listened on.
@@ -69,6 +72,9 @@ pub(crate) fn load(args: &ServeArgs) -> anyhow::Result<Settings> {
     let (mut config, origin) = read(&args.store)?;
     if let Some(listen) = args.listen {
         config.listen = listen;
+    }
+    if let Some(role) = args.role {
+        config.role = role;
     }
     let mut origin = Origin {
         figment: origin,

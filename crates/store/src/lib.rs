@@ -26,7 +26,7 @@ mod work;
 
 pub use error::{Doing, StoreError};
 pub use files::{FileBytes, FileStore, FileStoreError, StoredBytes};
-pub use open::{OpenStoreError, StoreOptions, open_store, store_may_be_there};
+pub use open::{OpenStoreError, StoreOptions, open_store, store_may_be_there, store_to_share};
 pub use postgres::{LeaseClock, PostgresError, PostgresLimits, PostgresOptions, open_postgres};
 pub use seam::*;
 pub use secrets::{MasterKey, MasterKeyError};

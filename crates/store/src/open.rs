@@ -18,9 +18,10 @@ pub struct StoreOptions {
     pub folder: PathBuf,
     /// Another database: `postgres://…`.
     pub database: Option<String>,
-    /// Whether this is a server, of which a folder has one at a time, wherever the database is. Tools work
-    /// beside it.
+    /// Whether this is a server. Tools do one thing at a time, beside it.
     pub server: bool,
+    /// Whether files are kept in the folder, which then has one server at a time, wherever the database is.
+    pub keeps_files: bool,
     /// What secrets are encrypted with.
     pub key: MasterKey,
     /// Where time and randomness come from.
@@ -37,6 +38,12 @@ pub enum OpenStoreError {
     /// The one in the folder.
     #[error(transparent)]
     Folder(#[from] OpenError),
+    /// One server has it to itself, and this one was to do a part of the work only.
+    #[error(
+        "the database in the data folder has one server, which does everything: leave the role at all, or \
+         name a PostgreSQL that several nodes share, with --database postgres://…"
+    )]
+    NotShared,
     /// The one on PostgreSQL.
     #[error(transparent)]
     Postgres(#[from] PostgresError),
@@ -57,8 +64,7 @@ pub async fn open_store(options: StoreOptions) -> Result<Store, OpenStoreError> 
         })?);
     };
     // The files are in the folder, whose partial uploads are those of its one server.
-    let lock = options
-        .server
+    let lock = (options.server && options.keeps_files)
         .then(|| folder_make(&options.folder).and_then(|()| server_lock(&options.folder)))
         .transpose()?;
     let mut shared = PostgresOptions::new(url, key, source);
@@ -68,6 +74,11 @@ pub async fn open_store(options: StoreOptions) -> Result<Store, OpenStoreError> 
         shared.limits.connections = 1;
     }
     Ok(open_holding(shared, lock).await?)
+}
+
+/// Refuses a store that nodes can't share, each doing a part of the work. Makes nothing.
+pub fn store_to_share(database: Option<&str>) -> Result<(), OpenStoreError> {
+    database.map(|_| ()).ok_or(OpenStoreError::NotShared)
 }
 
 /// Whether there may be something in the store: a folder without a database was never used, and may be

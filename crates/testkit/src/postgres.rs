@@ -125,6 +125,15 @@ impl PostgresDatabase {
         let port = self.server.port;
         format!("postgres://postgres@127.0.0.1:{port}/{}", self.name)
     }
+
+    /// What a statement answers, as text: a line for each row, `|` between columns.
+    pub fn ask(&self, sql: &str) -> String {
+        let url = self.url();
+        let args = ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"];
+        let mut command = Command::new(found("psql"));
+        let said = run(command.args(args).args(["-d", &url, "-c", sql]));
+        said.trim_end().to_owned()
+    }
 }
 
 impl Drop for PostgresDatabase {
@@ -171,7 +180,8 @@ fn is_root() -> bool {
     output.is_ok_and(|output| output.stdout == b"0\n")
 }
 
-fn run(command: &mut Command) {
+/// Runs it to its end, which must be a good one; answers what it printed.
+fn run(command: &mut Command) -> String {
     let output = command.output();
     let output = output.unwrap_or_else(|error| {
         panic!(
@@ -181,6 +191,7 @@ fn run(command: &mut Command) {
     });
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {said}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 fn free_port() -> u16 {

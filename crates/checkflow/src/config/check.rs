@@ -30,6 +30,7 @@ pub(super) fn check(config: Config, origin: &Origin) -> anyhow::Result<Settings>
         )
     })?;
     Ok(Settings {
+        role: config.role,
         delivery: delivery(&config.delivery, origin)?,
         data: config.data,
         listen: config.listen,

@@ -11,7 +11,7 @@ use domain::RetrySchedule;
 use serde::{Deserialize, Serialize};
 use store::{PostgresLimits, SqliteLimits};
 
-use super::{log::Log, span::Span};
+use super::{log::Log, role::Role, span::Span};
 
 /// Where the data lies when nobody says.
 const DATA_DEFAULT: &str = "checkflow-data";
@@ -22,6 +22,7 @@ const LISTEN_DEFAULT: ([u8; 4], u16) = ([127, 0, 0, 1], 8080);
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
+    pub(crate) role: Role,
     pub(crate) data: PathBuf,
     pub(crate) listen: SocketAddr,
     /// Empty: made from the address that is listened on.
@@ -40,6 +41,7 @@ pub(crate) struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            role: Role::default(),
             data: DATA_DEFAULT.into(),
             listen: LISTEN_DEFAULT.into(),
             public_url: String::new(),

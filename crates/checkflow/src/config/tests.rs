@@ -203,8 +203,7 @@ fn a_file_that_is_not_there_is_named() {
 #[test]
 fn the_command_line_wins_over_the_file() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
-    let text =
-        "data = \"a\"\nlisten = \"127.0.0.1:1\"\n[webhook]\nallow_targets = [\"a.internal\"]";
+    let text = "role = \"api\"\ndata = \"a\"\nlisten = \"127.0.0.1:1\"\n[webhook]\nallow_targets = [\"a.internal\"]";
     file.write_all(text.as_bytes()).unwrap();
     let store = StoreArgs {
         config: Some(file.path().to_owned()),
@@ -212,6 +211,7 @@ fn the_command_line_wins_over_the_file() {
         database: None,
     };
     let settings = load(&ServeArgs {
+        role: Some(Role::Deliver),
         store,
         listen: Some(([127, 0, 0, 1], 2).into()),
         allow_targets: vec!["b.internal".to_owned()],
@@ -219,6 +219,7 @@ fn the_command_line_wins_over_the_file() {
         crash_at: Some("before-settle:2".to_owned()),
     })
     .unwrap();
+    assert_eq!(settings.role, Role::Deliver);
     assert_eq!(settings.data, PathBuf::from("b"));
     assert_eq!(settings.listen.port(), 2);
     assert_eq!(settings.policy.entries(), ["b.internal"]);

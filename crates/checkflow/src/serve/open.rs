@@ -1,32 +1,40 @@
-//! Opening the data folder: the master key, the database, the files.
+//! Opening what a server stands on: the master key, the database, the files.
 
 use anyhow::bail;
 use domain::{Source, Timestamp};
-use store::{FileStore, MasterKey, Store, StoreOptions, open_store, store_may_be_there};
+use store::{
+    FileStore, MasterKey, Store, StoreOptions, open_store, store_may_be_there, store_to_share,
+};
 
 use super::drill;
 use crate::config::Settings;
 
-/// What lies in a data folder.
+/// What a server stands on.
 pub(super) struct Opened {
     pub(super) store: Store,
-    pub(super) files: FileStore,
+    /// None for a node that answers no requests.
+    pub(super) files: Option<FileStore>,
     /// What was written before this is of an earlier life: the folder has one server at a time.
     pub(super) since: Timestamp,
 }
 
-/// Opens everything for the one server of the folder.
+/// Opens everything that a server of this role needs. Whoever keeps files in the folder is its one server.
 pub(super) async fn open_for_server(
     settings: &Settings,
     source: &Source,
 ) -> anyhow::Result<Opened> {
     let since = source.now();
+    if settings.role.is_a_part() {
+        store_to_share(settings.database.as_deref())?;
+    }
     let store = open(settings, source, true).await?;
     let store = match settings.crash_at {
         Some(at) => drill::arm(store, at),
         None => store,
     };
-    let files = FileStore::open(&settings.data)?;
+    let files = settings.role.answers();
+    let files = files.then(|| FileStore::open(&settings.data));
+    let files = files.transpose()?;
     Ok(Opened {
         store,
         files,
@@ -65,6 +73,7 @@ async fn open(settings: &Settings, source: &Source, server: bool) -> anyhow::Res
         folder: settings.data.clone(),
         database: settings.database.clone(),
         server,
+        keeps_files: settings.role.answers(),
         key,
         source: source.clone(),
         sqlite: settings.sqlite,

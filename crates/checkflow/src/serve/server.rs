@@ -34,15 +34,16 @@ const ATTEMPTS_WITHIN: Duration = Duration::from_secs(6);
 /// ending the process.
 const STOP_WITHIN: Duration = Duration::from_millis(9_500);
 
-/// A server that answers and delivers.
+/// A server that answers and delivers, or does one of the two.
 pub(crate) struct Server {
     address: SocketAddr,
     public_url: PublicUrl,
     store: Store,
-    engine: Arc<Engine>,
+    /// None where others send.
+    engine: Option<Arc<Engine>>,
     http: HttpServer,
     /// The sweeper and the pulse.
-    background: [JoinHandle<()>; 2],
+    background: Vec<JoinHandle<()>>,
     stopping: Arc<AtomicBool>,
 }
 
@@ -72,42 +73,48 @@ impl Server {
             None => public_url(address)?,
         };
         let (store, resolver) = (opened.store.clone(), Arc::new(SystemResolver::default()));
-        let engine = Engine::start(
-            store.clone(),
-            source.clone(),
-            &settings.delivery,
-            settings.policy.clone(),
-            resolver.clone(),
-        );
-        let engine = Arc::new(engine?);
-        let app = App::new(Parts {
-            store: store.clone(),
-            files: opened.files.clone(),
-            source: source.clone(),
-            public_url: public_url.clone(),
-            policy: settings.policy.clone(),
-            resolver,
-            limits: settings.limits.clone(),
+        let engine = settings.role.sends().then(|| {
+            Engine::start(
+                store.clone(),
+                source.clone(),
+                &settings.delivery,
+                settings.policy.clone(),
+                resolver.clone(),
+            )
         });
+        let engine = engine.transpose()?.map(Arc::new);
         let stopping = Arc::new(AtomicBool::new(false));
         let (writing, pulse) = pulse::begin(store.clone());
-        let ready = ready_probe(writing, &engine, &stopping);
         let door = ApiSettings {
             source: source.clone(),
-            ready,
+            ready: ready_probe(writing, engine.as_ref(), &stopping),
             limits: settings.api.clone(),
         };
-        let router = api::router(app.clone(), door);
-        let http = HttpServer::start(listener, router, &settings.http);
-        info!(%address, %public_url, data = %settings.data.display(), "started");
-        let left = sweep::Left {
-            files: opened.files.clone(),
-            before: opened.since,
+        let mut background = vec![pulse];
+        let router = match &opened.files {
+            Some(files) => {
+                let app = App::new(Parts {
+                    store: store.clone(),
+                    files: files.clone(),
+                    source: source.clone(),
+                    public_url: public_url.clone(),
+                    policy: settings.policy.clone(),
+                    resolver,
+                    limits: settings.limits.clone(),
+                });
+                let left = sweep::Left {
+                    files: files.clone(),
+                    before: opened.since,
+                };
+                let sweeper = sweep::begin(app.clone(), store.clone(), source.clone(), left);
+                background.push(sweeper);
+                api::router(app, door)
+            }
+            None => api::health_router(door),
         };
-        let background = [
-            sweep::begin(app, store.clone(), source.clone(), left),
-            pulse,
-        ];
+        let http = HttpServer::start(listener, router, &settings.http);
+        let role = settings.role;
+        info!(%address, %public_url, %role, data = %settings.data.display(), "started");
         Ok(Self {
             address,
             public_url,
@@ -143,8 +150,10 @@ impl Server {
         // First what brings events, then what sends them, then what keeps them.
         self.http.stop(REQUESTS_WITHIN).await;
         let left = (begun + ATTEMPTS_WITHIN).saturating_duration_since(Instant::now());
-        // It ends in the store's time too, should the store be what hangs.
-        let _ = timeout_at(begun + STOP_WITHIN, self.engine.stop(left)).await;
+        if let Some(engine) = &self.engine {
+            // It ends in the store's time too, should the store be what hangs.
+            let _ = timeout_at(begun + STOP_WITHIN, engine.stop(left)).await;
+        }
         let closed = timeout_at(begun + STOP_WITHIN, self.store.stop()).await;
         if closed.is_err() {
             warn!("the database was not closed in time; the next start puts it in order");
@@ -180,18 +189,21 @@ fn public_url(address: SocketAddr) -> anyhow::Result<PublicUrl> {
     url.context("no URL can be made from the address that is listened on; give --public-url")
 }
 
-/// What `/health/ready` asks.
+/// What `/health/ready` asks: the database, and whether webhooks are sent where they are to be.
 fn ready_probe(
     writing: Arc<AtomicBool>,
-    engine: &Arc<Engine>,
+    engine: Option<&Arc<Engine>>,
     stopping: &Arc<AtomicBool>,
 ) -> ReadyProbe {
-    let (engine, stopping) = (Arc::clone(engine), Arc::clone(stopping));
+    let (engine, stopping) = (engine.cloned(), Arc::clone(stopping));
     Arc::new(move || -> Result<(), NotReady> {
         if stopping.load(Ordering::Acquire) {
             return Err("the server is stopping".to_owned());
         }
-        if !engine.stats().is_open {
+        if engine
+            .as_ref()
+            .is_some_and(|engine| !engine.stats().is_open)
+        {
             return Err("webhooks are not being sent at the moment; the log says why".to_owned());
         }
         if !writing.load(Ordering::Acquire) {

@@ -17,5 +17,6 @@ mod kill;
 mod life;
 mod refusals;
 mod restart;
+mod roles;
 mod support;
 mod sync;
