@@ -60,6 +60,8 @@ pub(crate) enum Command {
     Team(TeamArgs),
     /// Make, list and revoke API keys, beside a running server or without one
     Key(KeyArgs),
+    /// Bring the schema of the database up to date, or see whether it is
+    Migrate(MigrateArgs),
     /// Print the `OpenAPI` document
     Openapi,
     /// Print the default configuration file, with every key explained
@@ -143,6 +145,31 @@ pub(crate) struct DemoArgs {
     /// End after the summary instead of staying up
     #[arg(long)]
     pub(crate) exit: bool,
+}
+
+const MIGRATE_HELP: &str = "\
+`checkflow serve` does this by itself when it starts; of several that start at once, one does. Run it
+by hand to have it done before, such as by an account that may change the schema. It needs no master
+key, and may run beside servers: those of the version before go on working.
+
+Exit status: 0 done, or nothing to do; 1 failed; 2 wrong command line; 3 with --check: there are steps
+to be done.
+
+Examples:
+  checkflow migrate --database postgres://owner@db.internal/checkflow
+  checkflow migrate --check --data /var/lib/checkflow";
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = MIGRATE_HELP)]
+pub(crate) struct MigrateArgs {
+    /// Change nothing, and tell by the exit status whether there are steps to be done
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Print {"stepsBefore", "steps", "made", "outstanding"}
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -7,6 +7,7 @@
 mod cli;
 mod config;
 mod demo;
+mod migrate;
 mod operator;
 mod os;
 mod reason;
@@ -44,6 +45,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => demo::command(&args),
         Command::Team(args) => operator::team(&args),
         Command::Key(args) => operator::key(&args),
+        Command::Migrate(args) => migrate::command(&args),
         Command::Openapi => print(&format!("{:#}\n", serde_json::to_value(api::openapi())?)),
         Command::Config => print(config::DEFAULT_FILE),
     }

@@ -90,10 +90,7 @@ fn with_store(
     work: impl AsyncFnOnce(&Store, &Source) -> anyhow::Result<()>,
 ) -> anyhow::Result<ExitCode> {
     let settings = config::load_for_tools(args)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    runtime.context("starting")?.block_on(async {
+    on_runtime(async {
         let source = os::source();
         let store = open(&settings, &source).await?;
         let done = work(&store, &source).await;
@@ -102,7 +99,15 @@ fn with_store(
     })
 }
 
-fn say(as_json: bool, row: &Value, text: &str) -> anyhow::Result<()> {
+/// Does `work` on this thread.
+pub(crate) fn on_runtime<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.context("starting")?.block_on(work)
+}
+
+pub(crate) fn say(as_json: bool, row: &Value, text: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     if as_json {
         writeln!(out, "{row}")

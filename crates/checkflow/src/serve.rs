@@ -24,7 +24,7 @@ use crate::{
 
 pub(crate) use self::{
     log::{begin as begin_log, colours_wanted},
-    open::{open_beside, open_or_make_beside},
+    open::{must_be_there, open_beside, open_or_make_beside},
     server::Server,
     signals::Signals,
 };

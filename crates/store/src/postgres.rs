@@ -46,6 +46,7 @@ use uuid::Uuid;
 use crate::{Backend, Lanes, ReadJob, StoreError, Verdict, WriteJob};
 use deliveries::NUMBERED_MAX;
 use hints::{Fresh, Hints, hint_loop};
+pub(crate) use migrations::schema;
 use nodes::Nodes;
 pub(crate) use open::open_holding;
 pub use open::{LeaseClock, PostgresError, PostgresLimits, PostgresOptions, open_postgres};

@@ -51,6 +51,7 @@ use tx::Core;
 use wal::room_of;
 use writer::Writer;
 
+pub(crate) use migrations::schema;
 pub use open::{DATABASE_FILE, OpenError};
 pub(crate) use open::{folder_make, not_writable, server_lock};
 

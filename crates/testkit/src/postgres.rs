@@ -112,10 +112,10 @@ impl PostgresServer {
         }
     }
 
-    fn tool(&self, name: &str, args: &[&str]) {
+    fn tool(&self, name: &str, args: &[&str]) -> String {
         let port = self.port.to_string();
         let to = ["-h", "127.0.0.1", "-p", &port, "-U", "postgres"];
-        run(Command::new(found(name)).args(to).args(args));
+        run(Command::new(found(name)).args(to).args(args))
     }
 }
 
@@ -126,13 +126,18 @@ impl PostgresDatabase {
         format!("postgres://postgres@127.0.0.1:{port}/{}", self.name)
     }
 
-    /// What a statement answers, as text: a line for each row, `|` between columns.
-    pub fn ask(&self, sql: &str) -> String {
-        let url = self.url();
-        let args = ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"];
-        let mut command = Command::new(found("psql"));
-        let said = run(command.args(args).args(["-d", &url, "-c", sql]));
-        said.trim_end().to_owned()
+    /// Runs statements; answers the rows of the last, a line for each, its columns separated by `|`.
+    pub fn sql(&self, statements: &str) -> String {
+        let args = [
+            "--no-psqlrc",
+            "-qAt",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-d",
+            &self.name,
+        ];
+        self.server
+            .tool("psql", &[&args[..], &["-c", statements]].concat())
     }
 }
 
@@ -180,7 +185,7 @@ fn is_root() -> bool {
     output.is_ok_and(|output| output.stdout == b"0\n")
 }
 
-/// Runs it to its end, which must be a good one; answers what it printed.
+/// Runs it to its end, which must be a good one; answers what it printed, without the last line's end.
 fn run(command: &mut Command) -> String {
     let output = command.output();
     let output = output.unwrap_or_else(|error| {
@@ -191,7 +196,9 @@ fn run(command: &mut Command) -> String {
     });
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {said}");
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    String::from_utf8_lossy(&output.stdout)
+        .trim_end()
+        .to_owned()
 }
 
 fn free_port() -> u16 {

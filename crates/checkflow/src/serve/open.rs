@@ -53,6 +53,12 @@ pub(crate) async fn open_or_make_beside(
 /// The same for whoever needs what is in it already: makes nothing, since a folder without data is
 /// a misspelt one.
 pub(crate) async fn open_beside(settings: &Settings, source: &Source) -> anyhow::Result<Store> {
+    must_be_there(settings)?;
+    open(settings, source, false).await
+}
+
+/// Refuses a folder in which no database is.
+pub(crate) fn must_be_there(settings: &Settings) -> anyhow::Result<()> {
     // A folder without a database holds nothing that a tool could work on.
     if !store_may_be_there(&settings.data, settings.database.as_deref()) {
         let shown = settings.data.display();
@@ -61,7 +67,7 @@ pub(crate) async fn open_beside(settings: &Settings, source: &Source) -> anyhow:
              `checkflow team create --data {shown} --name NAME` (`checkflow serve` makes it too)"
         );
     }
-    open(settings, source, false).await
+    Ok(())
 }
 
 async fn open(settings: &Settings, source: &Source, server: bool) -> anyhow::Result<Store> {

@@ -15,6 +15,7 @@ mod hostile;
 mod isolation;
 mod kill;
 mod life;
+mod migrate;
 mod refusals;
 mod restart;
 mod roles;

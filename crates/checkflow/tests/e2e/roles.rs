@@ -60,12 +60,12 @@ impl Stage {
     /// How many deliveries stand so.
     fn deliveries(&self, condition: &str) -> String {
         let sql = format!("SELECT count(*) FROM delivery WHERE {condition}");
-        self.database.ask(&sql)
+        self.database.sql(&sql)
     }
 
     /// How many nodes say that they send.
     fn nodes(&self) -> String {
-        self.database.ask("SELECT count(*) FROM node")
+        self.database.sql("SELECT count(*) FROM node")
     }
 }
 

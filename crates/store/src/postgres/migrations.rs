@@ -3,27 +3,51 @@
 //! Each step and the note that it was done commit together, under a lock that all nodes ask for, so that
 //! several which start at once migrate once.
 
-use tokio_postgres::{Client, Error};
+use tokio_postgres::{Client, Error, GenericClient};
 
-const STEPS: &[&str] = &[include_str!("../../migrations/postgres/0001_start.sql")];
+use super::open::{failed, lone_client, version_check};
+use crate::{
+    Outstanding, PostgresError, SchemaSteps,
+    schema::{Step, steps_of},
+};
+
+const STEPS: &[Step] = &[(
+    "0001_start",
+    include_str!("../../migrations/postgres/0001_start.sql"),
+)];
 
 /// The advisory lock of whoever migrates: "checkflo" as a number.
 const LOCK: i64 = 0x6368_6563_6b66_6c6f;
 
-/// What became of the schema.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Migrated {
-    /// It is as this program wants it.
-    Done,
-    /// A newer program has been here; what it did can't be known.
-    TooNew,
+/// How far the schema of the database at `url` is, brought up to date if it is to be.
+pub(crate) async fn schema(
+    url: &str,
+    outstanding: Outstanding,
+) -> Result<SchemaSteps, PostgresError> {
+    let mut client = lone_client(url).await?;
+    version_check(&client).await?;
+    let found = match outstanding {
+        Outstanding::Done => migrate(&mut client).await,
+        Outstanding::Told => look(&client).await,
+    };
+    found
+        .map_err(|error| failed(&error))?
+        .ok_or(PostgresError::NewerSchema)
 }
 
-/// Brings the schema up to date.
-pub(super) async fn migrate(client: &mut Client) -> Result<Migrated, Error> {
+/// How far the schema is, without changing anything; none if a newer program has been here.
+pub(super) async fn look(client: &impl GenericClient) -> Result<Option<SchemaSteps>, Error> {
+    let sql = "SELECT to_regclass('schema_step') IS NOT NULL";
+    let known: bool = client.query_one(sql, &[]).await?.try_get(0)?;
+    let done = if known { steps_done(client).await? } else { 0 };
+    Ok(steps_of(STEPS, done))
+}
+
+/// Brings the schema up to date. Where a newer program has been, it is left alone and there is no answer: what
+/// that did can't be known.
+pub(super) async fn migrate(client: &mut Client) -> Result<Option<SchemaSteps>, Error> {
     let tx = client.transaction().await?;
-    tx.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK])
-        .await?;
+    lock(&tx).await?;
     tx.batch_execute(
         "SET LOCAL client_min_messages = warning;
         CREATE TABLE IF NOT EXISTS schema_step (
@@ -31,19 +55,27 @@ pub(super) async fn migrate(client: &mut Client) -> Result<Migrated, Error> {
             done_at timestamptz NOT NULL DEFAULT now())",
     )
     .await?;
-    let row = tx
-        .query_one("SELECT coalesce(max(number), 0) FROM schema_step", &[])
-        .await?;
-    let done: i64 = row.try_get(0)?;
-    let done = usize::try_from(done).unwrap_or(usize::MAX);
-    let Some(missing) = STEPS.get(done..) else {
-        return Ok(Migrated::TooNew);
+    let done = steps_done(&tx).await?;
+    let Some(found) = steps_of(STEPS, done) else {
+        return Ok(None);
     };
-    for (number, step) in (1_i64..).zip(STEPS).skip(done).take(missing.len()) {
+    for (number, (_, step)) in (1_i64..).zip(STEPS).skip(done) {
         tx.batch_execute(step).await?;
         tx.execute("INSERT INTO schema_step (number) VALUES ($1)", &[&number])
             .await?;
     }
     tx.commit().await?;
-    Ok(Migrated::Done)
+    Ok(Some(found.all_made()))
+}
+
+/// Waits until nobody else migrates, and keeps others from it until the transaction ends.
+pub(super) async fn lock(tx: &impl GenericClient) -> Result<(), Error> {
+    let sql = "SELECT pg_advisory_xact_lock($1)";
+    tx.execute(sql, &[&LOCK]).await.map(|_| ())
+}
+
+async fn steps_done(client: &impl GenericClient) -> Result<usize, Error> {
+    let sql = "SELECT coalesce(max(number), 0) FROM schema_step";
+    let done: i64 = client.query_one(sql, &[]).await?.try_get(0)?;
+    Ok(usize::try_from(done).unwrap_or(usize::MAX))
 }

@@ -7,12 +7,7 @@ use domain::Source;
 use tokio_postgres::{Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::{
-    Postgres, Server,
-    migrations::{Migrated, migrate},
-    tls::encryption,
-    tx::Core,
-};
+use super::{Postgres, Server, migrations::migrate, tls::encryption, tx::Core};
 use crate::{MasterKey, StatementCount, Store, secrets::KEY_NAME};
 
 /// Connections for what is done beside units of work: leasing what was committed, and numbering.
@@ -147,22 +142,13 @@ pub(super) async fn open(
     lock: Option<File>,
 ) -> Result<Postgres, PostgresError> {
     let limits = options.limits;
-    let mut config =
-        Config::from_str(&options.url).map_err(|error| PostgresError::BadUrl(reason(&error)))?;
-    if config.get_connect_timeout().is_none() {
-        config.connect_timeout(limits.connect_time);
-    }
-    config.application_name("checkflow");
-    let tls = encryption(&mut config);
+    let (config, tls) = reached_by(&options.url, limits)?;
     let side = pool(&config, &tls, SIDE_CONNECTIONS, limits)?;
     let pool = pool(&config, &tls, limits.connections, limits)?;
     let mut conn = pool
         .get()
         .await
-        .map_err(|error| PostgresError::Unreachable {
-            host: host(&config),
-            message: reason(&error),
-        })?;
+        .map_err(|error| unreachable(&config, &error))?;
     prepare(&mut conn, &options.key, &options.source).await?;
     let lease_clock = options.lease_clock;
     let core = Core::new(
@@ -183,12 +169,48 @@ pub(super) async fn open(
     Ok(Postgres::start(core, pool, server, limits, lock))
 }
 
-/// Checks the server, brings its schema up to date and checks the master key.
-async fn prepare(
-    client: &mut Client,
-    key: &MasterKey,
-    source: &Source,
-) -> Result<(), PostgresError> {
+/// How the server at `url` is reached.
+fn reached_by(
+    url: &str,
+    limits: PostgresLimits,
+) -> Result<(Config, MakeRustlsConnect), PostgresError> {
+    let mut config =
+        Config::from_str(url).map_err(|error| PostgresError::BadUrl(reason(&error)))?;
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(limits.connect_time);
+    }
+    config.application_name("checkflow");
+    let tls = encryption(&mut config);
+    Ok((config, tls))
+}
+
+/// A connection of its own to the database at `url`, for work that is not that of a store.
+pub(super) async fn lone_client(url: &str) -> Result<Client, PostgresError> {
+    let limits = PostgresLimits::default();
+    let (config, tls) = reached_by(url, limits)?;
+    let connecting = tokio::time::timeout(limits.connect_time, config.connect(tls));
+    let (client, connection) = connecting
+        .await
+        .map_err(|error| unreachable(&config, &error))?
+        .map_err(|error| unreachable(&config, &error))?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            // Whoever uses the client meets it as well.
+            tracing::debug!(%error, "a connection to the database ended");
+        }
+    });
+    Ok(client)
+}
+
+fn unreachable(config: &Config, error: &dyn std::error::Error) -> PostgresError {
+    PostgresError::Unreachable {
+        host: host(config),
+        message: reason(error),
+    }
+}
+
+/// Refuses a server that is older than what is tested with.
+pub(super) async fn version_check(client: &Client) -> Result<(), PostgresError> {
     let sql =
         "SELECT current_setting('server_version_num')::int, current_setting('server_version')";
     let row = client
@@ -200,10 +222,20 @@ async fn prepare(
             row.try_get(1).map_err(|error| failed(&error))?,
         ));
     }
-    match migrate(client).await.map_err(|error| failed(&error))? {
-        Migrated::Done => {}
-        Migrated::TooNew => return Err(PostgresError::NewerSchema),
-    }
+    Ok(())
+}
+
+/// Checks the server, brings its schema up to date and checks the master key.
+async fn prepare(
+    client: &mut Client,
+    key: &MasterKey,
+    source: &Source,
+) -> Result<(), PostgresError> {
+    version_check(client).await?;
+    migrate(client)
+        .await
+        .map_err(|error| failed(&error))?
+        .ok_or(PostgresError::NewerSchema)?;
     if key_check(client, key, source)
         .await
         .map_err(|error| failed(&error))?
@@ -248,7 +280,7 @@ async fn key_check(
     Ok(key.is_known_by(&known))
 }
 
-fn failed(error: &tokio_postgres::Error) -> PostgresError {
+pub(super) fn failed(error: &tokio_postgres::Error) -> PostgresError {
     PostgresError::Failed(reason(error))
 }
 

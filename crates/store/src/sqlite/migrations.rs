@@ -1,33 +1,73 @@
 //! The schema, step by step. Steps are appended, never changed.
 
+use std::path::Path;
+
 use rusqlite::{Connection, TransactionBehavior};
-use rusqlite_migration::{M, Migrations};
+use rusqlite_migration::{Error, M, Migrations, SchemaVersion};
 
-const STEPS: &[M<'static>] = &[M::up(include_str!(
-    "../../migrations/sqlite/0001_start.sql"
-))];
+use super::open::{DATABASE_FILE, OpenError, connection_open, open_lock, refused};
+use crate::{
+    Outstanding, SchemaSteps,
+    schema::{Step, steps_of},
+};
 
-const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
+const STEPS: &[Step] = &[(
+    "0001_start",
+    include_str!("../../migrations/sqlite/0001_start.sql"),
+)];
 
-/// What became of the schema.
-#[derive(Debug)]
-pub(super) enum Migrated {
-    /// It is as this program wants it.
-    Done,
-    /// A newer program has been here; what it did can't be known.
-    TooNew,
+/// How far the schema of the database in `folder` is, brought up to date if it is to be.
+pub(crate) fn schema(folder: &Path, outstanding: Outstanding) -> Result<SchemaSteps, OpenError> {
+    let path = folder.join(DATABASE_FILE);
+    let apply = outstanding == Outstanding::Done;
+    let _opening = apply.then(|| open_lock(folder)).transpose()?;
+    let conn = connection_open(folder, !apply);
+    let mut conn = conn.map_err(|error| refused(&path, &error))?;
+    let found = if apply {
+        migrate(&mut conn)
+    } else {
+        look(&conn)
+    };
+    found
+        .map_err(|error| failed(&path, error))?
+        .ok_or(OpenError::NewerSchema(path))
 }
 
-/// Brings the schema up to date. The caller keeps others from doing so at the same time: how far
-/// the schema is has been read before the transaction begins.
-pub(super) fn migrate(conn: &mut Connection) -> Result<Migrated, rusqlite_migration::Error> {
-    if MIGRATIONS.pending_migrations(conn)? < 0 {
-        return Ok(Migrated::TooNew);
-    }
+/// How far the schema is, without changing anything; none if a newer program has been here.
+pub(super) fn look(conn: &Connection) -> Result<Option<SchemaSteps>, Error> {
+    let before = match migrations().current_version(conn)? {
+        SchemaVersion::NoneSet => 0,
+        SchemaVersion::Inside(done) | SchemaVersion::Outside(done) => done.get(),
+    };
+    Ok(steps_of(STEPS, before))
+}
+
+/// Brings the schema up to date. Where a newer program has been, it is left alone and there is no answer: what
+/// that did can't be known. The caller keeps others from doing so at the same time: how far the schema is has
+/// been read before the transaction begins.
+pub(super) fn migrate(conn: &mut Connection) -> Result<Option<SchemaSteps>, Error> {
+    let Some(found) = look(conn)? else {
+        return Ok(None);
+    };
     conn.set_transaction_behavior(TransactionBehavior::Immediate);
-    MIGRATIONS.to_latest(conn)?;
+    migrations().to_latest(conn)?;
     conn.set_transaction_behavior(TransactionBehavior::Deferred);
-    Ok(Migrated::Done)
+    Ok(Some(found.all_made()))
+}
+
+fn migrations() -> Migrations<'static> {
+    STEPS.iter().map(|(_, step)| M::up(step)).collect()
+}
+
+/// What an error of a migration of `path` means to the operator.
+pub(super) fn failed(path: &Path, error: Error) -> OpenError {
+    match error {
+        Error::RusqliteError { err, .. } => refused(path, &err),
+        error => OpenError::Failed {
+            path: path.to_owned(),
+            message: error.to_string(),
+        },
+    }
 }
 
 #[cfg(test)]
@@ -37,9 +77,13 @@ mod tests {
     #[test]
     fn migrating_twice_changes_nothing_and_a_newer_schema_is_left_alone() {
         let mut db = Connection::open_in_memory().unwrap();
-        assert!(matches!(migrate(&mut db), Ok(Migrated::Done)));
-        assert!(matches!(migrate(&mut db), Ok(Migrated::Done)));
+        let all = STEPS.len();
+        assert_eq!(look(&db).unwrap().unwrap().outstanding.len(), all);
+        assert_eq!(migrate(&mut db).unwrap().unwrap().made.len(), all);
+        let again = migrate(&mut db).unwrap().unwrap();
+        assert_eq!((again.before, again.made.len()), (all, 0));
         db.pragma_update(None, "user_version", 1_000).unwrap();
-        assert!(matches!(migrate(&mut db), Ok(Migrated::TooNew)));
+        assert_eq!(look(&db).unwrap(), None);
+        assert_eq!(migrate(&mut db).unwrap(), None);
     }
 }

@@ -18,7 +18,7 @@ use rustix::{
 use super::{
     checkpoint::checkpoint,
     fault::{is_full, is_lost_sync},
-    migrations::{Migrated, migrate},
+    migrations::{self, migrate},
 };
 use crate::{MasterKey, secrets::KEY_NAME};
 
@@ -175,16 +175,11 @@ pub(super) fn writer_open(
     drop(made.map_err(|source| not_writable(folder, source))?);
     let failed = |error: rusqlite::Error| refused(&path, &error);
     let mut conn = connection_open(folder, false).map_err(failed)?;
-    match migrate(&mut conn) {
-        Ok(Migrated::Done) => {}
-        Ok(Migrated::TooNew) => return Err(OpenError::NewerSchema(path)),
-        Err(rusqlite_migration::Error::RusqliteError { err, .. }) => return Err(failed(err)),
-        Err(error) => {
-            return Err(OpenError::Failed {
-                path,
-                message: error.to_string(),
-            });
-        }
+    if migrate(&mut conn)
+        .map_err(|error| migrations::failed(&path, error))?
+        .is_none()
+    {
+        return Err(OpenError::NewerSchema(path));
     }
     if !key_check(&mut conn, key, source).map_err(failed)? {
         return Err(OpenError::OtherKey(path));
