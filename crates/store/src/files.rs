@@ -1,9 +1,11 @@
-//! Files: bytes that people upload, in a local folder.
+//! Files: bytes that people upload, in a local folder or in an S3-compatible store.
 //!
 //! Bytes go to a fresh, immutable name first and their row follows, so a row never lacks its bytes.
 //! What has no row is removed by a sweeper, a day later. Nothing here holds a whole file in memory.
 
-mod partial;
+mod intake;
+mod local;
+mod s3;
 
 #[cfg(test)]
 mod tests;
@@ -16,24 +18,24 @@ use std::{
     sync::Arc,
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use domain::{FileKey, Timestamp};
 use futures_util::{
-    Stream, StreamExt as _, TryStreamExt as _, future, pin_mut,
+    Stream, StreamExt as _, TryStreamExt as _, future,
     stream::{self, BoxStream},
 };
 use object_store::{
-    GetOptions, GetRange, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt as _,
-    local::LocalFileSystem, path::Path as Name,
+    GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt as _, path::Path as Name,
 };
-use sha2::{Digest as _, Sha256};
 
-use crate::sqlite::folder_make;
+pub use self::s3::{BadS3Location, S3Credentials, S3Error, S3Limits, S3Location, S3Options};
+use self::{
+    local::Folder,
+    s3::{Bucket, Trouble},
+};
 
-/// The folder of files, in the data folder.
-const FILES_FOLDER: &str = "files";
-/// Bytes that are gathered before they are written.
-const PART_BYTES: usize = 1024 * 1024;
+/// A name below which nothing is.
+const NOTHING: &str = "nothing";
 
 /// Why a file was not stored, read or removed.
 #[derive(Debug, thiserror::Error)]
@@ -50,15 +52,45 @@ pub enum FileStoreError {
     /// The disk is full or read-only.
     #[error("the disk is full or read-only")]
     Full(#[source] Box<dyn Error + Send + Sync>),
+    /// The store can't be reached, or has too much to do: the same may go well in a moment.
+    #[error("the file store is not available at the moment")]
+    Away(#[source] Box<dyn Error + Send + Sync>),
     /// There is no such file.
     #[error("there is no such file")]
     NotThere,
     /// The range is not within the file.
     #[error("the range is not within the file")]
     OutOfRange,
-    /// Anything else that the disk says.
+    /// Anything else that the store says.
     #[error("the file store failed")]
     Failed(#[source] Box<dyn Error + Send + Sync>),
+}
+
+/// Where files are to be.
+#[derive(Clone, Debug)]
+pub struct FilesOptions {
+    /// The data folder, which they are in unless a bucket is named.
+    pub folder: PathBuf,
+    /// A bucket, which several servers share.
+    pub bucket: Option<S3Options>,
+}
+
+impl FilesOptions {
+    /// Whether each server has files of its own, which no other has.
+    pub const fn are_of_one_server(&self) -> bool {
+        self.bucket.is_none()
+    }
+}
+
+/// Why the files are not to be got at. Each is one line that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenFilesError {
+    /// Those in the folder.
+    #[error(transparent)]
+    Folder(#[from] FileStoreError),
+    /// Those in a bucket.
+    #[error(transparent)]
+    Bucket(#[from] S3Error),
 }
 
 /// What was stored.
@@ -83,50 +115,61 @@ pub struct FileBytes {
 /// Where files are. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct FileStore {
-    folder: Arc<PathBuf>,
     objects: Arc<dyn ObjectStore>,
+    /// What the names of all files begin with.
+    prefix: Name,
+    place: Place,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
+    Folder(Folder),
+    Bucket(Bucket),
 }
 
 impl FileStore {
+    /// The files where `options` say; makes the folder when it is not there.
+    pub async fn open_at(options: &FilesOptions) -> Result<Self, OpenFilesError> {
+        match &options.bucket {
+            None => Ok(Self::open(&options.folder)?),
+            Some(bucket) => Ok(Self::open_s3(bucket).await?),
+        }
+    }
+
     /// The files of a data folder; makes what is not there, for its owner alone.
     pub fn open(data: &Path) -> Result<Self, FileStoreError> {
-        let folder = data.join(FILES_FOLDER);
-        folder_make(&folder).map_err(|error| FileStoreError::Failed(error.into()))?;
-        // Without this a file could be gone after a power cut that its row survives.
-        let objects = LocalFileSystem::new_with_prefix(&folder)
-            .map_err(refused)?
-            .with_fsync(true);
+        let (folder, objects) = Folder::open(data)?;
         Ok(Self {
-            folder: Arc::new(folder),
-            objects: Arc::new(objects),
+            objects,
+            prefix: Name::default(),
+            place: Place::Folder(folder),
+        })
+    }
+
+    /// The files in a bucket, which must be there.
+    pub async fn open_s3(options: &S3Options) -> Result<Self, S3Error> {
+        let prefix = options.location.prefix();
+        let bucket = s3::open(options, &prefix.clone().join(NOTHING)).await?;
+        Ok(Self {
+            objects: bucket.objects(),
+            prefix: prefix.clone(),
+            place: Place::Bucket(bucket),
         })
     }
 
     /// Stores what `bytes` brings, at most `max_bytes`, under a name that is not in use. When this
-    /// answers, the bytes are on disk; when it fails or is dropped, nothing of them is.
+    /// answers, the bytes are where they are kept for good; when it fails or is dropped, nothing of
+    /// them is there.
     pub async fn put<E: Into<Box<dyn Error + Send + Sync>>>(
         &self,
         key: FileKey,
         bytes: impl Stream<Item = Result<Bytes, E>>,
         max_bytes: u64,
     ) -> Result<StoredBytes, FileStoreError> {
-        // Dropped before its end, an upload removes what it has written.
-        let mut upload = self
-            .objects
-            .put_multipart(&name(key))
-            .await
-            .map_err(refused)?;
-        match fill(&mut *upload, bytes, max_bytes).await {
-            Ok(stored) => {
-                upload.complete().await.map_err(refused)?;
-                Ok(stored)
-            }
-            Err(error) => {
-                if let Err(left) = upload.abort().await {
-                    tracing::warn!(error = %left, file.key = %key, "part of an upload was left");
-                }
-                Err(error)
-            }
+        let name = self.name(key);
+        match &self.place {
+            Place::Folder(_) => local::put(&*self.objects, &name, bytes, max_bytes).await,
+            Place::Bucket(bucket) => bucket.put(name, bytes, max_bytes).await,
         }
     }
 
@@ -136,37 +179,50 @@ impl FileStore {
         key: FileKey,
         range: Option<Range<u64>>,
     ) -> Result<FileBytes, FileStoreError> {
-        let name = name(key);
-        // Asked for first, so that a range that can't be is told from a disk that can't be read.
-        let size = self.objects.head(&name).await.map_err(refused)?.size;
-        let range = range.unwrap_or(0..size);
-        let range = range.start..range.end.min(size);
-        if range.start >= range.end && size > 0 {
-            return Err(FileStoreError::OutOfRange);
+        let name = self.name(key);
+        // A range without bytes is in a file without bytes; the store itself has no word for it.
+        let wanted = range.clone().filter(|range| range.start < range.end);
+        if range.is_some() && wanted.is_none() {
+            let size = self.objects.head(&name).await.map_err(refused)?.size;
+            return if size == 0 {
+                Ok(FileBytes::none())
+            } else {
+                Err(FileStoreError::OutOfRange)
+            };
         }
-        if range.is_empty() {
-            return Ok(FileBytes {
-                size,
-                range,
-                bytes: stream::empty().boxed(),
-            });
-        }
-        let options = GetOptions::new().with_range(Some(GetRange::Bounded(range.clone())));
-        let found = self
-            .objects
-            .get_opts(&name, options)
-            .await
-            .map_err(refused)?;
+        let options = GetOptions::new().with_range(wanted.map(GetRange::Bounded));
+        let found = match self.objects.get_opts(&name, options).await {
+            Ok(found) => found,
+            Err(error) => return self.not_got(&name, range, error).await,
+        };
         Ok(FileBytes {
-            size,
-            range,
+            size: found.meta.size,
+            range: found.range.clone(),
             bytes: found.into_stream().map_err(refused).boxed(),
         })
     }
 
+    /// A range that can't be is told from a store that can't be read.
+    async fn not_got(
+        &self,
+        name: &Name,
+        range: Option<Range<u64>>,
+        error: object_store::Error,
+    ) -> Result<FileBytes, FileStoreError> {
+        let error = refused(error);
+        let (Some(range), FileStoreError::Failed(_)) = (range, &error) else {
+            return Err(error);
+        };
+        match self.objects.head(name).await.map_err(refused)?.size {
+            0 => Ok(FileBytes::none()),
+            size if range.start >= size => Err(FileStoreError::OutOfRange),
+            _ => Err(error),
+        }
+    }
+
     /// Removes the bytes of a file. One that is not there is no error: the sweeper may come twice.
     pub async fn delete(&self, key: FileKey) -> Result<(), FileStoreError> {
-        match self.objects.delete(&name(key)).await.map_err(refused) {
+        match self.objects.delete(&self.name(key)).await.map_err(refused) {
             Err(FileStoreError::NotThere) => Ok(()),
             result => result,
         }
@@ -182,77 +238,62 @@ impl FileStore {
             let at = Timestamp::from_millis(stored.last_modified.timestamp_millis());
             future::ready(at < before)
         };
-        let listed = self.objects.list(None).map_err(refused);
-        let keys = listed.try_filter(old).try_filter_map(|stored| {
+        let below = Some(&self.prefix).filter(|prefix| !prefix.is_root());
+        let listed = self.objects.list(below).map_err(refused);
+        let files = self.clone();
+        let keys = listed.try_filter(old).try_filter_map(move |stored| {
             // What is not named like a file of ours is not ours to sweep.
-            let key = stored
-                .location
-                .filename()
-                .and_then(|name| name.parse().ok());
-            future::ready(Ok(key))
+            let key = stored.location.filename();
+            let key = key.and_then(|name| name.parse().ok());
+            future::ready(Ok(key.filter(|key| files.name(*key) == stored.location)))
         });
         keys.boxed()
     }
 
     /// Removes what uploads left that were cut off, by the end of their process, before `before`.
-    /// Answers how many there were.
+    /// Answers how many there were. In a bucket they are not to be seen, and its own rule removes them.
     pub async fn sweep_partial(&self, before: Timestamp) -> Result<u64, FileStoreError> {
-        let folder = self.folder.clone();
-        let swept = tokio::task::spawn_blocking(move || partial::sweep(&folder, before)).await;
-        swept
-            .map_err(|error| FileStoreError::Failed(error.into()))?
-            .map_err(io_refused)
+        match &self.place {
+            Place::Folder(folder) => folder.sweep_partial(before).await,
+            Place::Bucket(_) => Ok(0),
+        }
+    }
+
+    /// Over when nothing is done any more for uploads that were given up.
+    pub async fn settle(&self) {
+        match &self.place {
+            Place::Folder(_) => {}
+            Place::Bucket(bucket) => bucket.settle().await,
+        }
+    }
+
+    /// The name of a file's bytes. Its folder is the end of the key, which is random where the beginning
+    /// is the time.
+    fn name(&self, key: FileKey) -> Name {
+        let last = key.uuid().as_bytes()[15];
+        let folder = self.prefix.clone().join(format!("{last:02x}"));
+        folder.join(key.to_string())
     }
 }
 
-/// Writes what `bytes` brings to `upload`, part by part.
-async fn fill<E: Into<Box<dyn Error + Send + Sync>>>(
-    upload: &mut dyn MultipartUpload,
-    bytes: impl Stream<Item = Result<Bytes, E>>,
-    max: u64,
-) -> Result<StoredBytes, FileStoreError> {
-    pin_mut!(bytes);
-    let mut hash = Sha256::new();
-    let mut size = 0_u64;
-    let mut part = BytesMut::new();
-    while let Some(piece) = bytes.next().await {
-        let piece = piece.map_err(|error| FileStoreError::Interrupted(error.into()))?;
-        size = size.saturating_add(piece.len() as u64);
-        if size > max {
-            return Err(FileStoreError::TooLarge { max });
-        }
-        hash.update(&piece);
-        part.extend_from_slice(&piece);
-        if part.len() >= PART_BYTES {
-            // One at a time: the disk is the bound, and a slow one must not pile parts up.
-            upload
-                .put_part(part.split().freeze().into())
-                .await
-                .map_err(refused)?;
+impl FileBytes {
+    fn none() -> Self {
+        Self {
+            size: 0,
+            range: 0..0,
+            bytes: stream::empty().boxed(),
         }
     }
-    if !part.is_empty() {
-        upload
-            .put_part(part.freeze().into())
-            .await
-            .map_err(refused)?;
-    }
-    Ok(StoredBytes {
-        size,
-        sha256: hash.finalize().into(),
-    })
-}
-
-/// The name of a file's bytes. Its folder is the end of the key, which is random where the beginning
-/// is the time.
-fn name(key: FileKey) -> Name {
-    let last = key.uuid().as_bytes()[15];
-    Name::from(format!("{last:02x}/{key}"))
 }
 
 fn refused(error: object_store::Error) -> FileStoreError {
     if matches!(error, object_store::Error::NotFound { .. }) {
         return FileStoreError::NotThere;
+    }
+    match Trouble::of(&error) {
+        Some(trouble) if trouble.is_transient() => return FileStoreError::Away(error.into()),
+        Some(_) => return FileStoreError::Failed(error.into()),
+        None => {}
     }
     let mut source: Option<&(dyn Error + 'static)> = Some(&error);
     let mut full = false;

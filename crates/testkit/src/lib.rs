@@ -17,6 +17,7 @@ mod lanes;
 pub mod model;
 mod postgres;
 mod receiver;
+mod s3;
 mod scene;
 mod seeds;
 mod trials;
@@ -30,6 +31,7 @@ pub use faults::{Fault, Faulty};
 pub use lanes::{LaneCall, TestLanes};
 pub use postgres::{PostgresDatabase, PostgresServer};
 pub use receiver::{Gate, Received, Receiver, Reply};
+pub use s3::{S3Fault, S3Server};
 pub use scene::Scene;
 pub use seeds::{
     SeedChecklist, SeedEvent, SeedKey, SeedSubscription, SeedTeam, SeedTemplate, document,

@@ -22,7 +22,9 @@ const SQLITE: &[&str] = &["rusqlite", "rusqlite_migration"];
 const POSTGRES: &[&str] = &["deadpool-postgres", "tokio-postgres"];
 const RUNTIME: &[&str] = &["tokio"];
 const ROUTER: &[&str] = &["axum"];
-const HTTP: &[&str] = &["hyper", "hyper-rustls", "hyper-util"];
+const HTTP: &[&str] = &["hyper"];
+/// What makes a client of it, which `store` has for its object store (adr 9).
+const CLIENT: &[&str] = &["hyper-rustls", "hyper-util"];
 /// Errors that a caller cannot tell apart are for programs; a library's errors are enums.
 const ANY_ERROR: &[&str] = &["anyhow"];
 
@@ -36,7 +38,7 @@ const ROOMS: [Room; 9] = [
     Room {
         name: "domain",
         ours: &[],
-        never: &[RUNTIME, SQLITE, POSTGRES, ROUTER, HTTP, ANY_ERROR],
+        never: &[RUNTIME, SQLITE, POSTGRES, ROUTER, HTTP, CLIENT, ANY_ERROR],
     },
     Room {
         name: "store",
@@ -56,12 +58,12 @@ const ROOMS: [Room; 9] = [
     Room {
         name: "api",
         ours: &["domain", "app"],
-        never: &[SQLITE, POSTGRES, HTTP, ANY_ERROR],
+        never: &[SQLITE, POSTGRES, HTTP, CLIENT, ANY_ERROR],
     },
     Room {
         name: "web",
         ours: &["domain", "app"],
-        never: &[SQLITE, POSTGRES, HTTP, ANY_ERROR],
+        never: &[SQLITE, POSTGRES, HTTP, CLIENT, ANY_ERROR],
     },
     Room {
         name: "checkflow",
@@ -285,6 +287,7 @@ mod tests {
             ("domain", "tokio-postgres"),
             ("domain", "axum"),
             ("domain", "hyper"),
+            ("domain", "hyper-util"),
             ("store", "axum"),
             ("store", "hyper"),
             ("app", "rusqlite"),
@@ -299,6 +302,7 @@ mod tests {
             ("web", "rusqlite"),
             ("web", "tokio-postgres"),
             ("web", "hyper"),
+            ("web", "hyper-util"),
             ("api", "anyhow"),
         ] {
             let never = Breach::Never {
@@ -308,6 +312,7 @@ mod tests {
             check(of, what, "null", &[never]);
         }
         check("store", "rusqlite", "null", &[]);
+        check("store", "hyper-util", "null", &[]);
         check("delivery", "hyper", "null", &[]);
         check("api", "axum", "null", &[]);
     }

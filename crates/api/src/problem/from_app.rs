@@ -10,7 +10,7 @@ use serde_json::json;
 use super::Problem;
 use crate::Code;
 
-/// How long a caller is asked to wait when the database is not there.
+/// How long a caller is asked to wait when the database or the file store is not there.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 impl From<AppError> for Problem {
@@ -45,7 +45,7 @@ impl From<AppError> for Problem {
                 said(Code::RangeNotSatisfiable, &error).header(header::CONTENT_RANGE, whole)
             }
             AppError::Storage { source, .. } => stored(source),
-            AppError::Files { source, .. } => Self::new(file_code(source)),
+            AppError::Files { source, .. } => of_files(source),
         };
         problem.for_known_caller().caused_by(error)
     }
@@ -115,19 +115,21 @@ fn stored(error: &StoreError) -> Problem {
     }
 }
 
-const fn file_code(error: &FileStoreError) -> Code {
+fn of_files(error: &FileStoreError) -> Problem {
     match error {
-        FileStoreError::Full(_) => Code::StorageFull,
+        FileStoreError::Full(_) => Problem::new(Code::StorageFull),
+        FileStoreError::Away(_) => Problem::new(Code::Unavailable).retry_after(RETRY_AFTER),
         FileStoreError::TooLarge { .. }
         | FileStoreError::Interrupted(_)
         | FileStoreError::NotThere
         | FileStoreError::OutOfRange
-        | FileStoreError::Failed(_) => Code::Internal,
+        | FileStoreError::Failed(_) => Problem::new(Code::Internal),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::response::IntoResponse as _;
     use domain::Unsatisfied;
 
     use super::*;
@@ -156,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_the_same_for_files_as_for_rows() {
+    fn a_failure_of_the_file_store_is_told_like_one_of_the_database() {
         let failed = |source| AppError::Files {
             doing: "storing a file",
             source,
@@ -166,6 +168,10 @@ mod tests {
             Code::StorageFull
         );
         assert_eq!(code(failed(FileStoreError::NotThere)), Code::Internal);
+        let away = Problem::from(failed(FileStoreError::Away("SECRET".into())));
+        assert_eq!(away.code(), Code::Unavailable);
+        let after = away.into_response();
+        assert_eq!(after.headers()[header::RETRY_AFTER], "2");
     }
 
     #[test]

@@ -1,35 +1,109 @@
-//! Files are stored whole or not at all.
+//! Files are stored whole or not at all, wherever they are kept.
 
-use std::{fs, os::unix::fs::PermissionsExt as _};
+mod cases;
+mod faults;
+mod opening;
 
-use sha2::{Digest as _, Sha256};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use futures_util::{Stream, TryStreamExt as _, stream};
+use tempfile::TempDir;
+use testkit::S3Server;
 use uuid::Uuid;
 
 use super::*;
 
 const KEY: FileKey = FileKey::new(Uuid::from_u128(0x0192_f3a4_5b6c_7d8e_9f01_2345_6789_abcd));
+const OTHER: FileKey = FileKey::new(Uuid::from_u128(0x0192_f3a4_5b6c_7d8e_9f01_2345_6789_abce));
+/// What the names in the bucket begin with.
+const PREFIX: &str = "checks/eu";
+/// The largest part that either keeper takes.
+const PART: usize = s3::PART_BYTES;
 
-fn pieces(count: usize, bytes: usize) -> impl Stream<Item = Result<Bytes, io::Error>> {
-    stream::iter((0..count).map(move |_| Ok(Bytes::from(vec![7; bytes]))))
+/// Who keeps the files.
+enum Keeper {
+    Folder(TempDir),
+    Bucket(S3Server),
 }
 
-/// All files below the data folder.
-fn names(data: &Path) -> Vec<String> {
+impl Keeper {
+    fn folder() -> Self {
+        Self::Folder(tempfile::tempdir().unwrap())
+    }
+
+    fn bucket() -> Self {
+        Self::Bucket(S3Server::start())
+    }
+
+    async fn files(&self) -> FileStore {
+        match self {
+            Self::Folder(data) => FileStore::open(data.path()).unwrap(),
+            Self::Bucket(server) => {
+                let options = options(server, PREFIX);
+                FileStore::open_s3(&options).await.unwrap()
+            }
+        }
+    }
+
+    /// Everything that is kept, half files included, by its name in the store.
+    fn names(&self) -> Vec<String> {
+        match self {
+            Self::Folder(data) => below(&data.path().join("files")),
+            Self::Bucket(server) => {
+                let left = (0..server.parts()).map(|_| "a part".to_owned());
+                let below = format!("{PREFIX}/");
+                let objects = server.objects().into_iter();
+                let named = objects.map(|name| name.trim_start_matches(&below).to_owned());
+                left.chain(named).collect()
+            }
+        }
+    }
+
+    /// Puts something beside the files that is none of theirs.
+    fn add_stranger(&self) {
+        match self {
+            Self::Folder(data) => {
+                fs::write(data.path().join("files/notes.txt"), "not ours").unwrap();
+            }
+            Self::Bucket(server) => {
+                let folder = server.folder().join(PREFIX);
+                fs::write(folder.join("notes.txt"), "not ours").unwrap();
+                // A file of another installation's, whose prefix goes on where ours ends.
+                let theirs = folder.join("other/cd");
+                fs::create_dir_all(&theirs).unwrap();
+                fs::write(theirs.join(OTHER.to_string()), "not ours").unwrap();
+            }
+        }
+    }
+}
+
+fn options(server: &S3Server, prefix: &str) -> S3Options {
+    let variables = server.variables();
+    let credentials = S3Credentials::from_variables(|name| {
+        let set = variables.iter().find(|(set, _)| *set == name);
+        set.map(|(_, value)| value.clone())
+    });
+    S3Options {
+        endpoint: Some(server.endpoint()),
+        ..S3Options::new(server.location(prefix).parse().unwrap(), credentials)
+    }
+}
+
+/// The names of all files below `folder`.
+fn below(folder: &Path) -> Vec<String> {
     let mut names = Vec::new();
-    let mut folders = vec![data.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
+    let mut folders: Vec<PathBuf> = vec![folder.to_owned()];
+    while let Some(at) = folders.pop() {
+        for entry in fs::read_dir(at).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
             } else {
-                names.push(
-                    path.strip_prefix(data)
-                        .unwrap()
-                        .to_str()
-                        .unwrap()
-                        .to_owned(),
-                );
+                let name = path.strip_prefix(folder).unwrap();
+                names.push(name.to_str().unwrap().to_owned());
             }
         }
     }
@@ -37,140 +111,29 @@ fn names(data: &Path) -> Vec<String> {
     names
 }
 
-async fn read(files: &FileStore, range: Option<Range<u64>>) -> Vec<u8> {
-    let found = files.get(KEY, range).await.unwrap();
+/// Bytes of which no two places look the same.
+fn content(size: usize) -> Vec<u8> {
+    let words = (0_u32..).map(|at| at.wrapping_mul(2_654_435_761).to_le_bytes());
+    words.flatten().take(size).collect()
+}
+
+/// `bytes` in the pieces that a connection brings.
+fn pieces(bytes: Vec<u8>) -> impl Stream<Item = Result<Bytes, io::Error>> {
+    let bytes = Bytes::from(bytes);
+    let starts = (0..bytes.len()).step_by(100_000);
+    stream::iter(starts.map(move |at| Ok(bytes.slice(at..bytes.len().min(at + 100_000)))))
+}
+
+async fn put(
+    files: &FileStore,
+    key: FileKey,
+    bytes: Vec<u8>,
+) -> Result<StoredBytes, FileStoreError> {
+    files.put(key, pieces(bytes), u64::MAX).await
+}
+
+async fn read(files: &FileStore, key: FileKey, range: Option<Range<u64>>) -> Vec<u8> {
+    let found = files.get(key, range).await.unwrap();
     let pieces: Vec<Bytes> = found.bytes.try_collect().await.unwrap();
     pieces.concat()
-}
-
-#[tokio::test]
-async fn a_file_is_hashed_on_its_way_and_read_back() {
-    let data = tempfile::tempdir().unwrap();
-    let files = FileStore::open(data.path()).unwrap();
-    let bytes = 3 * PART_BYTES / 2;
-    let stored = files
-        .put(KEY, pieces(3, bytes / 3), bytes as u64)
-        .await
-        .unwrap();
-    let sha256: [u8; 32] = Sha256::digest(vec![7; bytes]).into();
-    assert_eq!(
-        stored,
-        StoredBytes {
-            size: bytes as u64,
-            sha256
-        }
-    );
-    assert_eq!(read(&files, None).await, vec![7; bytes]);
-    assert_eq!(names(data.path()), [format!("files/cd/{KEY}")]);
-    let mode = fs::metadata(data.path().join("files"))
-        .unwrap()
-        .permissions()
-        .mode();
-    assert_eq!(mode & 0o777, 0o700);
-}
-
-#[tokio::test]
-async fn a_range_is_cut_at_the_end_of_the_file() {
-    let data = tempfile::tempdir().unwrap();
-    let files = FileStore::open(data.path()).unwrap();
-    let bytes = stream::iter([Ok::<_, io::Error>(Bytes::from_static(b"0123456789"))]);
-    files.put(KEY, bytes, 10).await.unwrap();
-    assert_eq!(read(&files, Some(2..5)).await, b"234");
-    assert_eq!(read(&files, Some(7..99)).await, b"789");
-    let found = files.get(KEY, Some(7..99)).await.unwrap();
-    assert_eq!((found.size, found.range), (10, 7..10));
-    for beyond in [10..11, 5..5] {
-        let error = files.get(KEY, Some(beyond)).await.err();
-        assert!(
-            matches!(error, Some(FileStoreError::OutOfRange)),
-            "{error:?}"
-        );
-    }
-}
-
-#[tokio::test]
-async fn an_empty_file_is_a_file() {
-    let data = tempfile::tempdir().unwrap();
-    let files = FileStore::open(data.path()).unwrap();
-    assert_eq!(files.put(KEY, pieces(0, 0), 10).await.unwrap().size, 0);
-    assert_eq!(read(&files, None).await, b"");
-}
-
-#[tokio::test]
-async fn what_is_too_large_or_cut_off_leaves_nothing() {
-    let data = tempfile::tempdir().unwrap();
-    let files = FileStore::open(data.path()).unwrap();
-    let error = files
-        .put(KEY, pieces(3, PART_BYTES), 2 * PART_BYTES as u64)
-        .await
-        .unwrap_err();
-    let max = 2 * PART_BYTES as u64;
-    assert!(matches!(error, FileStoreError::TooLarge { max: told } if told == max));
-    assert_eq!(names(data.path()), [""; 0]);
-    let cut = stream::iter([Err(io::Error::from(io::ErrorKind::ConnectionReset))]);
-    let error = files
-        .put(KEY, pieces(2, PART_BYTES).chain(cut), max)
-        .await
-        .unwrap_err();
-    assert!(matches!(error, FileStoreError::Interrupted(_)), "{error:?}");
-    assert_eq!(names(data.path()), [""; 0]);
-}
-
-#[tokio::test]
-async fn a_file_is_removed_once_and_asked_for_in_vain_afterwards() {
-    let data = tempfile::tempdir().unwrap();
-    let files = FileStore::open(data.path()).unwrap();
-    files.put(KEY, pieces(1, 5), 10).await.unwrap();
-    files.delete(KEY).await.unwrap();
-    files.delete(KEY).await.unwrap();
-    assert!(matches!(
-        files.get(KEY, None).await,
-        Err(FileStoreError::NotThere)
-    ));
-}
-
-#[tokio::test]
-async fn the_sweeper_sees_old_files_and_removes_what_was_cut_off() {
-    let data = tempfile::tempdir().unwrap();
-    let files = FileStore::open(data.path()).unwrap();
-    files.put(KEY, pieces(1, 5), 10).await.unwrap();
-    let left = data.path().join("files/cd").join(format!("{KEY}#1"));
-    fs::write(&left, "half").unwrap();
-    fs::write(data.path().join("files/notes.txt"), "not ours").unwrap();
-    let (past, future) = (
-        Timestamp::from_millis(0),
-        Timestamp::from_millis(i64::MAX / 2),
-    );
-    let old = |before| files.list_older_than(before).try_collect::<Vec<_>>();
-    assert_eq!(old(past).await.unwrap(), []);
-    assert_eq!(old(future).await.unwrap(), [KEY]);
-    assert_eq!(files.sweep_partial(past).await.unwrap(), 0);
-    assert_eq!(files.sweep_partial(future).await.unwrap(), 1);
-    assert_eq!(
-        names(data.path()),
-        [format!("files/cd/{KEY}"), "files/notes.txt".to_owned()]
-    );
-}
-
-#[test]
-fn a_full_disk_is_told_from_other_failures() {
-    let told = |kind| {
-        let source = Box::new(io::Error::from(kind));
-        refused(object_store::Error::Generic {
-            store: "test",
-            source,
-        })
-    };
-    assert!(matches!(
-        told(io::ErrorKind::StorageFull),
-        FileStoreError::Full(_)
-    ));
-    assert!(matches!(
-        told(io::ErrorKind::ReadOnlyFilesystem),
-        FileStoreError::Full(_)
-    ));
-    assert!(matches!(
-        told(io::ErrorKind::Other),
-        FileStoreError::Failed(_)
-    ));
 }

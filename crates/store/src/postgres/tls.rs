@@ -1,13 +1,12 @@
 //! How connections to the server are encrypted.
 
-use std::sync::Arc;
-
-use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use tokio_postgres::{
     Config,
     config::{Host, SslMode},
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::tls::trusting_this_machine;
 
 /// Decides whether connections are encrypted, and makes what encrypts them.
 ///
@@ -35,18 +34,6 @@ fn stays_here(config: &Config) -> bool {
         #[cfg(unix)]
         Host::Unix(_) => true,
     })
-}
-
-/// What this machine trusts: its own store, or the file that `SSL_CERT_FILE` names.
-fn trusting_this_machine() -> ClientConfig {
-    let mut roots = RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
-    roots.add_parsable_certificates(found.certs);
-    ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("ring's provider has the cipher suites of the default versions")
-        .with_root_certificates(roots)
-        .with_no_client_auth()
 }
 
 #[cfg(test)]

@@ -1,0 +1,225 @@
+//! Files in an S3-compatible store, which several nodes share.
+//!
+//! A file that fits into one part is put by one request. A larger one goes up in parts while it comes in;
+//! until the last request it is not there, and given up before that it is taken back.
+
+mod http;
+mod open;
+mod options;
+mod trouble;
+
+use std::{error::Error, sync::Arc};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, StreamExt as _, pin_mut};
+use object_store::{
+    ObjectStoreExt as _, PutPayload,
+    aws::AmazonS3,
+    multipart::{MultipartStore as _, PartId},
+    path::Path as Name,
+};
+use tokio::{runtime::Handle, sync::Semaphore, task::JoinSet};
+use tokio_util::task::TaskTracker;
+
+pub use self::{
+    open::S3Error,
+    options::{BadS3Location, S3Credentials, S3Limits, S3Location, S3Options},
+};
+pub(super) use self::{open::open, trouble::Trouble};
+use super::{FileStoreError, StoredBytes, intake::Intake, refused};
+
+/// Bytes of a part: the least that S3 takes. All but the last are of this size, as some stores want; ten
+/// thousand, the most there may be, make 48 GiB.
+pub(super) const PART_BYTES: usize = 5 * 1024 * 1024;
+/// Most parts of one upload that are on their way, beside the one that is filled.
+const PARTS_PER_UPLOAD_MAX: usize = 3;
+/// Most parts of all uploads that are on their way.
+const PARTS_MAX: usize = 16;
+/// Bytes that are given to the connection at once, so that it is seen whether they move.
+const PIECE_BYTES: usize = 64 * 1024;
+
+/// The bucket. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Bucket {
+    s3: Arc<AmazonS3>,
+    /// The right to have a part on its way.
+    ways: Arc<Semaphore>,
+    /// What takes uploads back whose sender went away.
+    cleaning: TaskTracker,
+}
+
+impl Bucket {
+    fn new(s3: AmazonS3) -> Self {
+        Self {
+            s3: Arc::new(s3),
+            ways: Arc::new(Semaphore::new(PARTS_MAX)),
+            cleaning: TaskTracker::new(),
+        }
+    }
+
+    pub(super) fn objects(&self) -> Arc<AmazonS3> {
+        self.s3.clone()
+    }
+
+    /// Over when what was given up has been taken back.
+    pub(super) async fn settle(&self) {
+        self.cleaning.close();
+        self.cleaning.wait().await;
+    }
+
+    pub(super) async fn put<E: Into<Box<dyn Error + Send + Sync>>>(
+        &self,
+        name: Name,
+        bytes: impl Stream<Item = Result<Bytes, E>>,
+        max: u64,
+    ) -> Result<StoredBytes, FileStoreError> {
+        pin_mut!(bytes);
+        let mut intake = Intake::new(max);
+        let mut part = BytesMut::new();
+        let mut upload = None;
+        let filled = async {
+            while let Some(piece) = bytes.next().await {
+                part.extend_from_slice(&intake.take(piece)?);
+                while part.len() >= PART_BYTES {
+                    if upload.is_none() {
+                        upload = Some(Upload::begin(self.clone(), name.clone()).await?);
+                    }
+                    let full = part.split_to(PART_BYTES).freeze();
+                    if let Some(upload) = &mut upload {
+                        upload.send(full).await?;
+                    }
+                }
+            }
+            Ok(())
+        };
+        let filled: Result<(), FileStoreError> = filled.await;
+        let Some(mut upload) = upload else {
+            filled?;
+            let put = self.s3.put(&name, payload(part.freeze())).await;
+            put.map_err(refused)?;
+            return Ok(intake.stored());
+        };
+        let ended = match filled {
+            Ok(()) => upload.finish(part.freeze()).await,
+            Err(error) => Err(error),
+        };
+        match ended {
+            Ok(()) => Ok(intake.stored()),
+            Err(error) => {
+                upload.take_back().await;
+                Err(error)
+            }
+        }
+    }
+}
+
+/// In pieces, each of which moves for itself.
+fn payload(mut bytes: Bytes) -> PutPayload {
+    let mut pieces = Vec::with_capacity(bytes.len().div_ceil(PIECE_BYTES));
+    while !bytes.is_empty() {
+        pieces.push(bytes.split_to(bytes.len().min(PIECE_BYTES)));
+    }
+    pieces.into_iter().collect()
+}
+
+/// A file that goes up in parts. Dropped before its end, it is taken back.
+struct Upload {
+    bucket: Bucket,
+    name: Name,
+    id: String,
+    sending: JoinSet<Result<(usize, PartId), object_store::Error>>,
+    sent: Vec<Option<PartId>>,
+    is_over: bool,
+}
+
+impl Upload {
+    async fn begin(bucket: Bucket, name: Name) -> Result<Self, FileStoreError> {
+        let id = bucket.s3.create_multipart(&name).await.map_err(refused)?;
+        Ok(Self {
+            bucket,
+            name,
+            id,
+            sending: JoinSet::new(),
+            sent: Vec::new(),
+            is_over: false,
+        })
+    }
+
+    /// Begins to send a part, once there is room for it on the way.
+    async fn send(&mut self, part: Bytes) -> Result<(), FileStoreError> {
+        while self.sending.len() >= PARTS_PER_UPLOAD_MAX {
+            self.arrive().await?;
+        }
+        // Those that are on their way arrive or fail without us, so this waits for nobody's sender.
+        let way = self.bucket.ways.clone().acquire_owned().await;
+        let way = way.map_err(|closed| FileStoreError::Failed(closed.into()))?;
+        let number = self.sent.len();
+        self.sent.push(None);
+        let (s3, name, id) = (self.bucket.s3.clone(), self.name.clone(), self.id.clone());
+        self.sending.spawn(async move {
+            let _way = way;
+            let sent = s3.put_part(&name, &id, number, payload(part)).await?;
+            Ok((number, sent))
+        });
+        Ok(())
+    }
+
+    /// Waits for one of the parts on their way.
+    async fn arrive(&mut self) -> Result<(), FileStoreError> {
+        let Some(arrived) = self.sending.join_next().await else {
+            return Ok(());
+        };
+        let arrived = arrived.map_err(|error| FileStoreError::Failed(error.into()))?;
+        let (number, part) = arrived.map_err(refused)?;
+        self.sent[number] = Some(part);
+        Ok(())
+    }
+
+    /// Sends the last part, and makes a file of all of them.
+    async fn finish(&mut self, last: Bytes) -> Result<(), FileStoreError> {
+        if !last.is_empty() {
+            self.send(last).await?;
+        }
+        while !self.sending.is_empty() {
+            self.arrive().await?;
+        }
+        let parts = self.sent.iter().flatten().cloned().collect();
+        let s3 = &self.bucket.s3;
+        let done = s3.complete_multipart(&self.name, &self.id, parts).await;
+        done.map_err(refused)?;
+        self.is_over = true;
+        Ok(())
+    }
+
+    async fn take_back(mut self) {
+        self.is_over = true;
+        self.sending.shutdown().await;
+        take_back(&self.bucket.s3, &self.name, &self.id).await;
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        let Ok(runtime) = Handle::try_current() else {
+            return;
+        };
+        if self.is_over {
+            return;
+        }
+        let mut sending = std::mem::take(&mut self.sending);
+        let (s3, name) = (self.bucket.s3.clone(), self.name.clone());
+        let id = std::mem::take(&mut self.id);
+        let work = async move {
+            sending.shutdown().await;
+            take_back(&s3, &name, &id).await;
+        };
+        self.bucket.cleaning.spawn_on(work, &runtime);
+    }
+}
+
+async fn take_back(s3: &AmazonS3, name: &Name, id: &String) {
+    if let Err(error) = s3.abort_multipart(name, id).await {
+        // The bucket's rule for uploads that were never finished removes them.
+        tracing::warn!(%error, file.name = %name, "the parts of a broken upload were left");
+    }
+}
