@@ -101,6 +101,7 @@ Examples:
   checkflow serve --data /var/lib/checkflow --listen 0.0.0.0:8080 \\
       --public-url https://checks.example.com
   checkflow serve --allow-target hooks.internal --allow-target 10.20.0.0/16
+  checkflow serve --files s3://checks --database postgres://checkflow:secret@db.example.com/checkflow
   checkflow serve --role deliver --database postgres://checkflow:secret@db.example.com/checkflow";
 
 #[derive(Clone, Debug, Default, Args)]
@@ -111,6 +112,10 @@ pub(crate) struct ServeArgs {
     /// What this node does of the work; others than `all` need PostgreSQL, and others beside it [default: all]
     #[arg(long, value_enum, env = "CHECKFLOW_ROLE")]
     pub(crate) role: Option<Role>,
+    /// A bucket that uploaded files are kept in, in place of the data folder: `s3://BUCKET` or
+    /// `s3://BUCKET/PREFIX`
+    #[arg(long, value_name = "URL", env = "CHECKFLOW_FILES")]
+    pub(crate) files: Option<String>,
     /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR:PORT", env = "CHECKFLOW_LISTEN")]
     pub(crate) listen: Option<SocketAddr>,

@@ -8,6 +8,7 @@
 mod bounds;
 mod check;
 mod crash;
+mod files;
 mod log;
 mod role;
 mod sections;
@@ -24,7 +25,7 @@ use figment::{
     providers::{Env, Format as _, Toml},
 };
 
-use store::{MasterKey, PostgresLimits, SqliteLimits};
+use store::{MasterKey, PostgresLimits, S3Options, SqliteLimits};
 
 use crate::cli::{ServeArgs, StoreArgs};
 
@@ -58,6 +59,8 @@ pub(crate) struct Settings {
     pub(crate) limits: app::Limits,
     /// None: the one in the data folder.
     pub(crate) database: Option<String>,
+    /// None: files are in the data folder.
+    pub(crate) bucket: Option<S3Options>,
     pub(crate) sqlite: SqliteLimits,
     pub(crate) postgres: PostgresLimits,
     /// None: the one in the data folder.
@@ -86,6 +89,13 @@ pub(crate) fn load(args: &ServeArgs) -> anyhow::Result<Settings> {
         origin
             .said
             .push(("public_url", "--public-url or CHECKFLOW_PUBLIC_URL"));
+    }
+    let said = args.files.as_ref().filter(|text| !text.is_empty());
+    if let Some(store) = said {
+        config.files.store.clone_from(store);
+        origin
+            .said
+            .push(("files.store", "--files or CHECKFLOW_FILES"));
     }
     let targets: Vec<_> = args
         .allow_targets

@@ -76,8 +76,8 @@ pub struct FilesOptions {
 }
 
 impl FilesOptions {
-    /// Whether each server has files of its own, which no other has.
-    pub const fn are_of_one_server(&self) -> bool {
+    /// Whether they are in the folder, which then has one server.
+    pub const fn are_in_the_folder(&self) -> bool {
         self.bucket.is_none()
     }
 }

@@ -30,6 +30,7 @@ pub(super) fn check(config: Config, origin: &Origin) -> anyhow::Result<Settings>
         )
     })?;
     Ok(Settings {
+        bucket: config.files.bucket(origin)?,
         role: config.role,
         delivery: delivery(&config.delivery, origin)?,
         data: config.data,

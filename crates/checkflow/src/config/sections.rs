@@ -11,7 +11,7 @@ use domain::RetrySchedule;
 use serde::{Deserialize, Serialize};
 use store::{PostgresLimits, SqliteLimits};
 
-use super::{log::Log, role::Role, span::Span};
+use super::{files::Files, log::Log, role::Role, span::Span};
 
 /// Where the data lies when nobody says.
 const DATA_DEFAULT: &str = "checkflow-data";
@@ -29,6 +29,7 @@ pub(crate) struct Config {
     pub(crate) public_url: String,
     /// Empty: SQLite in the data folder.
     pub(crate) database: String,
+    pub(crate) files: Files,
     pub(crate) webhook: Webhook,
     pub(crate) delivery: Delivery,
     pub(crate) http: Http,
@@ -46,6 +47,7 @@ impl Default for Config {
             listen: LISTEN_DEFAULT.into(),
             public_url: String::new(),
             database: String::new(),
+            files: Files::default(),
             webhook: Webhook::default(),
             delivery: Delivery::default(),
             http: Http::default(),

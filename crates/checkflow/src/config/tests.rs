@@ -213,6 +213,7 @@ fn the_command_line_wins_over_the_file() {
     let settings = load(&ServeArgs {
         role: Some(Role::Deliver),
         store,
+        files: Some("s3://checks".to_owned()),
         listen: Some(([127, 0, 0, 1], 2).into()),
         allow_targets: vec!["b.internal".to_owned()],
         public_url: Some("http://c".to_owned()),
@@ -221,6 +222,7 @@ fn the_command_line_wins_over_the_file() {
     .unwrap();
     assert_eq!(settings.role, Role::Deliver);
     assert_eq!(settings.data, PathBuf::from("b"));
+    assert_eq!(settings.bucket.unwrap().location.to_string(), "s3://checks");
     assert_eq!(settings.listen.port(), 2);
     assert_eq!(settings.policy.entries(), ["b.internal"]);
     assert_eq!(settings.public_url.unwrap().to_string(), "http://c");
@@ -236,6 +238,15 @@ fn what_is_wrong_on_the_command_line_is_named_by_its_option() {
     let error = load(&args).unwrap_err().to_string();
     assert!(
         error.starts_with("--public-url or CHECKFLOW_PUBLIC_URL: public_url must be"),
+        "{error}"
+    );
+    let args = ServeArgs {
+        files: Some("/mnt/files".to_owned()),
+        ..ServeArgs::default()
+    };
+    let error = load(&args).unwrap_err().to_string();
+    assert!(
+        error.starts_with("--files or CHECKFLOW_FILES: files.store: it reads s3://BUCKET"),
         "{error}"
     );
     let args = ServeArgs {

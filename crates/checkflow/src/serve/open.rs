@@ -3,7 +3,8 @@
 use anyhow::bail;
 use domain::{Source, Timestamp};
 use store::{
-    FileStore, MasterKey, Store, StoreOptions, open_store, store_may_be_there, store_to_share,
+    FileStore, FilesOptions, MasterKey, Store, StoreOptions, open_store, store_may_be_there,
+    store_to_share,
 };
 
 use super::drill;
@@ -32,9 +33,11 @@ pub(super) async fn open_for_server(
         Some(at) => drill::arm(store, at),
         None => store,
     };
-    let files = settings.role.answers();
-    let files = files.then(|| FileStore::open(&settings.data));
-    let files = files.transpose()?;
+    let files = if settings.role.answers() {
+        Some(FileStore::open_at(&files_of(settings)).await?)
+    } else {
+        None
+    };
     Ok(Opened {
         store,
         files,
@@ -70,6 +73,13 @@ pub(crate) fn must_be_there(settings: &Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn files_of(settings: &Settings) -> FilesOptions {
+    FilesOptions {
+        folder: settings.data.clone(),
+        bucket: settings.bucket.clone(),
+    }
+}
+
 async fn open(settings: &Settings, source: &Source, server: bool) -> anyhow::Result<Store> {
     let key = match &settings.master_key {
         Some(key) => key.clone(),
@@ -79,7 +89,7 @@ async fn open(settings: &Settings, source: &Source, server: bool) -> anyhow::Res
         folder: settings.data.clone(),
         database: settings.database.clone(),
         server,
-        keeps_files: settings.role.answers(),
+        keeps_files: settings.role.answers() && files_of(settings).are_in_the_folder(),
         key,
         source: source.clone(),
         sqlite: settings.sqlite,
