@@ -3,6 +3,7 @@
 //! Bytes go to a fresh, immutable name first and their row follows, so a row never lacks its bytes.
 //! What has no row is removed by a sweeper, a day later. Nothing here holds a whole file in memory.
 
+mod identity;
 mod intake;
 mod local;
 mod s3;
@@ -12,7 +13,7 @@ mod tests;
 
 use std::{
     error::Error,
-    io,
+    fmt, io,
     ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
@@ -28,6 +29,7 @@ use object_store::{
     GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt as _, path::Path as Name,
 };
 
+pub use self::identity::FilesElsewhere;
 pub use self::s3::{BadS3Location, S3Credentials, S3Error, S3Limits, S3Location, S3Options};
 use self::{
     local::Folder,
@@ -125,6 +127,15 @@ pub struct FileStore {
 enum Place {
     Folder(Folder),
     Bucket(Bucket),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(folder) => folder.path().display().fmt(f),
+            Self::Bucket(bucket) => bucket.location().fmt(f),
+        }
+    }
 }
 
 impl FileStore {

@@ -28,8 +28,8 @@ mod work;
 
 pub use error::{Doing, StoreError};
 pub use files::{
-    BadS3Location, FileBytes, FileStore, FileStoreError, FilesOptions, OpenFilesError,
-    S3Credentials, S3Error, S3Limits, S3Location, S3Options, StoredBytes,
+    BadS3Location, FileBytes, FileStore, FileStoreError, FilesElsewhere, FilesOptions,
+    OpenFilesError, S3Credentials, S3Error, S3Limits, S3Location, S3Options, StoredBytes,
 };
 pub use open::{OpenStoreError, StoreOptions, open_store, store_may_be_there, store_to_share};
 pub use postgres::{LeaseClock, PostgresError, PostgresLimits, PostgresOptions, open_postgres};

@@ -9,6 +9,7 @@ mod deliveries;
 mod events;
 mod fault;
 mod hints;
+mod marks;
 mod migrations;
 mod nodes;
 mod open;

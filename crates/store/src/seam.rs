@@ -9,6 +9,7 @@ mod chores;
 mod deliveries;
 mod events;
 mod lanes;
+mod marks;
 mod subscriptions;
 mod teams;
 mod templates;
@@ -18,6 +19,7 @@ pub use chores::*;
 pub use deliveries::*;
 pub use events::*;
 pub use lanes::*;
+pub use marks::*;
 pub use subscriptions::*;
 pub use teams::*;
 pub use templates::*;
@@ -40,12 +42,18 @@ impl Page {
 
 /// What a transaction that only reads can do.
 pub trait ReadTx:
-    ReadTeams + ReadTemplates + ReadChecklists + ReadSubscriptions + ReadDeliveries
+    ReadTeams + ReadTemplates + ReadChecklists + ReadSubscriptions + ReadDeliveries + ReadMarks
 {
 }
 
 impl<T> ReadTx for T where
-    T: ReadTeams + ReadTemplates + ReadChecklists + ReadSubscriptions + ReadDeliveries + ?Sized
+    T: ReadTeams
+        + ReadTemplates
+        + ReadChecklists
+        + ReadSubscriptions
+        + ReadDeliveries
+        + ReadMarks
+        + ?Sized
 {
 }
 
@@ -59,6 +67,7 @@ pub trait WriteTx:
     + WriteSubscriptions
     + WriteDeliveries
     + WriteChores
+    + WriteMarks
 {
 }
 
@@ -71,6 +80,7 @@ impl<T> WriteTx for T where
         + WriteSubscriptions
         + WriteDeliveries
         + WriteChores
+        + WriteMarks
         + ?Sized
 {
 }

@@ -77,6 +77,9 @@ statements! {
         uploaded_at, uploaded_by, uploaded_email
         FROM file WHERE key = $1 AND team_id = $2";
     FIELD_REMOVE = "DELETE FROM field WHERE id = $1";
+    MARK_GET = "SELECT value FROM meta WHERE name = $1";
+    MARK_MAKE = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
+    MARK_REPLACE = "UPDATE meta SET value = $1 WHERE name = $2";
     CHORE_BEGIN = "INSERT INTO chore (name, round, held_until, done_at) VALUES ($1, 1, $2, NULL)
         ON CONFLICT (name) DO UPDATE SET round = chore.round + 1, held_until = excluded.held_until
         WHERE (chore.held_until IS NULL OR chore.held_until <= $3)

@@ -10,6 +10,7 @@ mod chores;
 mod deliveries;
 mod events;
 mod fault;
+mod marks;
 mod migrations;
 mod once;
 mod open;

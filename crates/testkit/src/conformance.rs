@@ -17,6 +17,7 @@ mod files;
 mod filters;
 mod handover;
 mod log;
+mod marks;
 mod matching;
 mod redelivering;
 mod rescuing;
@@ -150,6 +151,10 @@ cases! { $
         who_lost_a_chore_changes_nothing_more,
         a_chore_that_many_ask_for_at_once_is_one_nodes,
         chores_do_not_wait_for_each_other,
+    }
+    marks {
+        the_first_mark_of_a_name_stays_until_it_is_replaced,
+        of_marks_made_at_once_all_get_the_same,
     }
     templates {
         a_template_is_read_back_whole,

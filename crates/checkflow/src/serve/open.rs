@@ -33,10 +33,13 @@ pub(super) async fn open_for_server(
         Some(at) => drill::arm(store, at),
         None => store,
     };
-    let files = if settings.role.answers() {
-        Some(FileStore::open_at(&files_of(settings)).await?)
-    } else {
-        None
+    let files = match files(settings, source, &store).await {
+        Ok(files) => files,
+        Err(error) => {
+            // Leaves the database in good order for the next start.
+            store.stop().await;
+            return Err(error);
+        }
     };
     Ok(Opened {
         store,
@@ -71,6 +74,20 @@ pub(crate) fn must_be_there(settings: &Settings) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// The files, which must be those of the database; none for a node that answers no requests.
+async fn files(
+    settings: &Settings,
+    source: &Source,
+    store: &Store,
+) -> anyhow::Result<Option<FileStore>> {
+    if !settings.role.answers() {
+        return Ok(None);
+    }
+    let files = FileStore::open_at(&files_of(settings)).await?;
+    files.belong_to(store, source).await?;
+    Ok(Some(files))
 }
 
 fn files_of(settings: &Settings) -> FilesOptions {

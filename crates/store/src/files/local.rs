@@ -39,6 +39,10 @@ impl Folder {
         Ok((Self(Arc::new(folder)), Arc::new(objects)))
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+
     pub(super) async fn sweep_partial(&self, before: Timestamp) -> Result<u64, FileStoreError> {
         let folder = self.0.clone();
         let swept = tokio::task::spawn_blocking(move || partial::sweep(&folder, before)).await;

@@ -42,6 +42,7 @@ const PIECE_BYTES: usize = 64 * 1024;
 #[derive(Clone, Debug)]
 pub(super) struct Bucket {
     s3: Arc<AmazonS3>,
+    location: Arc<S3Location>,
     /// The right to have a part on its way.
     ways: Arc<Semaphore>,
     /// What takes uploads back whose sender went away.
@@ -49,12 +50,17 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    fn new(s3: AmazonS3) -> Self {
+    fn new(s3: AmazonS3, location: S3Location) -> Self {
         Self {
             s3: Arc::new(s3),
+            location: Arc::new(location),
             ways: Arc::new(Semaphore::new(PARTS_MAX)),
             cleaning: TaskTracker::new(),
         }
+    }
+
+    pub(super) fn location(&self) -> &S3Location {
+        &self.location
     }
 
     pub(super) fn objects(&self) -> Arc<AmazonS3> {

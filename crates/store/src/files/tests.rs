@@ -1,5 +1,6 @@
 //! Files are stored whole or not at all, wherever they are kept.
 
+mod belonging;
 mod cases;
 mod faults;
 mod opening;
@@ -60,6 +61,16 @@ impl Keeper {
                 left.chain(named).collect()
             }
         }
+    }
+
+    /// Puts an object beside the files.
+    fn put(&self, name: &str, text: &str) {
+        let folder = match self {
+            Self::Folder(data) => data.path().join("files"),
+            Self::Bucket(server) => server.folder().join(PREFIX),
+        };
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join(name), text).unwrap();
     }
 
     /// Puts something beside the files that is none of theirs.

@@ -43,6 +43,9 @@ pub(crate) async fn everything(tx: &mut dyn WriteTx) {
     deliveries(tx).await;
     log(tx).await;
     chores(tx).await;
+    tx.mark_make("a mark", b"one").await.unwrap();
+    tx.mark_replace("a mark", b"two").await.unwrap();
+    tx.mark_get("a mark").await.unwrap().unwrap();
 }
 
 async fn chores(tx: &mut dyn WriteTx) {

@@ -10,10 +10,10 @@ use domain::{
 use store::{
     AuditLine, ChecklistQuery, Chore, ChoreHold, ChoreLease, ChoreTurn, ControlPlace,
     DeliveryQuery, DeliveryRecord, DueLane, Fields, Lease, Named, Page, Permit, ReadChecklists,
-    ReadDeliveries, ReadSubscriptions, ReadTeams, ReadTemplates, Redelivery, Rescue, Revoked,
-    Settled, Settlement, StateChange, StoreError, SubscriptionIdentity, Take, Taken, TaskPlace,
-    TemplateRecord, WriteChecklists, WriteChores, WriteDeliveries, WriteEvents, WriteSubscriptions,
-    WriteTeams, WriteTemplates, WriteTx,
+    ReadDeliveries, ReadMarks, ReadSubscriptions, ReadTeams, ReadTemplates, Redelivery, Rescue,
+    Revoked, Settled, Settlement, StateChange, StoreError, SubscriptionIdentity, Take, Taken,
+    TaskPlace, TemplateRecord, WriteChecklists, WriteChores, WriteDeliveries, WriteEvents,
+    WriteMarks, WriteSubscriptions, WriteTeams, WriteTemplates, WriteTx,
 };
 
 use super::{Fault, Memory};
@@ -96,6 +96,13 @@ forward! {
         delivery_lanes(limit: u32) -> Vec<DueLane>;
         delivery_page(team: TeamId, query: &DeliveryQuery) -> Vec<Delivery>;
         delivery_get(team: TeamId, id: DeliveryId) -> Option<DeliveryRecord>;
+    }
+    ReadMarks {
+        mark_get(name: &str) -> Option<Vec<u8>>;
+    }
+    WriteMarks {
+        mark_make(name: &str, mark: &[u8]) -> Vec<u8>;
+        mark_replace(name: &str, mark: &[u8]) -> ();
     }
     WriteChores {
         chore_begin(chore: Chore, now: Timestamp) -> ChoreTurn;

@@ -33,7 +33,7 @@ pub(in crate::files) async fn open(options: &S3Options, below: &Name) -> Result<
     // Looking for what is not there asks for the bucket, the key, and the right to list, without which
     // nothing could be swept.
     match s3.list(Some(below)).try_next().await {
-        Ok(_) => Ok(Bucket::new(s3)),
+        Ok(_) => Ok(Bucket::new(s3, options.location.clone())),
         Err(error) => Err(fail(advice(options, &error))),
     }
 }
