@@ -25,7 +25,7 @@ use figment::{
     providers::{Env, Format as _, Toml},
 };
 
-use store::{MasterKey, PostgresLimits, S3Options, SqliteLimits};
+use store::{MasterKey, PostgresAccess, PostgresLimits, S3Options, SqliteLimits};
 
 use crate::cli::{ServeArgs, StoreArgs};
 
@@ -63,6 +63,7 @@ pub(crate) struct Settings {
     pub(crate) bucket: Option<S3Options>,
     pub(crate) sqlite: SqliteLimits,
     pub(crate) postgres: PostgresLimits,
+    pub(crate) access: PostgresAccess,
     /// None: the one in the data folder.
     pub(crate) master_key: Option<MasterKey>,
     pub(crate) log: Log,

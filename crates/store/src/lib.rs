@@ -32,7 +32,9 @@ pub use files::{
     OpenFilesError, S3Credentials, S3Error, S3Limits, S3Location, S3Options, StoredBytes,
 };
 pub use open::{OpenStoreError, StoreOptions, open_store, store_may_be_there, store_to_share};
-pub use postgres::{LeaseClock, PostgresError, PostgresLimits, PostgresOptions, open_postgres};
+pub use postgres::{
+    LeaseClock, PostgresAccess, PostgresError, PostgresLimits, PostgresOptions, open_postgres,
+};
 pub use schema::{Outstanding, SchemaSteps, store_schema};
 pub use seam::*;
 pub use secrets::{MasterKey, MasterKeyError};

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use domain::Source;
 
 use crate::{
-    DATABASE_FILE, MasterKey, OpenError, PostgresError, PostgresLimits, PostgresOptions,
-    SqliteLimits, SqliteOptions, Store, open_sqlite,
+    DATABASE_FILE, MasterKey, OpenError, PostgresAccess, PostgresError, PostgresLimits,
+    PostgresOptions, SqliteLimits, SqliteOptions, Store, open_sqlite,
     postgres::open_holding,
     sqlite::{folder_make, server_lock},
 };
@@ -30,6 +30,8 @@ pub struct StoreOptions {
     pub sqlite: SqliteLimits,
     /// Bounds, where it is on PostgreSQL.
     pub postgres: PostgresLimits,
+    /// What lies on the way to it there.
+    pub access: PostgresAccess,
 }
 
 /// Why a store was not opened. Each is one line that says what to do.
@@ -69,6 +71,7 @@ pub async fn open_store(options: StoreOptions) -> Result<Store, OpenStoreError> 
         .transpose()?;
     let mut shared = PostgresOptions::new(url, key, source);
     shared.limits = options.postgres;
+    shared.access = options.access;
     if !options.server {
         // A tool does one thing at a time.
         shared.limits.connections = 1;

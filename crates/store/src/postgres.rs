@@ -3,6 +3,7 @@
 //! Opened by the binary, and by tests. What the statements are is in the file of each kind of data, side by
 //! side with the twin for SQLite; how what is committed reaches the delivery engine is in `hints`.
 
+mod asking;
 mod checklists;
 mod chores;
 mod deliveries;
@@ -50,7 +51,9 @@ use hints::{Fresh, Hints, hint_loop};
 pub(crate) use migrations::schema;
 use nodes::Nodes;
 pub(crate) use open::open_holding;
-pub use open::{LeaseClock, PostgresError, PostgresLimits, PostgresOptions, open_postgres};
+pub use open::{
+    LeaseClock, PostgresAccess, PostgresError, PostgresLimits, PostgresOptions, open_postgres,
+};
 use tx::{Begin, Core, Lost, Tx};
 
 /// How often a unit is run at most, when others get in its way.

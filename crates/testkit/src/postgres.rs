@@ -5,8 +5,9 @@
 //! server that is installed or running is touched.
 
 use std::{
-    env,
+    env, fs,
     net::{Ipv4Addr, TcpListener},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
     sync::{
@@ -29,7 +30,7 @@ const UNPRIVILEGED: &str = "postgres";
 const GUARD: &str = r#"
     "$@" </dev/null >"$FOLDER/log" 2>&1 &
     read -r _
-    kill -QUIT $! 2>/dev/null
+    kill -"$SIGNAL" $! 2>/dev/null
     wait $!
     rm -rf "$FOLDER"
 "#;
@@ -43,6 +44,15 @@ pub struct PostgresServer {
     _guard: Child,
 }
 
+/// What a server has that the usual one has not.
+#[derive(Clone, Debug, Default)]
+pub struct PostgresSetup {
+    /// Settings, each as `name=value`.
+    pub settings: Vec<&'static str>,
+    /// Files in its data folder, in place of those that are there.
+    pub files: Vec<(&'static str, String)>,
+}
+
 /// A database of its own for one test, gone when it is dropped.
 #[derive(Debug)]
 pub struct PostgresDatabase {
@@ -54,7 +64,7 @@ impl PostgresServer {
     /// The server of this process, started when it is first asked for.
     pub fn of_this_process() -> &'static Self {
         static SERVER: OnceLock<PostgresServer> = OnceLock::new();
-        SERVER.get_or_init(Self::start)
+        SERVER.get_or_init(|| Self::start(&PostgresSetup::default()))
     }
 
     /// Makes an empty database.
@@ -68,15 +78,13 @@ impl PostgresServer {
         PostgresDatabase { name, server: self }
     }
 
-    fn start() -> Self {
-        let folder = tempfile::Builder::new()
-            .prefix("checkflow-postgres-")
-            .tempdir()
-            .expect("a temporary folder")
-            .keep();
-        if is_root() {
-            run(Command::new("chown").arg(UNPRIVILEGED).arg(&folder));
-        }
+    /// A server of its own, for as long as the process lives.
+    pub fn start_with(setup: &PostgresSetup) -> &'static Self {
+        Box::leak(Box::new(Self::start(setup)))
+    }
+
+    fn start(setup: &PostgresSetup) -> Self {
+        let folder = folder("checkflow-postgres-");
         let data = folder.join("data");
         let options = [
             "--auth=trust",
@@ -85,25 +93,26 @@ impl PostgresServer {
             "--no-locale",
         ];
         run(program("initdb").args(options).arg("-D").arg(&data));
+        for (name, text) in &setup.files {
+            let path = data.join(name);
+            fs::write(&path, text).expect("a file in the folder");
+            // PostgreSQL takes no key that others may read.
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("it is ours");
+            hand_over(&path);
+        }
         let port = free_port();
         let mut server = program("postgres");
         server.arg("-D").arg(&data).args(["-p", &port.to_string()]);
-        for setting in [
+        let usual = [
             "listen_addresses=127.0.0.1",
             "unix_socket_directories=",
             "max_connections=300",
             "shared_buffers=64MB",
-        ] {
+        ];
+        for setting in usual.into_iter().chain(setup.settings.iter().copied()) {
             server.args(["-c", setting]);
         }
-        let mut guard = Command::new("sh");
-        guard.args(["-c", GUARD, "sh"]).arg(server.get_program());
-        guard.args(server.get_args()).env("FOLDER", &folder);
-        let mut guard = guard
-            .stdin(Stdio::piped())
-            .spawn()
-            .expect("a shell to watch over the server");
-        let alive = guard.stdin.take().expect("its input is a pipe");
+        let (guard, alive) = guarded(&server, &folder, "QUIT");
         await_ready(port, &folder);
         Self {
             port,
@@ -120,6 +129,16 @@ impl PostgresServer {
 }
 
 impl PostgresDatabase {
+    /// The port of its server.
+    pub const fn port(&self) -> u16 {
+        self.server.port
+    }
+
+    /// What it is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Its address, as `--database` takes it.
     pub fn url(&self) -> String {
         let port = self.server.port;
@@ -149,10 +168,47 @@ impl Drop for PostgresDatabase {
     }
 }
 
+/// An empty folder for a server, which removes it at its end.
+pub(crate) fn folder(prefix: &str) -> PathBuf {
+    let folder = tempfile::Builder::new()
+        .prefix(prefix)
+        .tempdir()
+        .expect("a temporary folder")
+        .keep();
+    hand_over(&folder);
+    folder
+}
+
+/// Makes it belong to whoever runs the server.
+fn hand_over(path: &Path) {
+    if is_root() {
+        run(Command::new("chown").arg(UNPRIVILEGED).arg(path));
+    }
+}
+
+/// Starts `server`, which lives as long as what is answered, and its folder with it. `signal` ends it at once.
+pub(crate) fn guarded(server: &Command, folder: &Path, signal: &str) -> (Child, ChildStdin) {
+    let mut guard = Command::new("sh");
+    guard.args(["-c", GUARD, "sh"]).arg(server.get_program());
+    guard.args(server.get_args());
+    guard.env("FOLDER", folder).env("SIGNAL", signal);
+    let mut guard = guard
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("a shell to watch over the server");
+    let alive = guard.stdin.take().expect("its input is a pipe");
+    (guard, alive)
+}
+
 /// A program of PostgreSQL's, to be run by whoever may run it.
 fn program(name: &str) -> Command {
+    unprivileged(&found(name))
+}
+
+/// A program that does not run as root, to be run by whoever may run it.
+pub(crate) fn unprivileged(program: &Path) -> Command {
     if !is_root() {
-        return Command::new(found(name));
+        return Command::new(program);
     }
     let mut command = Command::new("setpriv");
     let user = [
@@ -160,7 +216,7 @@ fn program(name: &str) -> Command {
         format!("--regid={UNPRIVILEGED}"),
         "--clear-groups".to_owned(),
     ];
-    command.args(user).arg(found(name));
+    command.args(user).arg(program);
     command
 }
 
@@ -172,7 +228,7 @@ fn found(name: &str) -> PathBuf {
 
 /// The programs of the newest version.
 fn newest() -> Option<PathBuf> {
-    let versions = std::fs::read_dir(DEBIAN).ok()?.flatten();
+    let versions = fs::read_dir(DEBIAN).ok()?.flatten();
     let numbered = versions.filter_map(|entry| {
         let version: u32 = entry.file_name().to_str()?.parse().ok()?;
         Some((version, entry.path().join("bin")))
@@ -201,7 +257,7 @@ fn run(command: &mut Command) -> String {
         .to_owned()
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     listener.local_addr().expect("its address").port()
 }
@@ -217,6 +273,6 @@ fn await_ready(port: u16, folder: &Path) {
         }
         thread::sleep(Duration::from_millis(10));
     }
-    let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
+    let log = fs::read_to_string(folder.join("log")).unwrap_or_default();
     panic!("PostgreSQL did not start: {log}");
 }

@@ -32,7 +32,7 @@ struct Program {
 }
 
 /// All of them. The names and variables are those the tests look for.
-const PROGRAMS: [Program; 3] = [
+const PROGRAMS: [Program; 4] = [
     Program {
         command: "chromium",
         versions: None,
@@ -51,7 +51,16 @@ const PROGRAMS: [Program; 3] = [
         variable: "POSTGRES_BIN",
         package: "postgresql",
     },
+    Program {
+        command: "pgbouncer",
+        versions: None,
+        variable: "PGBOUNCER",
+        package: "pgbouncer",
+    },
 ];
+
+/// Where programs are that only servers run, which is on the `PATH` of few.
+const SYSTEM: &str = "/usr/sbin";
 
 const APT_GET: &str = "apt-get";
 
@@ -148,6 +157,7 @@ fn is_there(program: &Program) -> bool {
     let named = env::var_os(program.variable).is_some_and(|path| !path.is_empty());
     named
         || env::var_os("PATH").is_some_and(|path| is_on(&path, program.command))
+        || is_on(OsStr::new(SYSTEM), program.command)
         || program
             .versions
             .is_some_and(|folder| is_in_versions(Path::new(folder), program.command))
@@ -273,7 +283,7 @@ mod tests {
             plan(&PROGRAMS, Means::Sudo),
             install([
                 "sudo -n apt-get update",
-                "sudo -n apt-get install -y --no-install-recommends chromium chromium-driver postgresql"
+                "sudo -n apt-get install -y --no-install-recommends chromium chromium-driver postgresql pgbouncer"
             ])
         );
     }
@@ -282,8 +292,8 @@ mod tests {
     fn who_may_not_install_is_told_the_exact_command() {
         assert_eq!(
             told(&PROGRAMS, Means::ByHand),
-            "The tests need chromium and chromedriver and postgres. Run: sudo apt-get update && sudo \
-             apt-get install -y --no-install-recommends chromium chromium-driver postgresql"
+            "The tests need chromium and chromedriver and postgres and pgbouncer. Run: sudo apt-get update && sudo \
+             apt-get install -y --no-install-recommends chromium chromium-driver postgresql pgbouncer"
         );
     }
 

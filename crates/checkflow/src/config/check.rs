@@ -44,6 +44,7 @@ pub(super) fn check(config: Config, origin: &Origin) -> anyhow::Result<Settings>
         database: database(config.database, origin)?,
         sqlite: config.store.sqlite_limits(),
         postgres: config.store.postgres_limits(),
+        access: config.store.access(),
         log: config.log,
         crash_at: None,
     })

@@ -9,7 +9,7 @@ use api::ApiLimits;
 use delivery::DeliverySettings;
 use domain::RetrySchedule;
 use serde::{Deserialize, Serialize};
-use store::{PostgresLimits, SqliteLimits};
+use store::{PostgresAccess, PostgresLimits, SqliteLimits};
 
 use super::{files::Files, log::Log, role::Role, span::Span};
 
@@ -250,6 +250,7 @@ pub(crate) struct Store {
     pub(crate) group_time: Span,
     pub(crate) wal_bytes_max: u64,
     pub(crate) connections: u32,
+    pub(crate) pooler: bool,
 }
 
 impl Default for Store {
@@ -265,6 +266,7 @@ impl Default for Store {
             group_time: Span(limits.group_time),
             wal_bytes_max: limits.wal_bytes_max,
             connections: narrow(PostgresLimits::default().connections),
+            pooler: PostgresAccess::default().pooler,
         }
     }
 }
@@ -277,6 +279,12 @@ impl Store {
             reads_waiting_max: wide(self.reads_waiting_max),
             read_time: self.read_timeout.0,
             ..PostgresLimits::default()
+        }
+    }
+
+    pub(crate) fn access(&self) -> PostgresAccess {
+        PostgresAccess {
+            pooler: self.pooler,
         }
     }
 

@@ -111,6 +111,7 @@ async fn open(settings: &Settings, source: &Source, server: bool) -> anyhow::Res
         source: source.clone(),
         sqlite: settings.sqlite,
         postgres: settings.postgres,
+        access: settings.access.clone(),
     };
     Ok(open_store(options).await?)
 }

@@ -49,6 +49,12 @@ pub(super) fn meaning(error: Error) -> StoreError {
     let passes = ["08", "40", "53", "55", "57"].contains(&&state.code()[..2])
         // A standby that has not been promoted yet.
         || *state == SqlState::READ_ONLY_SQL_TRANSACTION;
+    if is_taken_away(state) {
+        let said = error
+            .as_db_error()
+            .map_or_else(String::new, |said| said.message().to_owned());
+        return StoreError::Failed(format!("{said}; {POOLER_HINT}").into());
+    }
     if *state == SqlState::DISK_FULL {
         StoreError::Full(Some(error.into()))
     } else if passes {
@@ -56,6 +62,19 @@ pub(super) fn meaning(error: Error) -> StoreError {
     } else {
         StoreError::Failed(error.into())
     }
+}
+
+/// What to do about a pooler that nobody told us of.
+const POOLER_HINT: &str = "a pooler that gives a connection away after each transaction seems to stand before \
+    PostgreSQL: set store.pooler = true";
+
+/// Whether what was prepared is gone, or what was not is there: the connection was another's meanwhile.
+fn is_taken_away(state: &SqlState) -> bool {
+    [
+        SqlState::INVALID_SQL_STATEMENT_NAME,
+        SqlState::DUPLICATE_PSTATEMENT,
+    ]
+    .contains(state)
 }
 
 fn is_transport(error: &Error) -> bool {

@@ -54,7 +54,10 @@ impl Nodes {
 /// Starts what a node does for the others and hears of them, for as long as the set lives.
 pub(super) fn join(shared: &Arc<Shared>, lanes: &Arc<dyn Lanes>, tasks: &mut JoinSet<()>) {
     tasks.spawn(beat(shared.clone(), lanes.clone()));
-    tasks.spawn(listen(shared.clone(), lanes.clone()));
+    // Behind a pooler, what is listened for would be told to whoever has the connection then.
+    if !shared.core.pooled {
+        tasks.spawn(listen(shared.clone(), lanes.clone()));
+    }
 }
 
 /// Tells the others whenever something is due that this node does not send itself.

@@ -4,7 +4,10 @@ use std::{fs::File, str::FromStr as _, time::Duration};
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use domain::Source;
-use tokio_postgres::{Client, Config};
+use tokio_postgres::{
+    Client, Config,
+    types::{ToSql, Type},
+};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{Postgres, Server, migrations::migrate, tls::encryption, tx::Core};
@@ -27,6 +30,8 @@ pub struct PostgresOptions {
     pub source: Source,
     /// By whose clock leases lapse.
     pub lease_clock: LeaseClock,
+    /// What lies on the way to it.
+    pub access: PostgresAccess,
     /// Bounds.
     pub limits: PostgresLimits,
     /// Counts the statements of units of work.
@@ -41,10 +46,19 @@ impl PostgresOptions {
             key,
             source,
             lease_clock: LeaseClock::Database,
+            access: PostgresAccess::default(),
             limits: PostgresLimits::default(),
             statements: StatementCount::default(),
         }
     }
+}
+
+/// What lies on the way to PostgreSQL.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PostgresAccess {
+    /// Whether a pooler stands before it that gives a connection to a client for one transaction only. Then
+    /// statements are not prepared, and nodes are not heard, but look by the clock.
+    pub pooler: bool,
 }
 
 /// By whose clock leases lapse.
@@ -150,15 +164,8 @@ pub(super) async fn open(
         .await
         .map_err(|error| unreachable(&config, &error))?;
     prepare(&mut conn, &options.key, &options.source).await?;
-    let lease_clock = options.lease_clock;
-    let core = Core::new(
-        options.source,
-        options.key,
-        options.statements,
-        side,
-        lease_clock,
-    );
-    if lease_clock == LeaseClock::Database {
+    let core = Core::new(&options, side);
+    if options.lease_clock == LeaseClock::Database {
         core.measure(&conn).await.map_err(|error| failed(&error))?;
     }
     core.begin_after_all(&conn)
@@ -214,7 +221,7 @@ pub(super) async fn version_check(client: &Client) -> Result<(), PostgresError> 
     let sql =
         "SELECT current_setting('server_version_num')::int, current_setting('server_version')";
     let row = client
-        .query_one(sql, &[])
+        .query_typed_one(sql, &[])
         .await
         .map_err(|error| failed(&error))?;
     if row.try_get::<_, i32>(0).map_err(|error| failed(&error))? < VERSION_MIN {
@@ -274,9 +281,11 @@ async fn key_check(
     // Two nodes may start on a new database at once: then the first one's key is the key.
     let value = key.known_by(source);
     let sql = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
-    client.execute(sql, &[&KEY_NAME, &value]).await?;
+    let name = (&KEY_NAME as &(dyn ToSql + Sync), Type::TEXT);
+    let bound = [name.clone(), (&value, Type::BYTEA)];
+    client.execute_typed(sql, &bound).await?;
     let sql = "SELECT value FROM meta WHERE name = $1";
-    let known: Vec<u8> = client.query_one(sql, &[&KEY_NAME]).await?.try_get(0)?;
+    let known: Vec<u8> = client.query_typed_one(sql, &[name]).await?.try_get(0)?;
     Ok(key.is_known_by(&known))
 }
 

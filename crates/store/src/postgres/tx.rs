@@ -13,16 +13,19 @@ use std::sync::{
 use deadpool_postgres::{ClientWrapper, Pool};
 use domain::{ChecklistId, Source, SubscriptionId, Template, Timestamp, VersionId};
 use futures_util::{FutureExt as _, future::BoxFuture, poll};
-use tokio_postgres::{Error, Row, Statement, types::ToSql};
+use tokio_postgres::{Error, Row, types::ToSql};
 use uuid::Uuid;
 
 use super::{
     LeaseClock,
+    asking::{Asked, TEXTS_KEPT_MAX, Text},
     fault::{Fault, is_collision},
     hints::Fresh,
     values::Moment,
 };
-use crate::{Destination, MasterKey, StoreError, cache::Cache, statements::StatementCount};
+use crate::{
+    Destination, MasterKey, PostgresOptions, StoreError, cache::Cache, statements::StatementCount,
+};
 
 /// Editions of templates kept in memory. Running checklists use few at a time.
 const EDITIONS_KEPT_MAX: usize = 512;
@@ -58,6 +61,9 @@ pub(super) struct Core {
     pub(super) side: Pool,
     /// By whose clock leases lapse.
     pub(super) lease_clock: LeaseClock,
+    /// Whether connections may be another client's from one transaction to the next.
+    pub(super) pooled: bool,
+    pub(super) texts_known: Cache<String, Text>,
     statements: StatementCount,
     last_delivery: Mutex<u128>,
     /// Milliseconds that the database's clock is ahead of this node's.
@@ -68,22 +74,19 @@ pub(super) struct Core {
 }
 
 impl Core {
-    pub(super) fn new(
-        source: Source,
-        key: MasterKey,
-        statements: StatementCount,
-        side: Pool,
-        lease_clock: LeaseClock,
-    ) -> Self {
+    /// What a store opened with `options` shares; `side` is for what is done beside units of work.
+    pub(super) fn new(options: &PostgresOptions, side: Pool) -> Self {
         Self {
-            source,
-            key,
+            source: options.source.clone(),
+            key: options.key.clone(),
             editions: Cache::new(EDITIONS_KEPT_MAX),
             versions: Cache::new(CHECKLISTS_KEPT_MAX),
             destinations: Cache::new(DESTINATIONS_KEPT_MAX),
             side,
-            lease_clock,
-            statements,
+            lease_clock: options.lease_clock,
+            pooled: options.access.pooler,
+            texts_known: Cache::new(TEXTS_KEPT_MAX),
+            statements: options.statements.clone(),
             last_delivery: Mutex::new(0),
             ahead: AtomicI64::new(0),
             #[cfg(test)]
@@ -109,7 +112,7 @@ impl Core {
     /// back since. Those of nodes that run at the same time are in the order of their clocks.
     pub(super) async fn begin_after_all(&self, conn: &ClientWrapper) -> Result<(), Error> {
         let sql = "SELECT id FROM delivery ORDER BY id DESC LIMIT 1";
-        if let Some(row) = conn.query_opt(sql, &[]).await? {
+        if let Some(row) = conn.query_typed_opt(sql, &[]).await? {
             let last = row.try_get::<_, Uuid>(0)?.as_u128();
             *self.last() = last;
         }
@@ -126,7 +129,9 @@ impl Core {
     /// takes; a lease outlasts its request by much more than that.
     pub(super) async fn measure(&self, conn: &ClientWrapper) -> Result<(), Error> {
         let sent = self.source.now();
-        let row = conn.query_one("SELECT clock_timestamp()", &[]).await?;
+        let row = conn
+            .query_typed_one("SELECT clock_timestamp()", &[])
+            .await?;
         let there = row.try_get::<_, Moment>(0)?.0.as_millis();
         let back = self.source.now();
         let took = back.as_millis() - sent.as_millis();
@@ -233,16 +238,16 @@ impl<'a, G> Tx<'a, G> {
         sql: &str,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<u64, StoreError> {
-        let statement = self.prepare(sql).await?;
+        let asked = self.prepare(sql).await?;
         let conn = self.conn;
-        self.awaited(conn.execute(&statement, params)).await
+        self.awaited(asked.execute(conn, params)).await
     }
 
     /// Runs a statement whose answer nobody waits for. What goes wrong with it is said by what comes next.
     pub(super) async fn later(&mut self, sql: &str, params: Vec<Owned>) -> Result<(), StoreError> {
-        let statement = self.prepare(sql).await?;
+        let asked = self.prepare(sql).await?;
         let conn = self.conn;
-        let running = async move { Ok(conn.execute_raw(&statement, params).await?) };
+        let running = async move { Ok(asked.execute_owned(conn, params).await?) };
         self.send(running.boxed()).await;
         Ok(())
     }
@@ -253,10 +258,10 @@ impl<'a, G> Tx<'a, G> {
         sql: &'static str,
         params: Vec<Owned>,
     ) -> Result<(), StoreError> {
-        let statement = self.prepare(sql).await?;
+        let asked = self.prepare(sql).await?;
         let conn = self.conn;
         let running = async move {
-            match conn.execute_raw(&statement, params).await? {
+            match asked.execute_owned(conn, params).await? {
                 0 => Err(StoreError::Failed("there is no such row to change".into()).into()),
                 changed => Ok(changed),
             }
@@ -307,9 +312,9 @@ impl<'a, G> Tx<'a, G> {
         sql: &str,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, StoreError> {
-        let statement = self.prepare(sql).await?;
+        let asked = self.prepare(sql).await?;
         let conn = self.conn;
-        self.awaited(conn.query(&statement, params)).await
+        self.awaited(asked.query(conn, params)).await
     }
 
     /// The rows that several statements answer, asked for at once.
@@ -325,7 +330,7 @@ impl<'a, G> Tx<'a, G> {
         let running = statements
             .iter()
             .zip(asked)
-            .map(|(statement, (_, params))| conn.query(statement, params));
+            .map(|(statement, (_, params))| statement.query(conn, params));
         let rows = self
             .awaited(futures_util::future::try_join_all(running))
             .await?;
@@ -333,7 +338,7 @@ impl<'a, G> Tx<'a, G> {
             .map_err(|_| StoreError::Failed("an answer was missing".into()))
     }
 
-    async fn prepare(&mut self, sql: &str) -> Result<Statement, StoreError> {
+    async fn prepare(&mut self, sql: &str) -> Result<Asked, StoreError> {
         if let Some(lost) = &self.lost {
             // PostgreSQL would refuse it, too, and say less.
             return Err(lost.error.share());
@@ -341,8 +346,8 @@ impl<'a, G> Tx<'a, G> {
         self.core.statements.count();
         #[cfg(test)]
         self.core.texts.lock().unwrap().insert(sql.to_owned());
-        let prepared = self.conn.prepare_cached(sql).await;
-        prepared.map_err(|error| self.lose(error.into()))
+        let asked = Asked::new(self.conn, self.core, sql).await;
+        asked.map_err(|error| self.lose(error.into()))
     }
 
     /// Sends `running` without waiting for its answer.

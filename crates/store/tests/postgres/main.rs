@@ -3,6 +3,7 @@
 mod conformance;
 mod model;
 mod nodes;
+mod pooled;
 
 use async_trait::async_trait;
 use domain::Source;
