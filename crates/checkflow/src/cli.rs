@@ -62,6 +62,8 @@ pub(crate) enum Command {
     Key(KeyArgs),
     /// Bring the schema of the database up to date, or see whether it is
     Migrate(MigrateArgs),
+    /// Copy everything into another, empty database: from SQLite to PostgreSQL, or back
+    Copy(CopyArgs),
     /// Print the `OpenAPI` document
     Openapi,
     /// Print the default configuration file, with every key explained
@@ -153,12 +155,12 @@ pub(crate) struct DemoArgs {
 }
 
 const MIGRATE_HELP: &str = "\
-`checkflow serve` does this by itself when it starts; of several that start at once, one does. Run it
-by hand to have it done before, such as by an account that may change the schema. It needs no master
-key, and may run beside servers: those of the version before go on working.
+`checkflow serve` does this by itself when it starts; of several that start at once, one does. Run
+it by hand to have it done before, such as by an account that may change the schema. It needs no
+master key, and may run beside servers: those of the version before go on working.
 
-Exit status: 0 done, or nothing to do; 1 failed; 2 wrong command line; 3 with --check: there are steps
-to be done.
+Exit status: 0 done, or nothing to do; 1 failed; 2 wrong command line; 3 with --check: there are
+steps to be done.
 
 Examples:
   checkflow migrate --database postgres://owner@db.internal/checkflow
@@ -175,6 +177,59 @@ pub(crate) struct MigrateArgs {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
+}
+
+const COPY_HELP: &str = "\
+A database is named by its data folder (/var/lib/checkflow, or sqlite:///var/lib/checkflow), or by
+its address (postgres://user:password@host:port/name).
+
+Stop the server first: a source or a target that one works on is refused, as is a target that
+holds anything, or a schema that is not up to date. The source is not changed. All rows are read
+back from the target and compared before it is kept; until then it is as it was, so a copy that
+ends early, however that comes to be, can simply be begun again.
+
+Files are copied from folder to folder where both databases lie in one; with --from-files and
+--to-files, wherever they lie. Where a target on PostgreSQL is given no folder, they stay where
+they are. The master key goes along from folder to folder; PostgreSQL never has it.
+
+Exit status: 0 copied, 1 failed (nothing was kept), 2 wrong command line.
+
+Examples:
+  checkflow copy --from /var/lib/checkflow --to postgres://checkflow@db.internal/checkflow
+  checkflow copy --from postgres://checkflow@db.internal/checkflow --to /srv/checkflow \\
+      --from-files /var/lib/checkflow";
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = COPY_HELP)]
+pub(crate) struct CopyArgs {
+    /// The database that is copied
+    #[arg(
+        long,
+        value_name = "PLACE",
+        env = "CHECKFLOW_FROM",
+        hide_env_values = true
+    )]
+    pub(crate) from: String,
+    /// The empty database that it is copied into; a folder is made
+    #[arg(
+        long,
+        value_name = "PLACE",
+        env = "CHECKFLOW_TO",
+        hide_env_values = true
+    )]
+    pub(crate) to: String,
+    /// The data folder in which the files lie [default: that of the source, else that of the target]
+    #[arg(long, value_name = "DIR", conflicts_with = "no_files")]
+    pub(crate) from_files: Option<PathBuf>,
+    /// The data folder that the files are copied into [default: that of the target, if it lies in one]
+    #[arg(long, value_name = "DIR", conflicts_with = "no_files")]
+    pub(crate) to_files: Option<PathBuf>,
+    /// Copy the database alone, whatever is with the files
+    #[arg(long)]
+    pub(crate) no_files: bool,
+    /// Print {"from", "to", "tables", "files", "masterKey"}
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -6,6 +6,7 @@
 
 mod cli;
 mod config;
+mod copy;
 mod demo;
 mod migrate;
 mod operator;
@@ -46,6 +47,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Team(args) => operator::team(&args),
         Command::Key(args) => operator::key(&args),
         Command::Migrate(args) => migrate::command(&args),
+        Command::Copy(args) => copy::command(&args),
         Command::Openapi => print(&format!("{:#}\n", serde_json::to_value(api::openapi())?)),
         Command::Config => print(config::DEFAULT_FILE),
     }

@@ -6,6 +6,7 @@
 //! the object store.
 
 mod cache;
+mod copy;
 mod editions;
 mod error;
 mod files;
@@ -26,6 +27,10 @@ mod testing;
 mod tls;
 mod work;
 
+pub use copy::{
+    CopyError, CopyPlace, CopyPlaceError, CopyProgress, CopyWatch, Copying, FilesCopied, KeyCopied,
+    TableCopied,
+};
 pub use error::{Doing, StoreError};
 pub use files::{
     BadS3Location, FileBytes, FileStore, FileStoreError, FilesElsewhere, FilesOptions,

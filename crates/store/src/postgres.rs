@@ -6,6 +6,7 @@
 mod asking;
 mod checklists;
 mod chores;
+mod copying;
 mod deliveries;
 mod events;
 mod fault;
@@ -46,6 +47,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::{Backend, Lanes, ReadJob, StoreError, Verdict, WriteJob};
+pub(crate) use copying::{CopySource, CopyTarget};
 use deliveries::NUMBERED_MAX;
 use hints::{Fresh, Hints, hint_loop};
 pub(crate) use migrations::schema;

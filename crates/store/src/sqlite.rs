@@ -7,6 +7,7 @@
 mod checklists;
 mod checkpoint;
 mod chores;
+mod copying;
 mod deliveries;
 mod events;
 mod fault;
@@ -52,6 +53,7 @@ use tx::Core;
 use wal::room_of;
 use writer::Writer;
 
+pub(crate) use copying::{CopySource, CopyTarget};
 pub(crate) use migrations::schema;
 pub use open::{DATABASE_FILE, OpenError};
 pub(crate) use open::{folder_make, not_writable, server_lock};

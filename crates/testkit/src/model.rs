@@ -37,7 +37,12 @@ const COURSES: u32 = 80;
 
 /// Tries courses on stores that `fixture` opens, and fails with the shortest that goes wrong.
 pub fn check<F: Fixture>(fixture: impl Fn() -> F) {
-    Trials::new(COURSES).run(&operation::course(), |operations| {
+    check_courses(COURSES, fixture);
+}
+
+/// Tries so many, on stores that take long to open.
+pub fn check_courses<F: Fixture>(courses: u32, fixture: impl Fn() -> F) {
+    Trials::new(courses).run(&operation::course(), |operations| {
         run(Arc::new(fixture()), &operations)
     });
 }

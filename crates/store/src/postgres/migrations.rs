@@ -17,7 +17,7 @@ const STEPS: &[Step] = &[(
 )];
 
 /// The advisory lock of whoever migrates: "checkflo" as a number.
-const LOCK: i64 = 0x6368_6563_6b66_6c6f;
+pub(super) const LOCK: i64 = 0x6368_6563_6b66_6c6f;
 
 /// How far the schema of the database at `url` is, brought up to date if it is to be.
 pub(crate) async fn schema(
@@ -47,7 +47,8 @@ pub(super) async fn look(client: &impl GenericClient) -> Result<Option<SchemaSte
 /// that did can't be known.
 pub(super) async fn migrate(client: &mut Client) -> Result<Option<SchemaSteps>, Error> {
     let tx = client.transaction().await?;
-    lock(&tx).await?;
+    tx.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK])
+        .await?;
     tx.batch_execute(
         "SET LOCAL client_min_messages = warning;
         CREATE TABLE IF NOT EXISTS schema_step (
@@ -66,12 +67,6 @@ pub(super) async fn migrate(client: &mut Client) -> Result<Option<SchemaSteps>, 
     }
     tx.commit().await?;
     Ok(Some(found.all_made()))
-}
-
-/// Waits until nobody else migrates, and keeps others from it until the transaction ends.
-pub(super) async fn lock(tx: &impl GenericClient) -> Result<(), Error> {
-    let sql = "SELECT pg_advisory_xact_lock($1)";
-    tx.execute(sql, &[&LOCK]).await.map(|_| ())
 }
 
 async fn steps_done(client: &impl GenericClient) -> Result<usize, Error> {

@@ -69,21 +69,40 @@ impl MasterKey {
             path: path.clone(),
             source,
         };
-        match File::open(&path) {
-            Ok(file) => return read(&path, file),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(fail(error)),
+        if let Some(key) = Self::load(folder)? {
+            return Ok(key);
         }
         // A new key would open nothing of a database that another one was used for.
         if folder.join(DATABASE_FILE).exists() && !path.exists() {
             return Err(MasterKeyError::Missing(path));
         }
-        create(folder, &path, source).map_err(|error| match not_writable(folder, error) {
-            OpenError::NotWritable { source, .. } => fail(source),
-            full => full.into(),
-        })?;
+        let draft = hex(&source.random::<8>());
+        create(folder, &Self::generate(source), &draft)?;
         // Whichever of two processes was first, both take what is there now.
         read(&path, File::open(&path).map_err(fail)?)
+    }
+
+    /// The key in the file of `folder`, if there is one.
+    pub(crate) fn load(folder: &Path) -> Result<Option<Self>, MasterKeyError> {
+        let path = folder.join(KEY_FILE);
+        match File::open(&path) {
+            Ok(file) => read(&path, file).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(MasterKeyError::Io { path, source }),
+        }
+    }
+
+    /// Copies the key of one folder into another, which has none.
+    pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), MasterKeyError> {
+        let key = Self::load(from)?.ok_or_else(|| MasterKeyError::Missing(from.join(KEY_FILE)))?;
+        // One that was cut off may have left its draft.
+        let draft = "copy";
+        match fs::remove_file(to.join(format!("{KEY_FILE}.{draft}"))) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(not_writable(to, error).into())
+            }
+            _ => create(to, &key, draft),
+        }
     }
 }
 
@@ -103,11 +122,23 @@ fn read(path: &Path, file: File) -> Result<MasterKey, MasterKeyError> {
     MasterKey::from_text(&text).map_err(|_| MasterKeyError::Damaged(path.to_owned()))
 }
 
+/// Makes the file in `folder`, unless there is one.
+fn create(folder: &Path, key: &MasterKey, draft: &str) -> Result<(), MasterKeyError> {
+    write_new(folder, key, draft).map_err(|error| match not_writable(folder, error) {
+        OpenError::NotWritable { source, .. } => MasterKeyError::Io {
+            path: folder.join(KEY_FILE),
+            source,
+        },
+        full => full.into(),
+    })
+}
+
 /// Makes the file whole or not at all: written and synced under another name, then linked to its
 /// own, which fails where there is one already.
-fn create(folder: &Path, path: &Path, source: &Source) -> io::Result<()> {
-    let draft = folder.join(format!("{KEY_FILE}.{}", hex(&source.random::<8>())));
-    let text = format!("{}\n", MasterKey::generate(source).to_text());
+fn write_new(folder: &Path, key: &MasterKey, draft: &str) -> io::Result<()> {
+    let path = folder.join(KEY_FILE);
+    let draft = folder.join(format!("{KEY_FILE}.{draft}"));
+    let text = format!("{}\n", key.to_text());
     let made = OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -117,7 +148,7 @@ fn create(folder: &Path, path: &Path, source: &Source) -> io::Result<()> {
             file.write_all(text.as_bytes())?;
             file.sync_all()
         });
-    let linked = made.and_then(|()| fs::hard_link(&draft, path));
+    let linked = made.and_then(|()| fs::hard_link(&draft, &path));
     let removed = fs::remove_file(&draft);
     match linked {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),

@@ -2,12 +2,17 @@
 
 mod conformance;
 mod model;
+mod moving;
 mod nodes;
 mod pooled;
 
+use std::path::Path;
+
 use async_trait::async_trait;
 use domain::Source;
-use store::{LeaseClock, MasterKey, PostgresOptions, Store, open_postgres};
+use store::{
+    LeaseClock, MasterKey, PostgresOptions, SqliteOptions, Store, open_postgres, open_sqlite,
+};
 use testkit::{Fixture, PostgresDatabase, PostgresServer};
 
 /// A database of its own, on the server that all tests here share.
@@ -36,15 +41,25 @@ impl OnPostgres {
 #[async_trait]
 impl Fixture for OnPostgres {
     async fn open(&self, source: Source) -> Store {
-        let key =
-            MasterKey::from_text("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").expect("a key");
-        let mut options = PostgresOptions::new(self.database.url(), key, source);
-        options.limits.connections = 8;
-        options.lease_clock = self.lease_clock;
-        open_postgres(options).await.expect("a database")
+        on_server(self.database.url(), self.lease_clock, source).await
     }
 
     fn is_one_line(&self) -> bool {
         false
     }
+}
+
+fn key() -> MasterKey {
+    MasterKey::from_text("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").expect("a key")
+}
+
+async fn on_server(url: String, lease_clock: LeaseClock, source: Source) -> Store {
+    let mut options = PostgresOptions::new(url, key(), source);
+    options.limits.connections = 8;
+    options.lease_clock = lease_clock;
+    open_postgres(options).await.expect("a database")
+}
+
+fn on_folder(folder: &Path, source: Source) -> Store {
+    open_sqlite(SqliteOptions::new(folder, key(), source)).expect("a database")
 }

@@ -1,0 +1,402 @@
+//! Copying a database, whole, into another that is empty: from SQLite to PostgreSQL, back, or to one of the
+//! same kind.
+//!
+//! Each backend can be read from and filled, in rows of typed values; what is copied is one list of tables.
+//! The rows are read back from the target and compared before it is kept, all or nothing. The source is
+//! never changed, and nobody works on it meanwhile. Files are copied by themselves, before: they are
+//! immutable and named by their keys, so that what is there already need not be copied again.
+
+mod files;
+mod place;
+mod rows;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+use async_trait::async_trait;
+use tokio::sync::mpsc;
+
+use crate::{MasterKey, MasterKeyError, OpenError, OpenStoreError, PostgresError, StoreError};
+use crate::{postgres, sqlite};
+
+pub use files::FilesCopied;
+pub use place::{CopyPlace, CopyPlaceError};
+pub(crate) use rows::{Row, Slice, Value};
+pub(crate) use tables::{Column, Kind, TABLES, Table};
+
+use rows::Tally;
+use tables::table;
+
+/// Slices that wait to be written at most.
+const SLICES_WAITING: usize = 2;
+
+/// Why nothing was copied. Each is one line that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum CopyError {
+    /// One of the two can't be opened.
+    #[error(transparent)]
+    Open(#[from] OpenStoreError),
+    /// The master key of the target can't be read, or that of the source not be copied.
+    #[error(transparent)]
+    Key(#[from] MasterKeyError),
+    /// The folder or the database holds nothing.
+    #[error("there is no CheckFlow data in {0}")]
+    NothingThere(String),
+    /// Steps of its schema are to be done.
+    #[error("the schema of {place} is {steps} steps behind; run `checkflow migrate` on it first")]
+    Behind {
+        /// Which of the two.
+        place: String,
+        /// How many are to be done.
+        steps: usize,
+    },
+    /// A server works on it.
+    #[error(
+        "a server works on {0}; stop it first, and wait ten seconds after one that was killed: what is done \
+         meanwhile would be lost"
+    )]
+    InUse(String),
+    /// Somebody else holds it for a moment, or copies as well.
+    #[error(
+        "{0} is being opened, migrated or copied by somebody else; try again when that is over"
+    )]
+    Busy(String),
+    /// They are one.
+    #[error("the source and the target are the same database")]
+    Same,
+    /// There is something in the target.
+    #[error("{place} is not empty, it holds {what}; copy into an empty one")]
+    NotEmpty {
+        /// The target.
+        place: String,
+        /// What is in it.
+        what: String,
+    },
+    /// The target's folder has a master key that opens nothing of the source's.
+    #[error(
+        "{} has another master key than the one that {source_place} was made with; move its master.key \
+         away, or name another folder", folder.display()
+    )]
+    OtherKey {
+        /// The target's folder.
+        folder: std::path::PathBuf,
+        /// The source.
+        source_place: String,
+    },
+    /// What was read back is not what was written.
+    #[error(
+        "the copy differs from the source in the table {table} ({found} rows where {expected} were copied); \
+         nothing of it was kept"
+    )]
+    Differs {
+        /// The table.
+        table: &'static str,
+        /// Rows of the source.
+        expected: u64,
+        /// Rows of the target.
+        found: u64,
+    },
+    /// A file is not what its row says, or not there.
+    #[error(
+        "the file {key} of {size} bytes {wrong}; nothing of the database was copied. Restore it, or \
+         copy without files"
+    )]
+    File {
+        /// Its key.
+        key: domain::FileKey,
+        /// The size that its row says.
+        size: u64,
+        /// What is wrong with it.
+        wrong: String,
+    },
+    /// The store failed while something was done.
+    #[error("{place} failed while {doing} the table {table}; nothing was kept: {message}")]
+    Failed {
+        /// Which of the two.
+        place: String,
+        /// What was being done.
+        doing: &'static str,
+        /// With which table.
+        table: &'static str,
+        /// Why.
+        message: String,
+    },
+}
+
+impl From<OpenError> for CopyError {
+    fn from(error: OpenError) -> Self {
+        Self::Open(error.into())
+    }
+}
+
+impl From<PostgresError> for CopyError {
+    fn from(error: PostgresError) -> Self {
+        Self::Open(error.into())
+    }
+}
+
+/// Names the table and what was done with it where a backend failed.
+pub(crate) struct During<'a> {
+    pub(crate) place: &'a str,
+    pub(crate) doing: &'static str,
+    pub(crate) table: &'static str,
+}
+
+impl During<'_> {
+    pub(crate) fn failed(&self, error: &StoreError) -> CopyError {
+        let mut message = error.to_string();
+        // What the database says is at the bottom of the chain.
+        let mut cause = std::error::Error::source(error);
+        while let Some(at) = cause {
+            message = at.to_string();
+            cause = at.source();
+        }
+        CopyError::Failed {
+            place: self.place.to_owned(),
+            doing: self.doing,
+            table: self.table,
+            message,
+        }
+    }
+}
+
+/// Where rows go that are read.
+pub(crate) type Slices = mpsc::Sender<Vec<Row>>;
+
+/// A database that is read from, on one view of it.
+#[async_trait]
+pub(crate) trait Source: Send + Sync {
+    /// Sends all rows of `table`, in an order in which the target numbers what it numbers itself. Ends early
+    /// and without an error when nobody wants them any more.
+    async fn read(&self, table: &'static Table, out: Slices) -> Result<(), CopyError>;
+
+    /// What somebody else on the same database sees held, where that can't be told from how they are named.
+    fn mark(&self) -> Option<i64> {
+        None
+    }
+}
+
+/// An empty database that is filled. Dropped before it is kept, it is as it was.
+#[async_trait]
+pub(crate) trait Target: Source {
+    /// Writes rows of `table`.
+    async fn write(&self, table: &'static Table, rows: Vec<Row>) -> Result<(), CopyError>;
+
+    /// Everything was written: what the database numbers itself goes on from there.
+    async fn filled(&self) -> Result<(), CopyError>;
+
+    /// Keeps what was written, all at once.
+    async fn keep(self: Box<Self>) -> Result<(), CopyError>;
+}
+
+/// How far a copy is, for people who wait.
+#[derive(Clone, Copy, Debug)]
+pub struct CopyProgress {
+    /// Such as "copying".
+    pub doing: &'static str,
+    /// Of which table.
+    pub table: &'static str,
+    /// How many rows, or files, so far.
+    pub count: u64,
+}
+
+/// Hears how far a copy is, often.
+pub type CopyWatch<'a> = &'a (dyn Fn(CopyProgress) + Sync);
+
+/// A table that was copied and found the same in the target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableCopied {
+    /// Its name.
+    pub name: &'static str,
+    /// How many rows it has.
+    pub rows: u64,
+    /// The sum of their SHA-256s, each over typed values, so that it is the same on both kinds of database.
+    pub sum: [u8; 32],
+}
+
+/// What became of the master key that secrets are encrypted with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyCopied {
+    /// It was copied into the target's folder.
+    Copied,
+    /// The target's folder had it already.
+    WasThere,
+    /// Whoever works on the target has to be given it.
+    NotCopied,
+}
+
+/// A source and a target, opened, with nobody else at work on them.
+pub struct Copying {
+    source: Box<dyn Source>,
+    target: Box<dyn Target>,
+    from: CopyPlace,
+    to: CopyPlace,
+    key: KeyCopied,
+}
+
+impl std::fmt::Debug for Copying {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Copying({} to {})", self.from, self.to)
+    }
+}
+
+impl Copying {
+    /// Opens both, and refuses what can't be copied from or to. Changes nothing in the source.
+    ///
+    /// # Errors
+    /// See [`CopyError`].
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub async fn begin(from: &CopyPlace, to: &CopyPlace) -> Result<Self, CopyError> {
+        use place::Kind::{Folder, Server};
+        if let (Some(one), Some(other)) = (from.folder(), to.folder())
+            && let (Ok(one), Ok(other)) = (one.canonicalize(), other.canonicalize())
+            && one == other
+        {
+            return Err(CopyError::Same);
+        }
+        let shown = from.to_string();
+        let source: Box<dyn Source> = match &from.0 {
+            Folder(folder) => Box::new(sqlite::CopySource::open(folder, shown)?),
+            Server(url) => Box::new(postgres::CopySource::open(url, shown).await?),
+        };
+        let key = key_look(&*source, from, to).await?;
+        let shown = to.to_string();
+        let target: Box<dyn Target> = match &to.0 {
+            Folder(folder) => Box::new(sqlite::CopyTarget::open(folder, shown)?),
+            Server(url) => Box::new(postgres::CopyTarget::open(url, shown, source.mark()).await?),
+        };
+        Ok(Self {
+            source,
+            target,
+            from: from.clone(),
+            to: to.clone(),
+            key,
+        })
+    }
+
+    /// Copies every row, reads all of them back from the target, compares, and keeps the target.
+    ///
+    /// # Errors
+    /// See [`CopyError`]. The target is then as it was before.
+    pub async fn database(
+        self,
+        watch: CopyWatch<'_>,
+    ) -> Result<(Vec<TableCopied>, KeyCopied), CopyError> {
+        let mut copied = Vec::new();
+        for table in &TABLES {
+            copied.push((table, self.pour(table, watch).await?));
+        }
+        self.target.filled().await?;
+        let mut report = Vec::new();
+        for (table, expected) in copied {
+            let found = tally(&*self.target, table, watch).await?;
+            if found != expected {
+                return Err(CopyError::Differs {
+                    table: table.name,
+                    expected: expected.rows,
+                    found: found.rows,
+                });
+            }
+            report.push(TableCopied {
+                name: table.name,
+                rows: found.rows,
+                sum: found.sum(),
+            });
+        }
+        if let (KeyCopied::Copied, Some(from), Some(to)) =
+            (self.key, self.from.folder(), self.to.folder())
+        {
+            // Before the database, which is of no use without it.
+            MasterKey::copy(from, to)?;
+        }
+        self.target.keep().await?;
+        Ok((report, self.key))
+    }
+
+    /// Copies the rows of one table.
+    async fn pour(&self, table: &'static Table, watch: CopyWatch<'_>) -> Result<Tally, CopyError> {
+        let (send, mut slices) = mpsc::channel::<Vec<Row>>(SLICES_WAITING);
+        let writing = async move {
+            let mut tally = Tally::default();
+            while let Some(rows) = slices.recv().await {
+                tally.add(table, &rows);
+                self.target.write(table, rows).await?;
+                watch(progress("copying", table, tally));
+            }
+            Ok::<_, CopyError>(tally)
+        };
+        let (written, read) = tokio::join!(writing, self.source.read(table, send));
+        let written = written?;
+        read.map(|()| written)
+    }
+}
+
+/// Counts and sums the rows of one table.
+async fn tally(
+    of: &(impl Source + ?Sized),
+    table: &'static Table,
+    watch: CopyWatch<'_>,
+) -> Result<Tally, CopyError> {
+    let (send, mut slices) = mpsc::channel::<Vec<Row>>(SLICES_WAITING);
+    let counting = async move {
+        let mut tally = Tally::default();
+        while let Some(rows) = slices.recv().await {
+            tally.add(table, &rows);
+            watch(progress("comparing", table, tally));
+        }
+        tally
+    };
+    let (tally, read) = tokio::join!(counting, of.read(table, send));
+    read.map(|()| tally)
+}
+
+fn progress(doing: &'static str, table: &Table, tally: Tally) -> CopyProgress {
+    CopyProgress {
+        doing,
+        table: table.name,
+        count: tally.rows,
+    }
+}
+
+/// What is to become of the master key. The rows need none: what is encrypted is copied as it is.
+async fn key_look(
+    source: &dyn Source,
+    from: &CopyPlace,
+    to: &CopyPlace,
+) -> Result<KeyCopied, CopyError> {
+    let Some(folder) = to.folder() else {
+        return Ok(KeyCopied::NotCopied);
+    };
+    let mut known = None;
+    let (send, mut slices) = mpsc::channel::<Vec<Row>>(SLICES_WAITING);
+    let looking = async {
+        while let Some(rows) = slices.recv().await {
+            for row in rows {
+                if let [Value::Text(name), Value::Bytes(value)] = &row[..]
+                    && name == crate::secrets::KEY_NAME
+                {
+                    known = Some(value.clone());
+                }
+            }
+        }
+    };
+    let ((), read) = tokio::join!(looking, source.read(table("meta"), send));
+    read?;
+    let is_its = |key: &MasterKey| known.as_ref().is_none_or(|known| key.is_known_by(known));
+    if let Some(key) = MasterKey::load(folder)? {
+        if is_its(&key) {
+            return Ok(KeyCopied::WasThere);
+        }
+        return Err(CopyError::OtherKey {
+            folder: folder.to_owned(),
+            source_place: from.to_string(),
+        });
+    }
+    let theirs = from.folder().map(MasterKey::load).transpose()?.flatten();
+    Ok(match theirs {
+        Some(key) if is_its(&key) => KeyCopied::Copied,
+        _ => KeyCopied::NotCopied,
+    })
+}

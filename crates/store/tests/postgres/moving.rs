@@ -1,0 +1,110 @@
+//! A database that is copied from one kind to the other, again and again, in the middle of its life: whatever a
+//! course of deliveries does before, it goes on after as if nothing had been.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use async_trait::async_trait;
+use domain::Source;
+use store::{CopyError, CopyPlace, Copying, Store, TableCopied};
+use tempfile::TempDir;
+use testkit::{Fixture, PostgresDatabase, PostgresServer, model};
+use tokio::sync::Mutex;
+
+use crate::{on_folder, on_server};
+
+/// How many courses are tried: each makes databases and copies them, again and again.
+const COURSES: u32 = 40;
+
+/// Where the data is at the moment.
+enum Place {
+    Folder(TempDir),
+    Server(PostgresDatabase),
+}
+
+impl Place {
+    fn folder() -> Self {
+        Self::Folder(tempfile::tempdir().expect("a temporary folder"))
+    }
+
+    fn server() -> Self {
+        Self::Server(PostgresServer::of_this_process().database())
+    }
+
+    /// An empty one of the other kind.
+    fn other(&self) -> Self {
+        match self {
+            Self::Folder(_) => Self::server(),
+            Self::Server(_) => Self::folder(),
+        }
+    }
+
+    fn said(&self) -> CopyPlace {
+        let text = match self {
+            Self::Folder(folder) => folder.path().display().to_string(),
+            Self::Server(database) => database.url(),
+        };
+        CopyPlace::parse(&text).expect("a place")
+    }
+
+    async fn open(&self, source: Source) -> Store {
+        match self {
+            Self::Folder(folder) => on_folder(folder.path(), source),
+            Self::Server(database) => {
+                on_server(database.url(), store::LeaseClock::Own, source).await
+            }
+        }
+    }
+}
+
+/// Copies all, and answers what the copy says of each table.
+async fn copy(from: &Place, to: &Place) -> Result<Vec<TableCopied>, CopyError> {
+    let copying = Copying::begin(&from.said(), &to.said()).await?;
+    Ok(copying.database(&|_| {}).await?.0)
+}
+
+/// Moves to the other kind of database whenever it is opened again.
+struct Moving {
+    place: Mutex<Option<Place>>,
+    moves: Arc<AtomicU64>,
+}
+
+#[async_trait]
+impl Fixture for Moving {
+    async fn open(&self, source: Source) -> Store {
+        let mut place = self.place.lock().await;
+        let now = match place.take() {
+            None => Place::folder(),
+            Some(before) => {
+                let next = before.other();
+                let there = copy(&before, &next).await.expect("a copy");
+                if let Place::Folder(_) = before {
+                    // And back, which must say the same of every table.
+                    let back = copy(&next, &Place::folder()).await.expect("a copy back");
+                    assert_eq!(there, back);
+                }
+                self.moves.fetch_add(1, Ordering::Relaxed);
+                next
+            }
+        };
+        let store = now.open(source).await;
+        *place = Some(now);
+        store
+    }
+
+    fn is_one_line(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn deliveries_stand_as_they_should_wherever_they_are_moved() {
+    let moves = Arc::new(AtomicU64::new(0));
+    model::check_courses(COURSES, || Moving {
+        place: Mutex::default(),
+        moves: moves.clone(),
+    });
+    assert_ne!(moves.load(Ordering::Relaxed), 0, "nothing was ever moved");
+}
