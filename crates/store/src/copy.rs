@@ -261,12 +261,12 @@ impl Copying {
             Folder(folder) => Box::new(sqlite::CopySource::open(folder, shown)?),
             Server(url) => Box::new(postgres::CopySource::open(url, shown).await?),
         };
-        let key = key_look(&*source, from, to).await?;
         let shown = to.to_string();
         let target: Box<dyn Target> = match &to.0 {
             Folder(folder) => Box::new(sqlite::CopyTarget::open(folder, shown)?),
             Server(url) => Box::new(postgres::CopyTarget::open(url, shown, source.mark()).await?),
         };
+        let key = key_look(&*source, from, to).await?;
         Ok(Self {
             source,
             target,

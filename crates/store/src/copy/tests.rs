@@ -1,6 +1,6 @@
 //! The list of what is copied, against the schemas; and copies that go wrong.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fs, path::Path};
 
 use testkit::PostgresServer;
 use tokio_postgres::NoTls;
@@ -103,4 +103,127 @@ async fn every_table_and_column_of_postgresql_is_copied_or_named_with_a_reason()
         Kind::Json => "jsonb",
     };
     compare(&catalog, &listed(word), &[]);
+}
+
+/// What is done to rows on their way.
+type Alter = fn(&mut Vec<Row>);
+
+/// A target that changes what it is given.
+struct Altering(Box<dyn Target>, Alter);
+
+#[async_trait]
+impl Source for Altering {
+    async fn read(&self, table: &'static Table, out: Slices) -> Result<(), CopyError> {
+        self.0.read(table, out).await
+    }
+}
+
+#[async_trait]
+impl Target for Altering {
+    async fn write(&self, table: &'static Table, mut rows: Vec<Row>) -> Result<(), CopyError> {
+        if table.name == "team" {
+            (self.1)(&mut rows);
+        }
+        self.0.write(table, rows).await
+    }
+
+    async fn filled(&self) -> Result<(), CopyError> {
+        self.0.filled().await
+    }
+
+    async fn keep(self: Box<Self>) -> Result<(), CopyError> {
+        self.0.keep().await
+    }
+}
+
+/// A folder with two teams in it.
+async fn two_teams(folder: &Path) {
+    let key = MasterKey::load_or_create(folder, &source()).unwrap();
+    open_sqlite(SqliteOptions::new(folder, key, source()))
+        .unwrap()
+        .stop()
+        .await;
+    let db = rusqlite::Connection::open(folder.join(DATABASE_FILE)).unwrap();
+    db.execute_batch("INSERT INTO team VALUES (3, 'Blue', 0), (9, 'Red', 1)")
+        .unwrap();
+}
+
+fn place(text: impl AsRef<Path>) -> CopyPlace {
+    CopyPlace::parse(text.as_ref().to_str().unwrap()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_differs_is_not_kept_and_can_be_made_again() {
+    let source = tempfile::tempdir().unwrap();
+    two_teams(source.path()).await;
+    let target = tempfile::tempdir().unwrap();
+    let folder = target.path().join("data");
+    let database = PostgresServer::of_this_process().database();
+    let from = place(source.path());
+    for to in [place(&folder), place(database.url())] {
+        let wrongs: [(Alter, u64); 4] = [
+            (|rows| rows[1][1] = Value::Text("red".to_owned()), 2),
+            (|rows| rows[0][2] = Value::Time(2), 2),
+            (|rows| drop(rows.pop()), 1),
+            (
+                |rows| {
+                    rows.push(vec![
+                        Value::Int(10),
+                        Value::Text(String::new()),
+                        Value::Time(0),
+                    ]);
+                },
+                3,
+            ),
+        ];
+        for (wrong, rows) in wrongs {
+            let mut copying = Copying::begin(&from, &to).await.unwrap();
+            copying.target = Box::new(Altering(copying.target, wrong));
+            let error = copying.database(&|_| {}).await.unwrap_err();
+            assert!(
+                matches!(error, CopyError::Differs { table: "team", expected: 2, found } if found == rows),
+                "{error}"
+            );
+        }
+        if let Some(folder) = to.folder() {
+            let names = fs::read_dir(folder).unwrap();
+            let names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+            assert_eq!(names, ["checkflow.lock"], "nothing of it is left");
+        } else {
+            assert_eq!(database.sql("SELECT count(*) FROM team"), "0");
+        }
+        let copying = Copying::begin(&from, &to).await.unwrap();
+        let (tables, _) = copying.database(&|_| {}).await.unwrap();
+        assert_eq!((tables[2].name, tables[2].rows), ("team", 2));
+    }
+    // The next number is that after the greatest.
+    let next = "INSERT INTO team (name, created_at) VALUES ('Green', now()) RETURNING id";
+    assert_eq!(database.sql(next), "10");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_that_cannot_be_stops_the_copy_and_is_named() {
+    let source = tempfile::tempdir().unwrap();
+    two_teams(source.path()).await;
+    let db = rusqlite::Connection::open(source.path().join(DATABASE_FILE)).unwrap();
+    db.execute_batch(
+        "PRAGMA foreign_keys = OFF;
+        INSERT INTO template_task VALUES (zeroblob(16), 3, x'00', 'A', 0, 1)",
+    )
+    .unwrap();
+    let database = PostgresServer::of_this_process().database();
+    let copying = Copying::begin(&place(source.path()), &place(database.url()))
+        .await
+        .unwrap();
+    let error = copying.database(&|_| {}).await.unwrap_err().to_string();
+    assert!(
+        error.contains("failed while reading the table template_task"),
+        "{error}"
+    );
+    assert!(error.contains("column template_key"), "{error}");
+    assert_eq!(
+        database.sql("SELECT count(*) FROM team"),
+        "0",
+        "all or nothing"
+    );
 }

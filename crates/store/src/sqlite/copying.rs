@@ -53,6 +53,9 @@ impl CopySource {
         let steps = migrations::look(&conn)
             .map_err(|error| migrations::failed(&path, error))?
             .ok_or_else(|| OpenError::NewerSchema(path.clone()))?;
+        if steps.done() == 0 {
+            return Err(CopyError::NothingThere(place));
+        }
         if !steps.outstanding.is_empty() {
             return Err(CopyError::Behind {
                 place,

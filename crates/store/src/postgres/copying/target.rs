@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use tokio_postgres::{
     Client,
     binary_copy::BinaryCopyInWriter,
+    error::SqlState,
     types::{IsNull, Json, ToSql, Type, to_sql_checked},
 };
 use uuid::Uuid;
@@ -61,9 +62,9 @@ impl CopyTarget {
             .batch_execute(&format!("BEGIN; {WITHOUT_LIMITS}"))
             .await
             .map_err(open_failed)?;
-        if !try_lock(&client, LOCK).await? {
-            return Err(CopyError::Busy(place));
-        }
+        // For a moment only: one that was killed may still hold it.
+        let lock = client.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]);
+        lock.await.map_err(|error| busy(error, &place))?;
         if is_worked_on(&client).await? {
             return Err(CopyError::InUse(place));
         }
@@ -79,10 +80,8 @@ impl CopyTarget {
             "LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE",
             names.join(", ")
         );
-        self.client
-            .batch_execute(&lock)
-            .await
-            .map_err(|_| CopyError::Busy(self.place.clone()))?;
+        let locked = self.client.batch_execute(&lock).await;
+        locked.map_err(|error| busy(error, &self.place))?;
         let mut found = Vec::new();
         for table in &TABLES {
             if table.preset {
@@ -115,6 +114,15 @@ impl CopyTarget {
             doing,
             table,
         }
+    }
+}
+
+/// What it means that a lock was not got.
+fn busy(error: tokio_postgres::Error, place: &str) -> CopyError {
+    if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) {
+        CopyError::Busy(place.to_owned())
+    } else {
+        open_failed(error)
     }
 }
 

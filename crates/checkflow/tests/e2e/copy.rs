@@ -1,0 +1,290 @@
+//! `checkflow copy`: a server's data on another database, with nothing lost and nothing told twice that was
+//! settled.
+
+mod refused;
+
+use std::{fs, path::Path};
+
+use serde_json::{Value, json};
+use standardwebhooks::Webhook;
+use tempfile::tempdir;
+use testkit::{Gate, PostgresDatabase, PostgresServer, Received, Receiver, Reply};
+use tokio::process::Command;
+
+use crate::support::{Client, Process, Server, checkflow, complaint, json, serve, team_and_key};
+
+/// Short waits before each attempt, and many attempts.
+const SCHEDULE: (&str, &str) = (
+    "CHECKFLOW_DELIVERY__SCHEDULE",
+    r#"["0s", "300ms", "300ms", "300ms", "300ms", "1h"]"#,
+);
+const SCAN: (&str, &str) = ("CHECKFLOW_DELIVERY__SCAN_INTERVAL", "50ms");
+
+fn database() -> PostgresDatabase {
+    PostgresServer::of_this_process().database()
+}
+
+/// A server on the folder, with its database there or elsewhere.
+async fn server(folder: &Path, database: Option<&str>) -> Server {
+    let mut command: Command = serve(folder, "127.0.0.0/8");
+    command.envs([SCHEDULE, SCAN]);
+    if let Some(url) = database {
+        command.args(["--database", url]);
+    }
+    Server::start_by(command).await
+}
+
+/// Copies, and answers what is said of it.
+async fn copy(from: &str, to: &str, more: &[&str]) -> Value {
+    json(&[&["copy", "--json", "--from", from, "--to", to], more].concat()).await
+}
+
+/// How many rows of `table` a copy was about.
+fn rows(copied: &Value, table: &str) -> u64 {
+    let tables = copied["tables"].as_array().unwrap();
+    let found = tables.iter().find(|found| found["table"] == table).unwrap();
+    found["rows"].as_u64().unwrap()
+}
+
+/// What is on its way when the server is killed, and who is to hear of it.
+struct Scene {
+    template: Value,
+    receiver: Receiver,
+    /// A path, and the subscription that sends there.
+    lanes: Vec<(&'static str, Value)>,
+    file: Value,
+    key: Value,
+}
+
+impl Scene {
+    /// Makes three checklists, told to a receiver that takes them, one that is broken, one that never
+    /// answers and one that is gone, and uploads a file.
+    async fn begin(folder: &Path, server: &Server) -> Self {
+        let (_, key) = team_and_key(folder).await;
+        let client = Client::new(server.address, &key);
+        let receiver = Receiver::start().await;
+        let never = Gate::closed();
+        receiver.always("/broken", Reply::status(503));
+        receiver.always("/hung", Reply::ok().after(&never));
+        receiver.always("/gone", Reply::status(410));
+        let template = client.template().await;
+        let scope = format!("templateKey={}", template["templateKey"].as_str().unwrap());
+        let mut lanes = Vec::new();
+        for path in ["/taken", "/broken", "/hung", "/gone"] {
+            let subscription = client
+                .subscribe("new_checklist", &scope, &receiver.url(path))
+                .await;
+            lanes.push((path, subscription));
+        }
+        let mut scene = Self {
+            template,
+            receiver,
+            lanes,
+            file: Value::Null,
+            key,
+        };
+        let list = client.checklist(&scene.template, "January").await;
+        let field = &list["tasks"][0]["fields"][0]["taskContentID"];
+        let stored = client.upload(field, "\"a scan\"").await;
+        assert_eq!(stored.status, 200, "{}", stored.body);
+        scene.file = stored.body;
+        for name in ["February", "March"] {
+            client.checklist(&scene.template, name).await;
+        }
+        let told = |path: &str, all: &[Received]| all.iter().filter(|it| it.path() == path).count();
+        let underway = |all: &[Received]| {
+            told("/taken", all) == 3 && told("/broken", all) > 0 && told("/hung", all) == 3
+        };
+        scene
+            .receiver
+            .wait_until("all is under way", underway)
+            .await;
+        scene
+    }
+
+    /// Fails unless the file can be had, byte for byte.
+    async fn download(&self, client: &Client) {
+        let key = self.file["fileKey"].as_str().unwrap();
+        let path = format!("/api/checklist/file?fileKey={key}");
+        assert_eq!(client.done("GET", &path, &Value::Null).await, "a scan");
+    }
+
+    /// Fails unless the receiver at `path` was told of `count` checklists, each verified with the secret that
+    /// the subscription began with and numbered without a gap.
+    fn account(&self, path: &str, count: usize) {
+        let (_, subscription) = self.lanes.iter().find(|(of, _)| *of == path).unwrap();
+        let secret = Webhook::new(subscription["secret"].as_str().unwrap()).unwrap();
+        let all = self.receiver.requests_to(path);
+        let mut told: Vec<(u64, Value)> = Vec::new();
+        for webhook in &all {
+            secret.verify(&webhook.body, &webhook.headers).unwrap();
+            let sequence = webhook.header("checkflow-sequence").unwrap();
+            told.push((
+                sequence.parse().unwrap(),
+                webhook.json()["data"]["checklistName"].clone(),
+            ));
+        }
+        told.sort_by_key(|(sequence, _)| *sequence);
+        told.dedup();
+        let numbers: Vec<u64> = told.iter().map(|(sequence, _)| *sequence).collect();
+        let expected: Vec<u64> = (1..=count as u64).collect();
+        assert_eq!(numbers, expected, "{path}: {told:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_on_the_way_to_postgresql_and_back() {
+    let folder = tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let before = server(folder.path(), None).await;
+    let scene = Scene::begin(folder.path(), &before).await;
+    before.process.kill().await;
+    let database = database();
+    let url = database.url();
+    let there = copy(data, &url, &[]).await;
+    assert_eq!(
+        (rows(&there, "delivery"), rows(&there, "file")),
+        (10, 1),
+        "{there}"
+    );
+    assert_eq!(there["files"], Value::Null, "they stay where they are");
+
+    // On PostgreSQL: what waited is sent, and what was cut short is sent again.
+    for path in ["/broken", "/hung"] {
+        scene.receiver.always(path, Reply::ok());
+    }
+    let on_postgres = server(folder.path(), Some(&url)).await;
+    let client = Client::new(on_postgres.address, &scene.key);
+    scene.download(&client).await;
+    client.checklist(&scene.template, "April").await;
+    client.wait_settled().await;
+    for path in ["/taken", "/broken", "/hung"] {
+        scene.account(path, 4);
+    }
+    assert_eq!(
+        scene.receiver.requests_to("/gone").len(),
+        1,
+        "it is over for good"
+    );
+    let again = scene.receiver.requests_to("/hung");
+    let second = |webhook: &Received| webhook.header("checkflow-attempt") == Some("2");
+    assert!(
+        again.iter().any(second),
+        "what was cut short counts: {again:?}"
+    );
+    let (team, _) = team_and_key_on(folder.path(), &url).await;
+    assert_eq!(team, 2, "numbers go on");
+    let log = "/api/web-hook/deliveries?limit=100";
+    let known = client.done("GET", log, &Value::Null).await;
+    // Cut short again, on the way back.
+    let never = Gate::closed();
+    let told = scene.receiver.requests_to("/hung").len();
+    scene.receiver.always("/hung", Reply::ok().after(&never));
+    client.checklist(&scene.template, "May").await;
+    let hangs = |all: &[Received]| all.iter().filter(|it| it.path() == "/hung").count() > told;
+    scene.receiver.wait_until("it hangs again", hangs).await;
+    on_postgres.process.kill().await;
+
+    // And back, into a folder of its own, which gets the files; PostgreSQL has no key to give.
+    let other = tempdir().unwrap();
+    let back = other.path().join("data");
+    let target = format!("sqlite://{}", back.display());
+    let files = ["--from-files", data];
+    let line = complaint(&[&["copy", "--from", &url, "--to", &target], &files[..]].concat()).await;
+    assert!(line.starts_with("a server works on "), "it may: {line}");
+    database.sql("UPDATE node SET seen_at = now() - interval '11 s'");
+    let home = copy(&url, &target, &files).await;
+    assert_eq!(home["files"]["copied"], 1, "{home}");
+    assert_eq!(home["masterKey"], "notCopied");
+    fs::copy(folder.path().join("master.key"), back.join("master.key")).unwrap();
+    scene.receiver.always("/hung", Reply::ok());
+    let at_home = server(&back, None).await;
+    let client = client.at(at_home.address);
+    scene.download(&client).await;
+    client.checklist(&scene.template, "June").await;
+    client.wait_settled().await;
+    for path in ["/taken", "/broken", "/hung"] {
+        scene.account(path, 6);
+    }
+    let now = client.done("GET", log, &Value::Null).await;
+    let now = now["items"].as_array().unwrap();
+    for delivery in known["items"].as_array().unwrap() {
+        assert!(now.contains(delivery), "{delivery} is not in {now:?}");
+    }
+    at_home.stop().await;
+}
+
+/// Another team and its key, in a database elsewhere.
+async fn team_and_key_on(folder: &Path, url: &str) -> (i64, Value) {
+    let place = [
+        "--data",
+        folder.to_str().unwrap(),
+        "--database",
+        url,
+        "--json",
+    ];
+    let team = json(&[&["team", "create", "--name", "Legal"][..], &place].concat()).await;
+    let id = team["teamId"].as_i64().unwrap();
+    let number = id.to_string();
+    let make = ["key", "create", "--team", &number, "--name", "tests"];
+    (id, json(&[&make[..], &place].concat()).await)
+}
+
+/// Fills a database with so many events that copying them takes a while.
+fn fill(database: &PostgresDatabase) {
+    database.sql(
+        "INSERT INTO team (name, created_at) VALUES ('Finance', now());
+        INSERT INTO event SELECT gen_random_uuid(), 1, 'new_checklist', now(), n, gen_random_uuid(),
+            gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(),
+            decode(repeat(md5(n::text), 60), 'hex') FROM generate_series(1, 15000) n",
+    );
+}
+
+/// A copy on its way.
+fn begun(from: &str, to: &str) -> Process {
+    Process::start(checkflow(&["copy", "--from", from, "--to", to]))
+}
+
+/// Waits until `there` is, of a copy that is to be killed before its end.
+async fn amid(copying: &mut Process, there: impl Fn() -> bool) {
+    let until = tokio::time::Instant::now() + testkit::PATIENCE;
+    while !there() {
+        assert!(copying.is_running(), "it ended before it could be killed");
+        assert!(tokio::time::Instant::now() < until, "it never came so far");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_is_killed_leaves_nothing_and_is_made_again() {
+    let (one, two) = (database(), database());
+    let migrated = json(&["migrate", "--json", "--database", &one.url()]).await;
+    assert_eq!(migrated["outstanding"], json!([]));
+    fill(&one);
+    let parent = tempdir().unwrap();
+    let folder = parent.path().join("data");
+    let data = folder.to_str().unwrap();
+
+    let mut copying = begun(&one.url(), data);
+    let draft = folder.join("checkflow.db.copying");
+    let large = || fs::metadata(&draft).is_ok_and(|found| found.len() > 4 << 20);
+    amid(&mut copying, large).await;
+    copying.kill().await;
+    assert!(draft.exists() && !folder.join("checkflow.db").exists());
+    let into_folder = copy(&one.url(), data, &[]).await;
+    assert_eq!(rows(&into_folder, "event"), 15_000);
+    assert!(
+        !draft.exists(),
+        "nothing is left of the one that was killed"
+    );
+
+    let mut copying = begun(data, &two.url());
+    let writing = "SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND query LIKE 'COPY event %'";
+    amid(&mut copying, || two.sql(writing) == "1").await;
+    copying.kill().await;
+    // A server would find it empty, and so does the next copy, once the killed one is gone.
+    let into_server = copy(data, &two.url(), &[]).await;
+    assert_eq!(into_server["tables"], into_folder["tables"]);
+    assert_eq!(two.sql("SELECT count(*) FROM event"), "15000");
+}
