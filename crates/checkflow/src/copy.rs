@@ -43,13 +43,14 @@ struct Done {
 async fn copy(args: &CopyArgs, from: &CopyPlace, to: &CopyPlace) -> anyhow::Result<Done> {
     let told = Mutex::new(Instant::now());
     let watch = |progress: CopyProgress| tell(&told, progress);
-    let copying = Copying::begin(from, to).await?;
+    let mut copying = Copying::begin(from, to).await?;
     // First, because they are what may be found wanting, and what need not be done twice.
     let files = match folders(args, from, to) {
         None => None,
         Some((source, target)) => {
-            let (source, target) = (FileStore::open(&source)?, FileStore::open(&target)?);
-            Some(copying.files(&source, &target, &watch).await?)
+            let source = source.map(|source| FileStore::open(&source)).transpose()?;
+            let target = FileStore::open(&target)?;
+            Some(copying.files(source.as_ref(), &target, &watch).await?)
         }
     };
     let (tables, key) = copying.database(&watch).await?;
@@ -57,11 +58,20 @@ async fn copy(args: &CopyArgs, from: &CopyPlace, to: &CopyPlace) -> anyhow::Resu
 }
 
 /// Between which folders files are copied. Where only the target is known, they are to be there already.
-fn folders(args: &CopyArgs, from: &CopyPlace, to: &CopyPlace) -> Option<(PathBuf, PathBuf)> {
+fn folders(
+    args: &CopyArgs,
+    from: &CopyPlace,
+    to: &CopyPlace,
+) -> Option<(Option<PathBuf>, PathBuf)> {
     let target = args.to_files.as_deref().or(to.folder());
     let target = target.filter(|_| !args.no_files)?;
     let source = args.from_files.as_deref().or(from.folder());
-    Some((source.unwrap_or(target).to_owned(), target.to_owned()))
+    let is_same = |source: &&Path| {
+        let (one, other) = (source.canonicalize(), target.canonicalize());
+        one.is_ok_and(|one| other.is_ok_and(|other| one == other))
+    };
+    let source = source.filter(|source| !is_same(source));
+    Some((source.map(Path::to_owned), target.to_owned()))
 }
 
 /// Says how far it is on standard error, now and then.

@@ -30,6 +30,10 @@ use tables::table;
 /// Slices that wait to be written at most.
 const SLICES_WAITING: usize = 2;
 
+/// The mark by which a database knows its files from those of another, a row of `meta`. Files that are copied
+/// elsewhere have none there: the first server takes them for its own.
+const FILES_MARK: &str = "files";
+
 /// Why nothing was copied. Each is one line that says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
@@ -232,6 +236,8 @@ pub struct Copying {
     from: CopyPlace,
     to: CopyPlace,
     key: KeyCopied,
+    /// Whether the files are elsewhere from now on.
+    files_moved: bool,
 }
 
 impl std::fmt::Debug for Copying {
@@ -273,6 +279,7 @@ impl Copying {
             from: from.clone(),
             to: to.clone(),
             key,
+            files_moved: false,
         })
     }
 
@@ -315,12 +322,19 @@ impl Copying {
         Ok((report, self.key))
     }
 
+    /// Whether a row is of no meaning in the target.
+    fn leaves_out(&self, table: &Table, row: &Row) -> bool {
+        let mark = Value::Text(FILES_MARK.to_owned());
+        self.files_moved && table.name == "meta" && row.first() == Some(&mark)
+    }
+
     /// Copies the rows of one table.
     async fn pour(&self, table: &'static Table, watch: CopyWatch<'_>) -> Result<Tally, CopyError> {
         let (send, mut slices) = mpsc::channel::<Vec<Row>>(SLICES_WAITING);
         let writing = async move {
             let mut tally = Tally::default();
-            while let Some(rows) = slices.recv().await {
+            while let Some(mut rows) = slices.recv().await {
+                rows.retain(|row| !self.leaves_out(table, row));
                 tally.add(table, &rows);
                 self.target.write(table, rows).await?;
                 watch(progress("copying", table, tally));

@@ -102,6 +102,16 @@ impl Scene {
         scene
     }
 
+    /// Makes a checklist, and waits until it is told to the receiver that never answers.
+    async fn hang(&self, client: &Client, name: &str) {
+        let told = self.receiver.requests_to("/hung").len();
+        let never = Reply::ok().after(&Gate::closed());
+        self.receiver.always("/hung", never);
+        client.checklist(&self.template, name).await;
+        let hangs = |all: &[Received]| all.iter().filter(|it| it.path() == "/hung").count() > told;
+        self.receiver.wait_until("it hangs again", hangs).await;
+    }
+
     /// Fails unless the file can be had, byte for byte.
     async fn download(&self, client: &Client) {
         let key = self.file["fileKey"].as_str().unwrap();
@@ -172,17 +182,11 @@ async fn nothing_is_lost_on_the_way_to_postgresql_and_back() {
         again.iter().any(second),
         "what was cut short counts: {again:?}"
     );
-    let (team, _) = team_and_key_on(folder.path(), &url).await;
-    assert_eq!(team, 2, "numbers go on");
+    assert_eq!(second_team(folder.path(), &url).await, 2, "numbers go on");
     let log = "/api/web-hook/deliveries?limit=100";
     let known = client.done("GET", log, &Value::Null).await;
     // Cut short again, on the way back.
-    let never = Gate::closed();
-    let told = scene.receiver.requests_to("/hung").len();
-    scene.receiver.always("/hung", Reply::ok().after(&never));
-    client.checklist(&scene.template, "May").await;
-    let hangs = |all: &[Received]| all.iter().filter(|it| it.path() == "/hung").count() > told;
-    scene.receiver.wait_until("it hangs again", hangs).await;
+    scene.hang(&client, "May").await;
     on_postgres.process.kill().await;
 
     // And back, into a folder of its own, which gets the files; PostgreSQL has no key to give.
@@ -207,27 +211,23 @@ async fn nothing_is_lost_on_the_way_to_postgresql_and_back() {
         scene.account(path, 6);
     }
     let now = client.done("GET", log, &Value::Null).await;
-    let now = now["items"].as_array().unwrap();
-    for delivery in known["items"].as_array().unwrap() {
-        assert!(now.contains(delivery), "{delivery} is not in {now:?}");
+    let listed = |log: &Value| log["items"].as_array().unwrap().clone();
+    for delivery in listed(&known) {
+        assert!(
+            listed(&now).contains(&delivery),
+            "{delivery} is not in {now}"
+        );
     }
     at_home.stop().await;
 }
 
-/// Another team and its key, in a database elsewhere.
-async fn team_and_key_on(folder: &Path, url: &str) -> (i64, Value) {
-    let place = [
-        "--data",
-        folder.to_str().unwrap(),
-        "--database",
-        url,
-        "--json",
-    ];
-    let team = json(&[&["team", "create", "--name", "Legal"][..], &place].concat()).await;
-    let id = team["teamId"].as_i64().unwrap();
-    let number = id.to_string();
-    let make = ["key", "create", "--team", &number, "--name", "tests"];
-    (id, json(&[&make[..], &place].concat()).await)
+/// The number of another team, made in a database elsewhere.
+async fn second_team(folder: &Path, url: &str) -> i64 {
+    let data = folder.to_str().unwrap();
+    let place = ["--data", data, "--database", url, "--json"];
+    let make = ["team", "create", "--name", "Legal"];
+    let team = json(&[&make[..], &place].concat()).await;
+    team["teamId"].as_i64().unwrap()
 }
 
 /// Fills a database with so many events that copying them takes a while.

@@ -21,13 +21,14 @@ pub struct FilesCopied {
 
 impl Copying {
     /// Copies every file that has a row from one place to another, but for those that are there as they
-    /// should be.
+    /// should be. The database is copied after it, and goes on with the files in the other place. Where there is
+    /// none to copy from, all have to be there.
     ///
     /// # Errors
     /// [`CopyError::File`] for the first that is not there, or not what its row says.
     pub async fn files(
-        &self,
-        from: &FileStore,
+        &mut self,
+        from: Option<&FileStore>,
         to: &FileStore,
         watch: CopyWatch<'_>,
     ) -> Result<FilesCopied, CopyError> {
@@ -37,7 +38,7 @@ impl Copying {
             while let Some(rows) = slices.recv().await {
                 for row in &rows {
                     let (key, stored) = told(row);
-                    let copied = copy(from, to, key, stored).await;
+                    let copied = copy(from.unwrap_or(to), to, key, stored).await;
                     let copied = copied.map_err(|wrong| CopyError::File {
                         key,
                         size: stored.size,
@@ -60,7 +61,9 @@ impl Copying {
         };
         let (done, read) = tokio::join!(copying, self.source.read(table("file"), send));
         let done = done?;
-        read.map(|()| done)
+        read?;
+        self.files_moved = from.is_some();
+        Ok(done)
     }
 }
 

@@ -116,7 +116,11 @@ pub(crate) fn table(name: &str) -> &'static Table {
 
 /// Tables that are not copied, and why.
 #[cfg(test)]
-pub(crate) const NOT_COPIED: [(&str, &str); 2] = [
+pub(crate) const NOT_COPIED: [(&str, &str); 3] = [
+    (
+        "chore",
+        "which server does at the moment what one does at a time",
+    ),
     ("node", "who is alive on this database at the moment"),
     ("schema_step", "how this database came to its schema"),
 ];
