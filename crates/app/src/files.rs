@@ -17,6 +17,9 @@ use crate::{
 /// How long bytes without a row are kept, so that an upload under way is never taken for one that
 /// was given up.
 const ORPHAN_AGE: Duration = Duration::from_hours(24);
+/// How long an upload may take. Its bytes may be as old as its beginning when their row is written, and must not be taken
+/// for ones that nobody has a row for.
+const UPLOAD_TIME_MAX: Duration = Duration::from_hours(12);
 /// Objects looked at in one step of the sweep.
 const SWEEP_BATCH: usize = 500;
 /// Longest media type that is kept; a longer one is not one.
@@ -49,10 +52,15 @@ impl App {
         E: std::error::Error + Send + Sync + 'static,
     {
         self.query(caller, MayUpload(upload.field)).await?;
+        let begun = self.source().now();
         let key = FileKey::new(self.source().uuid());
         let max = self.limits().file_bytes_max;
         let stored = self.files().put(key, bytes, max).await;
         let stored = stored.map_err(|error| files_failed("storing a file", error))?;
+        if self.source().now().since(begun) > UPLOAD_TIME_MAX {
+            let _ = self.files().delete(key).await;
+            return Err(AppError::UploadInterrupted);
+        }
         let row = self
             .change(
                 caller,

@@ -6,7 +6,7 @@ use app::{App, Caller, Limits, Parts, PutTemplate, create_key, create_team};
 use domain::{AddressPolicy, PublicUrl, Resolver, TemplateDocument};
 use serde_json::Value;
 use store::{FileStore, MasterKey, SqliteOptions, StatementCount, Store, open_sqlite};
-use testkit::{TestLanes, test_source};
+use testkit::{TestClock, TestLanes, test_source};
 
 struct Nowhere;
 
@@ -26,13 +26,15 @@ pub(crate) struct Bench {
     pub(crate) caller: Caller,
     pub(crate) lanes: Arc<TestLanes>,
     pub(crate) statements: StatementCount,
+    pub(crate) clock: TestClock,
+    pub(crate) files: FileStore,
     _folder: tempfile::TempDir,
 }
 
 impl Bench {
     pub(crate) async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (source, _) = test_source();
+        let (source, clock) = test_source();
         let key = MasterKey::from_text("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap();
         let options = SqliteOptions::new(folder.path(), key, source.clone());
         let statements = options.statements.clone();
@@ -43,9 +45,10 @@ impl Bench {
         let team = create_team(&store, &source, "Accounting").await.unwrap().id;
         let made = create_key(&store, &source, team, "Scanner").await.unwrap();
         let caller = Caller::key(made.secret.reveal());
+        let files = FileStore::open(folder.path()).unwrap();
         let app = App::new(Parts {
             store: store.clone(),
-            files: FileStore::open(folder.path()).unwrap(),
+            files: files.clone(),
             source,
             public_url: PublicUrl::new("https://checks.example.com").unwrap(),
             policy: AddressPolicy::new(&["127.0.0.0/8"]).unwrap(),
@@ -58,6 +61,8 @@ impl Bench {
             caller,
             lanes,
             statements,
+            clock,
+            files,
             _folder: folder,
         }
     }

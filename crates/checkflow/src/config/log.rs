@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What is logged when nobody says. That the schema was made is no news to an operator.
-const FILTER_DEFAULT: &str = "info,rusqlite_migration=warn";
+/// What is logged when nobody says. That the schema was made is no news to an operator, nor is
+/// each request to the object store that is sent again: one that fails for good is told where it is handled.
+const FILTER_DEFAULT: &str = "info,object_store=warn,rusqlite_migration=warn";
 
 /// How the log is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

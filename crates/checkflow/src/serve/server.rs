@@ -14,7 +14,7 @@ use api::{ApiSettings, NotReady, ReadyProbe};
 use app::{App, Parts};
 use delivery::{Engine, SystemResolver};
 use domain::{PublicUrl, Source};
-use store::Store;
+use store::{FileStore, Store};
 use tokio::{
     net::TcpListener,
     task::JoinHandle,
@@ -39,6 +39,8 @@ pub(crate) struct Server {
     address: SocketAddr,
     public_url: PublicUrl,
     store: Store,
+    /// None where others answer.
+    files: Option<FileStore>,
     /// None where others send.
     engine: Option<Arc<Engine>>,
     http: HttpServer,
@@ -119,6 +121,7 @@ impl Server {
             address,
             public_url,
             store,
+            files: opened.files.clone(),
             engine,
             http,
             background,
@@ -153,6 +156,10 @@ impl Server {
         if let Some(engine) = &self.engine {
             // It ends in the store's time too, should the store be what hangs.
             let _ = timeout_at(begun + STOP_WITHIN, engine.stop(left)).await;
+        }
+        if let Some(files) = &self.files {
+            // What uploads that were cut off left in a bucket is taken back.
+            let _ = timeout_at(begun + STOP_WITHIN, files.settle()).await;
         }
         let closed = timeout_at(begun + STOP_WITHIN, self.store.stop()).await;
         if closed.is_err() {

@@ -8,17 +8,4 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
-mod copy;
-mod demo;
-mod disk;
-mod folder;
-mod hostile;
-mod isolation;
-mod kill;
-mod life;
-mod migrate;
-mod refusals;
-mod restart;
-mod roles;
-mod support;
-mod sync;
+mod bucket;

@@ -70,6 +70,26 @@ impl Client {
     }
 
     async fn exchange(&self, method: &str, path: &str, body: &Value) -> Result<Answer, Broken> {
+        let (head, bytes) = self.raw(method, path, body).await?;
+        // What is no JSON (a page for people) is as good as nothing here.
+        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        let status = head.status.as_u16();
+        Ok(Answer { status, body })
+    }
+
+    /// Asks for a file, and answers what comes with it and what it holds.
+    pub(crate) async fn download(&self, file: &Value) -> (http::response::Parts, Bytes) {
+        let path = format!("/api/checklist/file?fileKey={}", file.as_str().unwrap());
+        let answer = timeout(PATIENCE * 2, self.raw("GET", &path, &Value::Null)).await;
+        answer.expect("an answer comes").unwrap()
+    }
+
+    async fn raw(
+        &self,
+        method: &str,
+        path: &str,
+        body: &Value,
+    ) -> Result<(http::response::Parts, Bytes), Broken> {
         let stream = TcpStream::connect(self.address).await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
@@ -88,11 +108,8 @@ impl Client {
             .body(Full::new(bytes))
             .unwrap();
         let answer = sender.send_request(request).await?;
-        let status = answer.status().as_u16();
-        let bytes = answer.into_body().collect().await?.to_bytes();
-        // What is no JSON (a page for people) is as good as nothing here.
-        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        Ok(Answer { status, body })
+        let (head, body) = answer.into_parts();
+        Ok((head, body.collect().await?.to_bytes()))
     }
 
     /// Asks again and again until the answer has this status.

@@ -1,0 +1,210 @@
+//! Files in an S3-compatible store that several nodes share.
+
+use serde_json::{Value, json};
+use tempfile::{TempDir, tempdir};
+use testkit::{PostgresDatabase, PostgresServer, S3Fault, S3Server};
+use tokio::process::Command;
+
+use crate::support::{Client, Server, checkflow, complaint_of, serve};
+
+/// What all nodes encrypt secrets with.
+const KEY: (&str, &str) = (
+    "CHECKFLOW_STORE__MASTER_KEY",
+    "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+);
+
+/// A database and a bucket, on which nodes are started that share even the folder.
+struct Stage {
+    database: PostgresDatabase,
+    bucket: S3Server,
+    folder: TempDir,
+}
+
+impl Stage {
+    fn new() -> Self {
+        Self {
+            database: PostgresServer::of_this_process().database(),
+            bucket: S3Server::start(),
+            folder: tempdir().unwrap(),
+        }
+    }
+
+    /// A node whose files are where `prefix` says.
+    fn node(&self, prefix: &str) -> Command {
+        let mut command = self.node_with_folder(self.folder.path());
+        command.args(["--files", &self.bucket.location(prefix)]);
+        command.envs(self.bucket.variables());
+        command
+    }
+
+    fn node_with_folder(&self, folder: &std::path::Path) -> Command {
+        let mut command = serve(folder, "127.0.0.0/8");
+        let url = self.database.url();
+        command.args(["--database", &url]).env(KEY.0, KEY.1);
+        command
+    }
+
+    /// A client of a new team, with a checklist.
+    async fn client(&self, server: &Server) -> (Client, Value) {
+        let url = self.database.url();
+        let tool = async |args: &[&str]| -> Value {
+            let mut command = checkflow(args);
+            let data = self.folder.path().to_str().unwrap();
+            command.args(["--data", data, "--database", &url, "--json"]);
+            let output = command.env(KEY.0, KEY.1).output().await.unwrap();
+            assert!(output.status.success(), "{output:?}");
+            serde_json::from_slice(&output.stdout).unwrap()
+        };
+        let team = tool(&["team", "create", "--name", "Finance"]).await;
+        let id = team["teamId"].to_string();
+        let key = tool(&["key", "create", "--team", &id, "--name", "tests"]).await;
+        let client = Client::new(server.address, &key);
+        let template = client.template().await;
+        let list = client.checklist(&template, "Invoice").await;
+        (client, list)
+    }
+}
+
+/// The control of a checklist that takes files.
+fn field(list: &Value) -> &Value {
+    &list["tasks"][0]["fields"][0]["taskContentID"]
+}
+
+#[tokio::test]
+async fn what_one_node_takes_in_another_gives_out() {
+    let stage = Stage::new();
+    let one = Server::start_by(stage.node("checks")).await;
+    let two = Server::start_by(stage.node("checks")).await;
+    let (client, list) = stage.client(&one).await;
+    // One that is put whole, and one that goes up in parts.
+    for text in ["a small file".to_owned(), "0123456789".repeat(600_000)] {
+        let uploaded = client.upload(field(&list), &text).await;
+        assert_eq!(uploaded.status, 200, "{}", uploaded.body);
+        let (head, bytes) = client
+            .at(two.address)
+            .download(&uploaded.body["fileKey"])
+            .await;
+        assert_eq!(head.status, 200);
+        assert!(
+            bytes == text.as_bytes(),
+            "it came out as {} bytes",
+            bytes.len()
+        );
+    }
+    assert_eq!(stage.bucket.objects().len(), 3, "two files and the id");
+    assert_eq!(stage.bucket.parts(), 0);
+    assert!(!stage.folder.path().join("files").exists());
+    one.stop().await;
+    two.stop().await;
+}
+
+#[tokio::test]
+async fn a_node_whose_files_are_elsewhere_is_refused() {
+    let stage = Stage::new();
+    let one = Server::start_by(stage.node("checks")).await;
+    let line = complaint_of(&mut stage.node("misspelt")).await;
+    let place = stage.bucket.location("misspelt");
+    let told = format!("the files of this database are not in {place}: ");
+    assert!(line.starts_with(&told), "{line}");
+    // Nor may it keep them in a folder of its own.
+    let folder = tempdir().unwrap();
+    let line = complaint_of(&mut stage.node_with_folder(folder.path())).await;
+    assert!(
+        line.starts_with("the files of this database are not in "),
+        "{line}"
+    );
+    one.stop().await;
+    // And another database does not get these.
+    let mut other = serve(folder.path(), "127.0.0.0/8");
+    other.args(["--files", &stage.bucket.location("checks")]);
+    let line = complaint_of(other.envs(stage.bucket.variables())).await;
+    assert!(
+        line.contains("holds the files of another database"),
+        "{line}"
+    );
+}
+
+#[tokio::test]
+async fn a_file_store_that_is_away_is_a_503_and_everything_else_goes_on() {
+    let stage = Stage::new();
+    let server = Server::start_by(stage.node("")).await;
+    let (client, list) = stage.client(&server).await;
+    let uploaded = client.upload(field(&list), "kept").await;
+    let key = &uploaded.body["fileKey"];
+    stage.bucket.always(Some(S3Fault::Answer(503)));
+    let refused = client.upload(field(&list), "lost").await;
+    assert_eq!(
+        (refused.status, &refused.body["code"]),
+        (503, &json!("unavailable"))
+    );
+    let (head, _) = client.download(key).await;
+    assert_eq!(head.status, 503);
+    assert_eq!(head.headers["retry-after"], "2");
+    let done = client.complete(&list["tasks"][0]).await;
+    assert_eq!(done.status, 200, "{}", done.body);
+    stage.bucket.always(None);
+    let (head, bytes) = client.download(key).await;
+    assert_eq!((head.status.as_u16(), &bytes[..]), (200, &b"kept"[..]));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_bucket_that_cannot_be_used_is_one_line_that_says_what_to_do() {
+    let bucket = S3Server::start();
+    let folder = tempdir().unwrap();
+    let complaint = async |location: &str, name: &str, value: &str| {
+        let mut command = serve(folder.path(), "127.0.0.0/8");
+        command.args(["--files", location]).envs(bucket.variables());
+        let line = complaint_of(command.env(name, value)).await;
+        for (_, secret) in bucket.variables().iter().skip(3) {
+            assert!(!line.contains(secret), "{line}");
+        }
+        line
+    };
+    let location = bucket.location("");
+    for (location, name, value, expected) in [
+        ("/mnt/files", "X", "", "files.store: it reads s3://BUCKET"),
+        (
+            "s3://no-such-bucket",
+            "X",
+            "",
+            "there is no bucket no-such-bucket; make it",
+        ),
+        (
+            &location,
+            "AWS_ACCESS_KEY_ID",
+            "WRONG",
+            "does not know the key",
+        ),
+        (
+            &location,
+            "AWS_SECRET_ACCESS_KEY",
+            "WRONG",
+            "is not the secret",
+        ),
+        (
+            &location,
+            "AWS_SECRET_ACCESS_KEY",
+            "",
+            "AWS_SECRET_ACCESS_KEY is not; set both",
+        ),
+        (
+            &location,
+            "AWS_ENDPOINT_URL_S3",
+            "http://127.0.0.1:1",
+            "check files.endpoint",
+        ),
+        (
+            &location,
+            "AWS_ENDPOINT_URL_S3",
+            "http://s3.internal",
+            "files.allow_http",
+        ),
+    ] {
+        let line = complaint(location, name, value).await;
+        assert!(line.contains(expected), "{location} {name}={value}: {line}");
+    }
+    let mut command = serve(folder.path(), "127.0.0.0/8");
+    let line = complaint_of(command.args(["--files", "s3://files"])).await;
+    assert!(line.contains("set files.region or AWS_REGION"), "{line}");
+}
