@@ -112,8 +112,12 @@ impl Disk {
     /// Files of uploads, their beginnings included.
     fn uploads(&self) -> usize {
         let folders = fs::read_dir(self.outside().join("files")).unwrap();
+        // Beside them is the id of the files.
+        let folders = folders
+            .map(|folder| folder.unwrap().path())
+            .filter(|path| path.is_dir());
         folders
-            .map(|folder| fs::read_dir(folder.unwrap().path()).unwrap().count())
+            .map(|folder| fs::read_dir(folder).unwrap().count())
             .sum()
     }
 }

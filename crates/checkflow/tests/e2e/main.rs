@@ -9,3 +9,17 @@
 )]
 
 mod bucket;
+mod copy;
+mod demo;
+mod disk;
+mod folder;
+mod hostile;
+mod isolation;
+mod kill;
+mod life;
+mod migrate;
+mod refusals;
+mod restart;
+mod roles;
+mod support;
+mod sync;

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::{Value, json};
 use tempfile::tempdir;
-use testkit::{PostgresDatabase, PostgresServer};
+use testkit::{PostgresDatabase, PostgresServer, S3Server};
 use tokio::task::JoinSet;
 
 use crate::support::{Server, complaint, run, serve, team_and_key};
@@ -72,10 +72,12 @@ async fn servers_that_start_on_an_empty_database_at_once_are_all_ready() {
     let database = database();
     let url = database.url();
     let folders: Vec<_> = (0..AT_ONCE / 2).map(|_| tempdir().unwrap()).collect();
+    let bucket = S3Server::start();
     let mut starting = JoinSet::new();
     for folder in &folders {
         let mut command = serve(folder.path(), "127.0.0.0/8");
-        command.args(["--database", &url]);
+        command.args(["--database", &url, "--files", &bucket.location("")]);
+        command.envs(bucket.variables());
         let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
         command.env("CHECKFLOW_STORE__MASTER_KEY", key);
         starting.spawn(Server::start_by(command));
