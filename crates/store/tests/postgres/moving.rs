@@ -7,10 +7,10 @@ use std::sync::{
 };
 
 use async_trait::async_trait;
-use domain::Source;
+use domain::{EventType, Scope, Source};
 use store::{CopyError, CopyPlace, Copying, Store, TableCopied};
 use tempfile::TempDir;
-use testkit::{Fixture, PostgresDatabase, PostgresServer, model};
+use testkit::{Fixture, PostgresDatabase, PostgresServer, World, model};
 use tokio::sync::Mutex;
 
 use crate::{on_folder, on_server};
@@ -107,4 +107,37 @@ fn deliveries_stand_as_they_should_wherever_they_are_moved() {
         moves: moves.clone(),
     });
     assert_ne!(moves.load(Ordering::Relaxed), 0, "nothing was ever moved");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_postgresql_has_not_numbered_yet_is_numbered_on_the_way() {
+    let moving = Arc::new(Moving {
+        place: Mutex::default(),
+        moves: Arc::default(),
+    });
+    let mut world = World::start(moving.clone()).await;
+    let scene = world.scene().await;
+    let kind = EventType::TaskCompleted;
+    let lane = world.subscribe_to(scene.team, kind, Scope::Team).await.id;
+    world.happen(&scene, kind).await;
+    // To PostgreSQL, where nothing is read of what happens next, and nothing sent.
+    world.reopen().await;
+    let mut events = Vec::new();
+    for _ in 0..3 {
+        events.push(world.happen(&scene, kind).await.id);
+    }
+    if let Some(Place::Server(database)) = &*moving.place.lock().await {
+        let unnumbered = "SELECT count(*) FROM delivery WHERE sequence IS NULL";
+        assert_eq!(database.sql(unnumbered), "3");
+    } else {
+        panic!("it is not on PostgreSQL");
+    }
+    world.reopen().await;
+    events.push(world.happen(&scene, kind).await.id);
+    let taken = world.take(lane, 10).await;
+    let numbers: Vec<_> = taken.iter().map(|leased| leased.sequence).collect();
+    assert_eq!(numbers, [1, 2, 3, 4, 5]);
+    let in_order = taken.iter().skip(1).map(|leased| leased.event);
+    assert!(in_order.eq(events), "in the order in which they happened");
+    world.finish().await;
 }

@@ -167,7 +167,9 @@ async fn a_file_that_is_missing_or_damaged_stops_the_copy() {
     assert!(!to.join("checkflow.db").exists() && !path(&to, &files[1]).exists());
     // What was copied is found, and what is damaged there is copied anew.
     fs::write(&second, &bytes).unwrap();
-    fs::write(path(&to, &files[1]), "\"tow\"").ok();
+    let there = path(&to, &files[1]);
+    fs::create_dir_all(there.parent().unwrap()).unwrap();
+    fs::write(there, "\"tow\"").unwrap();
     let copied = copy(data, shown, &[]).await;
     let files_told = |copied: &Value| {
         (
