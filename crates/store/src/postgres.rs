@@ -3,6 +3,7 @@
 //! Opened by the binary, and by tests. What the statements are is in the file of each kind of data, side by
 //! side with the twin for SQLite; how what is committed reaches the delivery engine is in `hints`.
 
+mod address;
 mod asking;
 mod checklists;
 mod chores;
@@ -15,6 +16,8 @@ mod marks;
 mod migrations;
 mod nodes;
 mod open;
+mod promises;
+mod refusal;
 mod subscriptions;
 mod teams;
 mod templates;

@@ -67,6 +67,11 @@ impl PostgresServer {
         SERVER.get_or_init(|| Self::start(&PostgresSetup::default()))
     }
 
+    /// Its port, on loopback.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Makes an empty database.
     pub fn database(&'static self) -> PostgresDatabase {
         static NUMBER: AtomicU32 = AtomicU32::new(0);

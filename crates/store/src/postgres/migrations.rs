@@ -3,7 +3,7 @@
 //! Each step and the note that it was done commit together, under a lock that all nodes ask for, so that
 //! several which start at once migrate once.
 
-use tokio_postgres::{Client, Error, GenericClient};
+use tokio_postgres::{Client, Error, GenericClient, Row};
 
 use super::open::{failed, lone_client, version_check};
 use crate::{
@@ -38,7 +38,7 @@ pub(crate) async fn schema(
 /// How far the schema is, without changing anything; none if a newer program has been here.
 pub(super) async fn look(client: &impl GenericClient) -> Result<Option<SchemaSteps>, Error> {
     let sql = "SELECT to_regclass('schema_step') IS NOT NULL";
-    let known: bool = client.query_one(sql, &[]).await?.try_get(0)?;
+    let known: bool = one(client, sql).await?.try_get(0)?;
     let done = if known { steps_done(client).await? } else { 0 };
     Ok(steps_of(STEPS, done))
 }
@@ -71,6 +71,12 @@ pub(super) async fn migrate(client: &mut Client) -> Result<Option<SchemaSteps>, 
 
 async fn steps_done(client: &impl GenericClient) -> Result<usize, Error> {
     let sql = "SELECT coalesce(max(number), 0) FROM schema_step";
-    let done: i64 = client.query_one(sql, &[]).await?.try_get(0)?;
+    let done: i64 = one(client, sql).await?.try_get(0)?;
     Ok(usize::try_from(done).unwrap_or(usize::MAX))
+}
+
+/// The one row that `sql` answers, asked for whole: what is prepared is not there in the next transaction where a
+/// pooler stands between.
+async fn one(client: &impl GenericClient, sql: &str) -> Result<Row, Error> {
+    client.query_typed_one(sql, &[]).await
 }

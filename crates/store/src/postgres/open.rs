@@ -1,6 +1,6 @@
 //! Opening: the address, the pools, the schema and the master key.
 
-use std::{fs::File, str::FromStr as _, time::Duration};
+use std::{fs::File, path::PathBuf, str::FromStr as _, time::Duration};
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use domain::Source;
@@ -10,7 +10,15 @@ use tokio_postgres::{
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::{Postgres, Server, migrations::migrate, tls::encryption, tx::Core};
+use super::{
+    Postgres, Server,
+    address::Address,
+    migrations::migrate,
+    promises::begin_write,
+    refusal::{host, reason, refusal},
+    tls::encryption,
+    tx::Core,
+};
 use crate::{MasterKey, StatementCount, Store, secrets::KEY_NAME};
 
 /// Connections for what is done beside units of work: leasing what was committed, and numbering.
@@ -107,12 +115,81 @@ pub enum PostgresError {
          postgres://user:password@host:port/name"
     )]
     BadUrl(String),
-    /// There is no way to it, or it does not let us in.
+    /// There is no way to it.
     #[error("the database at {host} can't be reached: {message}")]
     Unreachable {
         /// Where it was looked for.
         host: String,
         /// What came back.
+        message: String,
+    },
+    /// It does not know the user, or not the password.
+    #[error(
+        "the database at {host} does not let us in: {message}; look at the user and the password in its address, \
+         and at the server's pg_hba.conf"
+    )]
+    NotLetIn {
+        /// Where it is.
+        host: String,
+        /// What it says.
+        message: String,
+    },
+    /// There is no such database on the server.
+    #[error(
+        "the server at {host} has no database \"{database}\"; make it with `createdb`, or name another"
+    )]
+    NoDatabase {
+        /// Where it is.
+        host: String,
+        /// What was asked for.
+        database: String,
+    },
+    /// As many are connected as it takes.
+    #[error(
+        "the database at {host} takes no more connections: {message}; raise its max_connections, or lower \
+         store.connections"
+    )]
+    NoRoom {
+        /// Where it is.
+        host: String,
+        /// What it says.
+        message: String,
+    },
+    /// Its certificate is not one that is trusted, or of another host.
+    #[error(
+        "the database at {host} is not trusted: {message}; name its host as its certificate does, and the file of \
+         its authority with ?sslrootcert=FILE at the end of its address"
+    )]
+    Untrusted {
+        /// Where it is.
+        host: String,
+        /// What is wrong with the certificate.
+        message: String,
+    },
+    /// It speaks no TLS.
+    #[error(
+        "the database at {host} does not encrypt; turn ssl on there, or put ?sslmode=disable at the end of its \
+         address if nobody can listen on the way"
+    )]
+    NotEncrypted {
+        /// Where it is.
+        host: String,
+    },
+    /// It is a standby.
+    #[error(
+        "the database at {host} is a standby that takes no writes; name the primary, or all hosts, separated by \
+         commas"
+    )]
+    OnlyReads {
+        /// Where it is.
+        host: String,
+    },
+    /// The file with the authorities can't be used.
+    #[error("the file {} (sslrootcert) has no certificate of an authority: {message}", path.display())]
+    BadAuthorities {
+        /// The file.
+        path: PathBuf,
+        /// Why.
         message: String,
     },
     /// It is older than what is tested with.
@@ -159,12 +236,11 @@ pub(super) async fn open(
     let (config, tls) = reached_by(&options.url, limits)?;
     let side = pool(&config, &tls, SIDE_CONNECTIONS, limits)?;
     let pool = pool(&config, &tls, limits.connections, limits)?;
-    let mut conn = pool
-        .get()
-        .await
-        .map_err(|error| unreachable(&config, &error))?;
+    let mut conn = pool.get().await.map_err(|error| refusal(&config, &error))?;
+    version_check(&conn).await?;
+    let begin_write = begin_write(&conn, host(&config)).await?;
     prepare(&mut conn, &options.key, &options.source).await?;
-    let core = Core::new(&options, side);
+    let core = Core::new(&options, begin_write, side);
     if options.lease_clock == LeaseClock::Database {
         core.measure(&conn).await.map_err(|error| failed(&error))?;
     }
@@ -181,13 +257,14 @@ fn reached_by(
     url: &str,
     limits: PostgresLimits,
 ) -> Result<(Config, MakeRustlsConnect), PostgresError> {
+    let address = Address::of(url);
     let mut config =
-        Config::from_str(url).map_err(|error| PostgresError::BadUrl(reason(&error)))?;
+        Config::from_str(&address.url).map_err(|error| PostgresError::BadUrl(reason(&error)))?;
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(limits.connect_time);
     }
     config.application_name("checkflow");
-    let tls = encryption(&mut config);
+    let tls = encryption(&mut config, address.authorities.as_deref())?;
     Ok((config, tls))
 }
 
@@ -198,8 +275,8 @@ pub(super) async fn lone_client(url: &str) -> Result<Client, PostgresError> {
     let connecting = tokio::time::timeout(limits.connect_time, config.connect(tls));
     let (client, connection) = connecting
         .await
-        .map_err(|error| unreachable(&config, &error))?
-        .map_err(|error| unreachable(&config, &error))?;
+        .map_err(|error| refusal(&config, &error))?
+        .map_err(|error| refusal(&config, &error))?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             // Whoever uses the client meets it as well.
@@ -207,13 +284,6 @@ pub(super) async fn lone_client(url: &str) -> Result<Client, PostgresError> {
         }
     });
     Ok(client)
-}
-
-fn unreachable(config: &Config, error: &dyn std::error::Error) -> PostgresError {
-    PostgresError::Unreachable {
-        host: host(config),
-        message: reason(error),
-    }
 }
 
 /// Refuses a server that is older than what is tested with.
@@ -232,13 +302,12 @@ pub(super) async fn version_check(client: &Client) -> Result<(), PostgresError> 
     Ok(())
 }
 
-/// Checks the server, brings its schema up to date and checks the master key.
+/// Brings the schema up to date and checks the master key.
 async fn prepare(
     client: &mut Client,
     key: &MasterKey,
     source: &Source,
 ) -> Result<(), PostgresError> {
-    version_check(client).await?;
     migrate(client)
         .await
         .map_err(|error| failed(&error))?
@@ -291,22 +360,4 @@ async fn key_check(
 
 pub(super) fn failed(error: &tokio_postgres::Error) -> PostgresError {
     PostgresError::Failed(reason(error))
-}
-
-/// The host without what opens it.
-fn host(config: &Config) -> String {
-    let names = config.get_hosts().iter().map(|host| match host {
-        tokio_postgres::config::Host::Tcp(name) => name.clone(),
-        #[cfg(unix)]
-        tokio_postgres::config::Host::Unix(path) => path.display().to_string(),
-    });
-    names.collect::<Vec<_>>().join(", ")
-}
-
-/// The reason at the bottom of an error: those above it repeat it, or say less.
-fn reason(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => reason(source),
-        None => error.to_string(),
-    }
 }

@@ -59,6 +59,8 @@ pub(super) struct Core {
     pub(super) destinations: Cache<(SubscriptionId, i64), Destination>,
     /// For what is done beside units of work. Nobody who has a connection of it waits for another.
     pub(super) side: Pool,
+    /// How a transaction begins that changes something.
+    begin_write: String,
     /// By whose clock leases lapse.
     pub(super) lease_clock: LeaseClock,
     /// Whether connections may be another client's from one transaction to the next.
@@ -75,7 +77,7 @@ pub(super) struct Core {
 
 impl Core {
     /// What a store opened with `options` shares; `side` is for what is done beside units of work.
-    pub(super) fn new(options: &PostgresOptions, side: Pool) -> Self {
+    pub(super) fn new(options: &PostgresOptions, begin_write: String, side: Pool) -> Self {
         Self {
             source: options.source.clone(),
             key: options.key.clone(),
@@ -83,6 +85,7 @@ impl Core {
             versions: Cache::new(CHECKLISTS_KEPT_MAX),
             destinations: Cache::new(DESTINATIONS_KEPT_MAX),
             side,
+            begin_write,
             lease_clock: options.lease_clock,
             pooled: options.access.pooler,
             texts_known: Cache::new(TEXTS_KEPT_MAX),
@@ -157,23 +160,10 @@ pub(super) struct Tx<'a, G> {
 /// How a transaction begins.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Begin<'a> {
-    /// To change something. A lock is not waited for for ever, and a node that stands still does not hold
-    /// up the others.
+    /// To change something.
     Write,
     /// To read on one view of the data, by this text.
     Read(&'a str),
-}
-
-impl<'a> Begin<'a> {
-    const fn text(self) -> &'a str {
-        match self {
-            Self::Write => {
-                "BEGIN; SET LOCAL lock_timeout = '5s';
-                SET LOCAL idle_in_transaction_session_timeout = '10s'"
-            }
-            Self::Read(text) => text,
-        }
-    }
 }
 
 /// Why the transaction can't be committed any more.
@@ -202,7 +192,10 @@ impl<'a, G> Tx<'a, G> {
             sent: Vec::new(),
             lost: None,
         };
-        let text = how.text();
+        let text = match how {
+            Begin::Write => &core.begin_write,
+            Begin::Read(text) => text,
+        };
         tx.send(async move { Ok(conn.batch_execute(text).await.map(|()| 0)?) }.boxed())
             .await;
         tx

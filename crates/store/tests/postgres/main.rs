@@ -5,6 +5,7 @@ mod model;
 mod moving;
 mod nodes;
 mod pooled;
+mod reaching;
 
 use std::path::Path;
 

@@ -1,0 +1,68 @@
+//! What the server does not promise by itself, and what is done about it.
+
+use tokio_postgres::Client;
+
+use super::{PostgresError, open::failed};
+
+/// Looks at what the server promises, and answers how a transaction that changes something begins on it.
+///
+/// That a commit is on disk when it is answered must not depend on how a role or a database is set up, so it is
+/// asked for in each transaction: a setting of the session would not last behind a pooler. What is stronger,
+/// such as waiting for a standby, is left as it is. What only the server can change is warned of.
+pub(super) async fn begin_write(client: &Client, host: String) -> Result<String, PostgresError> {
+    let sql = "SELECT pg_is_in_recovery(), current_setting('fsync'),
+        current_setting('full_page_writes'), current_setting('synchronous_commit')";
+    let row = client.query_typed_one(sql, &[]).await;
+    let row = row.map_err(|error| failed(&error))?;
+    let cell = |at| row.try_get::<_, &str>(at).map_err(|error| failed(&error));
+    if row.try_get(0).map_err(|error| failed(&error))? {
+        return Err(PostgresError::OnlyReads { host });
+    }
+    if cell(1)? == "off" {
+        tracing::warn!(
+            "PostgreSQL runs with fsync=off: a power cut loses what was answered and damages the database; \
+             turn it on"
+        );
+    }
+    if cell(2)? == "off" {
+        tracing::warn!(
+            "PostgreSQL runs with full_page_writes=off: a power cut may damage the database; turn it on, \
+             unless its file system never writes half a page"
+        );
+    }
+    Ok(begin(cell(3)?))
+}
+
+/// A lock is not waited for for ever, and a node that stands still does not hold up the others.
+fn begin(synchronous_commit: &str) -> String {
+    let kept = match synchronous_commit {
+        "off" => "on",
+        other => other,
+    };
+    format!(
+        "BEGIN; SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '10s';
+        SET LOCAL synchronous_commit = '{kept}'"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_is_on_disk_whatever_is_set_and_waits_for_no_less_than_is_set() {
+        for (set, kept) in [
+            ("off", "on"),
+            ("on", "on"),
+            ("local", "local"),
+            ("remote_write", "remote_write"),
+            ("remote_apply", "remote_apply"),
+        ] {
+            let text = begin(set);
+            assert!(
+                text.ends_with(&format!("synchronous_commit = '{kept}'")),
+                "{text}"
+            );
+        }
+    }
+}
