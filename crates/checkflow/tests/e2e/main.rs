@@ -23,3 +23,4 @@ mod restart;
 mod roles;
 mod support;
 mod sync;
+mod trips;

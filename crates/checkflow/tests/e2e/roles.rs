@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use crate::support::{Client, Server, complaint, complaint_of, serve, team_and_key};
 
 /// What all nodes encrypt secrets with.
-const KEY: (&str, &str) = (
+pub(crate) const KEY: (&str, &str) = (
     "CHECKFLOW_STORE__MASTER_KEY",
     "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
 );
@@ -73,7 +73,8 @@ fn no_key() -> Value {
     serde_json::json!({ "key": "" })
 }
 
-async fn team_and_key_on(folder: &std::path::Path, url: &str) -> Value {
+/// A team made at the command line on a database, and a key of it.
+pub(crate) async fn team_and_key_on(folder: &std::path::Path, url: &str) -> Value {
     let data = folder.to_str().unwrap();
     let place = ["--data", data, "--database", url, "--json"];
     let team = ["team", "create", "--name", "Finance"];
