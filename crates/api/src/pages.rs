@@ -8,11 +8,11 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use bytes::Bytes;
-use http::{HeaderName, StatusCode, header};
+use http::{HeaderName, header};
 use serde_json::{Value, json};
 use utoipa_swagger_ui::Config;
 
-use crate::{ApiSettings, Code, openapi::openapi, problem::Problem};
+use crate::{ApiSettings, Code, Ready, openapi::openapi, problem::Problem};
 
 /// Where the document is.
 const DOCUMENT: &str = "/swagger/v2/swagger.json";
@@ -97,10 +97,21 @@ pub(crate) async fn live() -> Json<Value> {
     Json(json!({"status": "live"}))
 }
 
+#[derive(serde::Serialize)]
+struct IsReady {
+    status: &'static str,
+    #[serde(flatten)]
+    ready: Ready,
+}
+
 /// `/health/ready`: requests can be served.
 pub(crate) async fn ready(State(settings): State<Arc<ApiSettings>>) -> Response {
     match (settings.ready)() {
-        Ok(()) => (StatusCode::OK, Json(json!({"status": "ready"}))).into_response(),
+        Ok(ready) => Json(IsReady {
+            status: "ready",
+            ready,
+        })
+        .into_response(),
         Err(why) => Problem::new(Code::NotReady).detail(why).into_response(),
     }
 }

@@ -148,7 +148,13 @@ impl Problem {
             chain.push_str(&error.to_string());
             next = error.source();
         }
-        tracing::error!(code = self.0.code.word(), cause = %chain, "a request failed");
+        let code = self.0.code;
+        if code == Code::Unavailable {
+            // Every request fails so while the database is away, which the log says once, elsewhere.
+            tracing::debug!(code = code.word(), cause = %chain, "a request was put off");
+        } else {
+            tracing::error!(code = code.word(), cause = %chain, "a request failed");
+        }
     }
 }
 
@@ -210,7 +216,7 @@ mod tests {
                 let _ = Problem::new(*code).caused_by("the disk").into_response();
             });
             match code {
-                Code::Internal | Code::Unavailable | Code::StorageFull => {
+                Code::Internal | Code::StorageFull => {
                     assert!(logged.contains("ERROR"), "{code:?}: {logged}");
                     assert!(logged.contains("cause=the disk"), "{code:?}: {logged}");
                 }

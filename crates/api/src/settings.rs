@@ -7,8 +7,20 @@ use domain::Source;
 /// Why the server can't take requests at the moment.
 pub type NotReady = String;
 
+/// What `/health/ready` tells of a server that takes requests: what whoever runs several should know of each.
+/// Both count since its start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ready {
+    /// Outcomes of attempts that came after their lease, and were refused because another server had taken the
+    /// delivery over. This one stood still, or its database was away for long.
+    pub late_outcomes: u64,
+    /// Deliveries that it took over from servers that had gone or stood still.
+    pub rescued_deliveries: u64,
+}
+
 /// Asked by `/health/ready`; must answer at once, without waiting for anything.
-pub type ReadyProbe = Arc<dyn Fn() -> Result<(), NotReady> + Send + Sync>;
+pub type ReadyProbe = Arc<dyn Fn() -> Result<Ready, NotReady> + Send + Sync>;
 
 /// Numbers that bound what one request may cost.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +66,7 @@ impl ApiSettings {
     pub fn new(source: Source) -> Self {
         Self {
             source,
-            ready: Arc::new(|| Ok(())),
+            ready: Arc::new(|| Ok(Ready::default())),
             limits: ApiLimits::default(),
         }
     }

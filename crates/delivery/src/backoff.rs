@@ -22,10 +22,27 @@ impl Backoff {
         wait
     }
 
+    /// Whether the last try failed, too.
+    pub(crate) fn goes_on(&self) -> bool {
+        self.0.is_some()
+    }
+
     pub(crate) fn reset(&mut self) {
         self.0 = None;
     }
 }
+
+/// A warning, or where `$again` a line for whoever looks closely: what goes on failing is said once.
+macro_rules! warn_once {
+    ($again:expr, $($line:tt)+) => {
+        if $again {
+            tracing::debug!($($line)+);
+        } else {
+            tracing::warn!($($line)+);
+        }
+    };
+}
+pub(crate) use warn_once;
 
 /// Waits, unless it is time to stop.
 pub(crate) async fn pause(stop: &CancellationToken, wait: Duration) {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use domain::{AddressPolicy, NodeId, Resolver, Source};
-use store::Store;
+use store::{Lanes as _, Store};
 use tokio::{sync::mpsc, task::JoinHandle, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -161,6 +161,11 @@ impl Engine {
     /// Judges new connections by `policy`. Open ones end, once a request that uses them is over.
     pub fn set_policy(&self, policy: AddressPolicy) {
         self.attempter.client.set_policy(policy);
+    }
+
+    /// What it calls itself in its leases.
+    pub fn node(&self) -> NodeId {
+        self.lanes.node()
     }
 
     /// How it stands.

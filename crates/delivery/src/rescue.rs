@@ -10,7 +10,7 @@ use store::{Rescue, Store, StoreError, Write, WriteTx};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    backoff::{Backoff, Chain, pause},
+    backoff::{Backoff, Chain, pause, warn_once},
     counters::Counters,
 };
 
@@ -40,8 +40,10 @@ impl Rescuer {
                 Ok(count) if count < RESCUE_SLICE_MAX => return true,
                 Ok(_) => backoff.reset(),
                 Err(error) => {
+                    let again = backoff.goes_on();
                     let wait = backoff.next();
-                    tracing::warn!(
+                    warn_once!(
+                        again,
                         error = %Chain(&error), retry_in = ?wait,
                         "nothing is sent yet: the leases of the last run could not be ended"
                     );

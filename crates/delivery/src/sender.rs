@@ -12,7 +12,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     attempt::Attempter,
-    backoff::{Backoff, Chain},
+    backoff::{Backoff, Chain, warn_once},
     counters::Counters,
     lanes::{Handed, LaneTable},
 };
@@ -117,8 +117,13 @@ impl Sender {
                 .map(|(_, lease, _)| *lease)
                 .collect();
             if let Err(error) = self.store.write(GiveBack { leases, now }).await {
+                let again = returning.backoff.goes_on();
                 let wait = returning.backoff.next();
-                tracing::warn!(error = %Chain(&error), retry_in = ?wait, "giving leases back failed");
+                warn_once!(
+                    again,
+                    error = %Chain(&error), retry_in = ?wait,
+                    "giving leases back failed"
+                );
                 returning.not_before = Some(time::Instant::now() + wait);
                 return;
             }

@@ -11,7 +11,7 @@ use tokio::{sync::mpsc, time};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    backoff::{Backoff, Chain, pause},
+    backoff::{Backoff, Chain, pause, warn_once},
     counters::Counters,
     lanes::{Gate, LaneTable},
     standing::Standing,
@@ -135,8 +135,10 @@ impl Settler {
                         break;
                     }
                     self.lanes.shut(Gate::Choked);
+                    let again = backoff.goes_on();
                     let wait = backoff.next();
-                    tracing::warn!(
+                    warn_once!(
+                        again,
                         error = %Chain(&error), retry_in = ?wait,
                         "nothing new is sent: the outcomes of attempts can't be stored"
                     );
@@ -149,18 +151,27 @@ impl Settler {
     }
 
     fn stored(&self, batch: &Batch, answers: &[Settled]) {
+        let mut late = 0;
         for (settlement, answer) in batch.settlements.iter().zip(answers) {
-            match answer {
-                Settled::Stored => self.counters.settled.add(1),
-                Settled::LeaseLost => {
-                    self.counters.lease_lost.add(1);
-                    tracing::warn!(
-                        delivery.id = %settlement.lease.delivery,
-                        attempt = settlement.lease.attempt,
-                        "the outcome of an attempt came after its lease: another will settle it"
-                    );
-                }
+            if *answer == Settled::LeaseLost {
+                late += 1;
+                tracing::debug!(
+                    delivery.id = %settlement.lease.delivery,
+                    attempt = settlement.lease.attempt,
+                    "an outcome came after its lease"
+                );
             }
+        }
+        self.counters.settled.add(answers.len() - late);
+        if late > 0 {
+            self.counters.lease_lost.add(late);
+            let since_start = self.counters.lease_lost.get();
+            tracing::warn!(
+                count = late,
+                since_start,
+                "outcomes of attempts came after their leases and were refused: whoever has taken the \
+                 deliveries over settles them"
+            );
         }
         self.release_ended(batch);
         if let Some(at) = batch.settlements.iter().filter_map(|one| one.due_at).min() {

@@ -14,7 +14,7 @@ use tokio::time;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    backoff::{Backoff, Chain, pause},
+    backoff::{Backoff, Chain, pause, warn_once},
     lanes::{Gate, LaneTable, Plan},
     rescue::Rescuer,
 };
@@ -63,8 +63,13 @@ impl Taker {
                     self.wait(&known).await;
                 }
                 Err(error) => {
+                    let again = backoff.goes_on();
                     let wait = backoff.next();
-                    tracing::warn!(error = %Chain(&error), retry_in = ?wait, "taking deliveries failed");
+                    warn_once!(
+                        again,
+                        error = %Chain(&error), retry_in = ?wait,
+                        "taking deliveries failed"
+                    );
                     pause(&self.stop, wait).await;
                 }
             }

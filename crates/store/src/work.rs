@@ -11,7 +11,7 @@
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use async_trait::async_trait;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use crate::{Lanes, ReadTx, StoreError, WriteTx};
 
@@ -108,6 +108,7 @@ pub trait Backend: Send + Sync + 'static {
 #[derive(Clone)]
 pub struct Store {
     backend: Arc<dyn Backend>,
+    trouble: Arc<Notify>,
 }
 
 impl Store {
@@ -115,6 +116,7 @@ impl Store {
     pub fn new(backend: impl Backend) -> Self {
         Self {
             backend: Arc::new(backend),
+            trouble: Arc::default(),
         }
     }
 
@@ -131,11 +133,7 @@ impl Store {
     /// Runs `unit` in one transaction; its answer is here when its commit is on disk.
     pub async fn write<U: Write>(&self, unit: U) -> Result<U::Done, U::Error> {
         let (reply, answer) = oneshot::channel();
-        self.backend.write(Box::new(Job {
-            unit,
-            answer: None,
-            reply,
-        }));
+        self.backend.write(Box::new(self.job(unit, reply)));
         answer
             .await
             .unwrap_or_else(|_| Err(StoreError::Unavailable(None).into()))
@@ -144,14 +142,26 @@ impl Store {
     /// Runs `unit` on one consistent view of the data.
     pub async fn read<U: Read>(&self, unit: U) -> Result<U::Done, U::Error> {
         let (reply, answer) = oneshot::channel();
-        self.backend.read(Box::new(ReadOnly(Job {
-            unit,
-            answer: None,
-            reply,
-        })));
+        let job = ReadOnly(self.job(unit, reply));
+        self.backend.read(Box::new(job));
         answer
             .await
             .unwrap_or_else(|_| Err(StoreError::Unavailable(None).into()))
+    }
+
+    fn job<U, T, E>(&self, unit: U, reply: Reply<T, E>) -> Job<U, T, E> {
+        Job {
+            unit,
+            answer: None,
+            reply,
+            trouble: self.trouble.clone(),
+        }
+    }
+
+    /// Resolves once a unit has come back because the database was not available, also when that was
+    /// before the call.
+    pub async fn troubled(&self) {
+        self.trouble.notified().await;
     }
 
     /// From now on, deliveries that can be sent at once are handed to `lanes` after their commit.
@@ -165,10 +175,13 @@ impl Store {
     }
 }
 
+type Reply<T, E> = oneshot::Sender<Result<T, E>>;
+
 struct Job<U, T, E> {
     unit: U,
     answer: Option<Result<T, E>>,
-    reply: oneshot::Sender<Result<T, E>>,
+    reply: Reply<T, E>,
+    trouble: Arc<Notify>,
 }
 
 impl<U, T, E: From<StoreError>> Job<U, T, E> {
@@ -177,7 +190,12 @@ impl<U, T, E: From<StoreError>> Job<U, T, E> {
             Ok(()) => self
                 .answer
                 .unwrap_or_else(|| Err(StoreError::Panicked.into())),
-            Err(error) => Err(error.into()),
+            Err(error) => {
+                if matches!(error, StoreError::Unavailable(_) | StoreError::Unsure(_)) {
+                    self.trouble.notify_one();
+                }
+                Err(error.into())
+            }
         };
         // Whoever asked may have gone away; what was committed stays committed.
         let _ = self.reply.send(answer);

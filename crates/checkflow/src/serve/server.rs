@@ -10,17 +10,18 @@ use std::{
 };
 
 use anyhow::{Context as _, anyhow};
-use api::{ApiSettings, NotReady, ReadyProbe};
+use api::{ApiSettings, NotReady, Ready, ReadyProbe};
 use app::{App, Parts};
 use delivery::{Engine, SystemResolver};
 use domain::{PublicUrl, Source};
 use store::{FileStore, Store};
 use tokio::{
     net::TcpListener,
+    sync::watch,
     task::JoinHandle,
     time::{Instant, timeout_at},
 };
-use tracing::{info, warn};
+use tracing::{field::display, info, warn};
 
 use super::{http::HttpServer, open, pulse, sweep};
 use crate::config::Settings;
@@ -86,10 +87,10 @@ impl Server {
         });
         let engine = engine.transpose()?.map(Arc::new);
         let stopping = Arc::new(AtomicBool::new(false));
-        let (writing, pulse) = pulse::begin(store.clone());
+        let (database, pulse) = pulse::begin(store.clone());
         let door = ApiSettings {
             source: source.clone(),
-            ready: ready_probe(writing, engine.as_ref(), &stopping),
+            ready: ready_probe(database, engine.as_ref(), &stopping),
             limits: settings.api.clone(),
         };
         let mut background = vec![pulse];
@@ -116,7 +117,9 @@ impl Server {
         };
         let http = HttpServer::start(listener, router, &settings.http);
         let role = settings.role;
-        info!(%address, %public_url, %role, data = %settings.data.display(), "started");
+        let data = settings.data.display();
+        let node = engine.as_ref().map(|engine| display(engine.node()));
+        info!(%address, %public_url, %role, %data, node.id = node, "started");
         Ok(Self {
             address,
             public_url,
@@ -198,25 +201,30 @@ fn public_url(address: SocketAddr) -> anyhow::Result<PublicUrl> {
 
 /// What `/health/ready` asks: the database, and whether webhooks are sent where they are to be.
 fn ready_probe(
-    writing: Arc<AtomicBool>,
+    database: watch::Receiver<pulse::Trouble>,
     engine: Option<&Arc<Engine>>,
     stopping: &Arc<AtomicBool>,
 ) -> ReadyProbe {
     let (engine, stopping) = (engine.cloned(), Arc::clone(stopping));
-    Arc::new(move || -> Result<(), NotReady> {
+    Arc::new(move || -> Result<Ready, NotReady> {
         if stopping.load(Ordering::Acquire) {
             return Err("the server is stopping".to_owned());
         }
-        if engine
-            .as_ref()
-            .is_some_and(|engine| !engine.stats().is_open)
-        {
+        // Before what follows from it.
+        if let Some(trouble) = *database.borrow() {
+            return Err(trouble.to_owned());
+        }
+        let Some(engine) = &engine else {
+            return Ok(Ready::default());
+        };
+        let stats = engine.stats();
+        if !stats.is_open {
             return Err("webhooks are not being sent at the moment; the log says why".to_owned());
         }
-        if !writing.load(Ordering::Acquire) {
-            return Err("the database takes no writes at the moment; the log says why".to_owned());
-        }
-        Ok(())
+        Ok(Ready {
+            late_outcomes: stats.lease_lost,
+            rescued_deliveries: stats.rescued,
+        })
     })
 }
 
