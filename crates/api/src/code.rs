@@ -164,7 +164,7 @@ codes! {
         "Something failed that should not. Tell the operator the answer's `x-request-id`; the log has the rest under it.";
     /// The database is not there at the moment.
     Unavailable = SERVICE_UNAVAILABLE "unavailable", "The server can't answer at the moment",
-        "Nothing was changed. Send the request again after the seconds in `Retry-After`.";
+        "The database is away, or too much is asked of it at once. Send the request again after the seconds in `Retry-After`. Nothing was changed, save where the answer has `mayBeDone`: then the database went away before it said whether the change was stored, and you should look first.";
     /// Too many at once.
     Overloaded = SERVICE_UNAVAILABLE "overloaded", "Too many uploads at once",
         "As many files are being uploaded as the server takes at once. Send the request again after the seconds in `Retry-After`.";
@@ -218,8 +218,8 @@ Every error answer of the API is `application/problem+json` (RFC 9457):
 ```
 
 `code` is what scripts should look at: it never changes its meaning. `detail` is for people and may be
-reworded. `type` leads to the text below, on the server itself. `errors[]`, `fits[]`, `rule`, `setting` and
-`waitsFor` are there where the text names them. The header `x-request-id` is in every answer and finds the
+reworded. `type` leads to the text below, on the server itself. `errors[]`, `fits[]`, `rule`, `setting`,
+`waitsFor` and `mayBeDone` are there where the text names them. The header `x-request-id` is in every answer and finds the
 request in the server's log.
 
 This page is generated from the table of codes (`crates/api/src/code.rs`); a test compares the two, and

@@ -184,6 +184,7 @@ fn problem_schema() -> Value {
             "rule": {"type": "string", "description": "With `target_refused`: the rule that refuses."},
             "setting": {"type": "string", "description": "With `target_refused`: the setting that would allow it."},
             "waitsFor": {"type": "string", "format": "uuid", "description": "With `task_halted`: the key of the task that halts."},
+            "mayBeDone": {"type": "boolean", "description": "With `unavailable`: true where the change may have been made all the same."},
         },
     })
 }

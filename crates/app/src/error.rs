@@ -151,6 +151,17 @@ impl AppError {
     pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Invalid(vec![FieldError::new(field, message)])
     }
+
+    /// Whether what was asked for may be done all the same.
+    pub(crate) const fn is_unsure(&self) -> bool {
+        matches!(
+            self,
+            Self::Storage {
+                source: StoreError::Unsure(_),
+                ..
+            }
+        )
+    }
 }
 
 impl From<(&'static str, StoreError)> for AppError {

@@ -71,7 +71,7 @@ impl App {
                 },
             )
             .await;
-        if row.is_err() {
+        if row.as_ref().is_err_and(|error| !error.is_unsure()) {
             // No row, no file. Should this fail as well, the sweep finds it tomorrow.
             let _ = self.files().delete(key).await;
         }

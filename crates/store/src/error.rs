@@ -8,6 +8,9 @@ pub enum StoreError {
     /// Busy, restarting or stopping: the same request may succeed in a moment.
     #[error("the database is not available at the moment")]
     Unavailable(#[source] Option<BoxError>),
+    /// The way to the database broke before it said whether the change was stored: it is, or nothing of it is.
+    #[error("the database went away before it said whether the change was stored")]
+    Unsure(#[source] Option<BoxError>),
     /// The disk is full or read-only: nothing was written, and reading goes on.
     #[error("the disk is full or read-only")]
     Full(#[source] Option<BoxError>),
@@ -35,7 +38,7 @@ impl StoreError {
     /// Whether the same request may succeed later without anybody doing anything.
     pub const fn is_transient(&self) -> bool {
         match self {
-            Self::Unavailable(_) | Self::Full(_) => true,
+            Self::Unavailable(_) | Self::Unsure(_) | Self::Full(_) => true,
             Self::Corrupt { .. } | Self::Failed(_) | Self::Panicked => false,
         }
     }
@@ -46,6 +49,7 @@ impl StoreError {
     pub fn share(&self) -> Self {
         match self {
             Self::Unavailable(_) => Self::Unavailable(None),
+            Self::Unsure(_) => Self::Unsure(None),
             Self::Full(_) => Self::Full(None),
             Self::Corrupt { table, column, row } => Self::Corrupt {
                 table,

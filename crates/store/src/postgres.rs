@@ -12,6 +12,7 @@ mod deliveries;
 mod events;
 mod fault;
 mod hints;
+mod hosts;
 mod marks;
 mod migrations;
 mod nodes;
@@ -43,9 +44,8 @@ use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore},
     task::{JoinHandle, JoinSet},
+    time::timeout,
 };
-use tokio_postgres::Config;
-use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
@@ -53,13 +53,14 @@ use crate::{Backend, Lanes, ReadJob, StoreError, Verdict, WriteJob};
 pub(crate) use copying::{CopySource, CopyTarget};
 use deliveries::NUMBERED_MAX;
 use hints::{Fresh, Hints, hint_loop};
+use hosts::Hosts;
 pub(crate) use migrations::schema;
 use nodes::Nodes;
 pub(crate) use open::open_holding;
 pub use open::{
     LeaseClock, PostgresAccess, PostgresError, PostgresLimits, PostgresOptions, open_postgres,
 };
-use tx::{Begin, Core, Lost, Tx};
+use tx::{Begin, Core, Lost, Spoilt, Tx};
 
 /// How often a unit is run at most, when others get in its way.
 const RUNS_MAX: u32 = 5;
@@ -75,8 +76,7 @@ fn begin_read(time: Duration) -> String {
 
 /// How the server is reached.
 struct Server {
-    config: Config,
-    tls: MakeRustlsConnect,
+    hosts: Hosts,
 }
 
 /// What all tasks of one open database share.
@@ -88,6 +88,7 @@ struct Shared {
     nodes: Nodes,
     server: Server,
     begin_read: String,
+    read_time: Duration,
 }
 
 /// An open database.
@@ -106,7 +107,7 @@ struct Postgres {
 impl Postgres {
     /// Starts working on `pool`, on the present runtime.
     fn start(
-        core: Core,
+        core: Arc<Core>,
         pool: Pool,
         server: Server,
         limits: PostgresLimits,
@@ -114,12 +115,13 @@ impl Postgres {
     ) -> Self {
         let (hints, received) = Hints::new();
         let shared = Arc::new(Shared {
-            core: Arc::new(core),
+            core,
             pool,
             hints,
             nodes: Nodes::default(),
             server,
             begin_read: begin_read(limits.read_time),
+            read_time: limits.read_time,
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(nodes::tell(shared.clone()));
@@ -226,7 +228,9 @@ impl Shared {
             let mut tx = Tx::begin(&conn, &self.core, Vec::new(), Begin::Write).await;
             let verdict = AssertUnwindSafe(job.run(&mut tx)).catch_unwind().await;
             let keep = matches!(verdict, Ok(Verdict::Keep));
-            match tx.end(keep).await {
+            let ended = tx.end(keep).await;
+            give_back(&self.pool, conn, &ended);
+            match ended {
                 Err(Lost { collision, .. }) if collision && runs < RUNS_MAX => {}
                 Err(Lost { error, .. }) if verdict.is_ok() => return Err(error),
                 _ if verdict.is_err() => return Err(StoreError::Panicked),
@@ -243,9 +247,16 @@ impl Shared {
 
     async fn look(&self, job: &mut dyn ReadJob) -> Result<(), StoreError> {
         let conn = connection(&self.pool).await?;
-        let mut tx = Tx::begin(&conn, &self.core, (), Begin::Read(&self.begin_read)).await;
+        let mut tx = Tx::begin(
+            &conn,
+            &self.core,
+            (),
+            Begin::Read(&self.begin_read, self.read_time),
+        )
+        .await;
         let read = AssertUnwindSafe(job.run(&mut tx)).catch_unwind().await;
         let ended = tx.end(true).await;
+        give_back(&self.pool, conn, &ended);
         read.map_err(|_| StoreError::Panicked)?;
         ended.map_err(|lost| lost.error)
     }
@@ -260,7 +271,9 @@ impl Core {
         let conn = connection(&self.side).await?;
         let mut tx = Tx::begin(&conn, self, (), Begin::Write).await;
         let done = work(&mut tx).await;
-        match tx.end(done.is_ok()).await {
+        let ended = tx.end(done.is_ok()).await;
+        give_back(&self.side, conn, &ended);
+        match ended {
             Ok(()) => done,
             Err(lost) => Err(lost.error),
         }
@@ -279,9 +292,25 @@ fn admit(to: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
     to.clone().try_acquire_owned().ok()
 }
 
+/// Gives a connection back, unless it is of no use any more.
+fn give_back<T>(pool: &Pool, conn: Object, ended: &Result<T, Lost>) {
+    let spoilt = ended.as_ref().err().map_or(Spoilt::No, |lost| lost.spoilt);
+    if spoilt != Spoilt::No {
+        drop(Object::take(conn));
+    }
+    if spoilt == Spoilt::All {
+        // Those that are in use find out for themselves.
+        pool.retain(|_, _| false);
+    }
+}
+
 /// A connection, once there is one.
 async fn connection(pool: &Pool) -> Result<Object, StoreError> {
-    pool.get().await.map_err(|error| match error {
+    let bound = pool.timeouts().create.unwrap_or(Duration::MAX);
+    // Waiting for another's and making one have the same bound, and one after the other no longer one.
+    let found = timeout(bound, pool.get()).await;
+    let found = found.unwrap_or(Err(PoolError::Timeout(TimeoutType::Create)));
+    found.map_err(|error| match error {
         PoolError::Backend(error) => fault::meaning(error),
         PoolError::Timeout(TimeoutType::Wait) => {
             StoreError::Unavailable(Some("all connections to the database are in use".into()))

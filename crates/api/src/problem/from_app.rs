@@ -13,6 +13,10 @@ use crate::Code;
 /// How long a caller is asked to wait when the database or the file store is not there.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
+/// What is said when a change may have been made.
+const UNSURE: &str = "The database went away before it said whether the change was stored. It is, or nothing of it is: \
+    look after the seconds in Retry-After, before you send the request again.";
+
 impl From<AppError> for Problem {
     fn from(error: AppError) -> Self {
         // No `_` arm: a new error does not compile until it has a public face.
@@ -109,6 +113,10 @@ fn stored(error: &StoreError) -> Problem {
     match error {
         StoreError::Full(_) => Problem::new(Code::StorageFull),
         StoreError::Unavailable(_) => Problem::new(Code::Unavailable).retry_after(RETRY_AFTER),
+        StoreError::Unsure(_) => Problem::new(Code::Unavailable)
+            .detail(UNSURE)
+            .with("mayBeDone", true)
+            .retry_after(RETRY_AFTER),
         StoreError::Corrupt { .. } | StoreError::Failed(_) | StoreError::Panicked => {
             Problem::new(Code::Internal)
         }
@@ -142,6 +150,7 @@ mod tests {
     fn a_failure_of_the_database_says_whether_to_come_back() {
         for (error, expected) in [
             (StoreError::Unavailable(None), Code::Unavailable),
+            (StoreError::Unsure(None), Code::Unavailable),
             (StoreError::Full(None), Code::StorageFull),
             (StoreError::Failed("SECRET".into()), Code::Internal),
             (StoreError::Panicked, Code::Internal),

@@ -6,3 +6,4 @@ mod files;
 mod hot_path;
 mod samples;
 mod support;
+mod unsure;

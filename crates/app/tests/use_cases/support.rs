@@ -33,6 +33,11 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) async fn start() -> Self {
+        Self::start_behind(|store| store).await
+    }
+
+    /// The same, whose use cases speak to the store through a front.
+    pub(crate) async fn start_behind(front: impl FnOnce(Store) -> Store) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (source, clock) = test_source();
         let key = MasterKey::from_text("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap();
@@ -47,7 +52,7 @@ impl Bench {
         let caller = Caller::key(made.secret.reveal());
         let files = FileStore::open(folder.path()).unwrap();
         let app = App::new(Parts {
-            store: store.clone(),
+            store: front(store.clone()),
             files: files.clone(),
             source,
             public_url: PublicUrl::new("https://checks.example.com").unwrap(),

@@ -1,7 +1,13 @@
 //! What PostgreSQL's errors mean to the callers of the store.
 
-use tokio_postgres::{Error, error::SqlState};
+use std::time::Duration;
 
+use tokio_postgres::{
+    Error,
+    error::{DbError, Severity, SqlState},
+};
+
+use super::tx::Spoilt;
 use crate::StoreError;
 
 /// An error while a statement ran or its rows were read.
@@ -11,6 +17,23 @@ pub(super) enum Fault {
     Sql(Error),
     /// Ours, such as a stored value that can't be.
     Store(StoreError),
+    /// No answer came for so long.
+    Silent(Duration),
+}
+
+impl Fault {
+    /// What it says of the connection.
+    pub(super) fn spoilt(&self) -> Spoilt {
+        match self {
+            Self::Silent(_) => Spoilt::All,
+            // It was the one that takes writes when the connection was made, and so for the others.
+            Self::Sql(error) if error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION) => {
+                Spoilt::All
+            }
+            Self::Sql(error) if is_fatal(error) || is_transport(error) => Spoilt::This,
+            Self::Sql(_) | Self::Store(_) => Spoilt::No,
+        }
+    }
 }
 
 impl From<Error> for Fault {
@@ -30,6 +53,9 @@ impl From<Fault> for StoreError {
         match fault {
             Fault::Sql(error) => meaning(error),
             Fault::Store(error) => error,
+            Fault::Silent(time) => {
+                StoreError::Unavailable(Some(format!("it gave no answer for {time:?}").into()))
+            }
         }
     }
 }
@@ -38,7 +64,7 @@ impl From<Fault> for StoreError {
 pub(super) fn meaning(error: Error) -> StoreError {
     let Some(state) = error.code() else {
         // No word from the server: the way to it is broken, or what came back is no answer.
-        return if error.is_closed() || is_transport(&error) {
+        return if is_transport(&error) {
             StoreError::Unavailable(Some(error.into()))
         } else {
             StoreError::Failed(error.into())
@@ -57,7 +83,7 @@ pub(super) fn meaning(error: Error) -> StoreError {
     }
     if *state == SqlState::DISK_FULL {
         StoreError::Full(Some(error.into()))
-    } else if passes {
+    } else if passes || is_fatal(&error) {
         StoreError::Unavailable(Some(error.into()))
     } else {
         StoreError::Failed(error.into())
@@ -77,7 +103,17 @@ fn is_taken_away(state: &SqlState) -> bool {
     .contains(state)
 }
 
+/// Whether the server ended the connection by it, which it does for reasons of its own.
+fn is_fatal(error: &Error) -> bool {
+    let severity = error.as_db_error().and_then(DbError::parsed_severity);
+    matches!(severity, Some(Severity::Fatal | Severity::Panic))
+}
+
+/// Whether there is no way to the server any more.
 fn is_transport(error: &Error) -> bool {
+    if error.is_closed() {
+        return true;
+    }
     let mut source = std::error::Error::source(error);
     while let Some(at) = source {
         if at.is::<std::io::Error>() {

@@ -15,10 +15,18 @@ use std::{
 };
 
 use domain::NodeId;
-use tokio::{sync::Notify, task::JoinSet, time};
+use tokio::{
+    sync::Notify,
+    task::JoinSet,
+    time::{self, timeout},
+};
 use tokio_postgres::AsyncMessage;
 
-use super::{LeaseClock, Shared, fault::meaning};
+use super::{
+    LeaseClock, Shared,
+    fault::{Fault, meaning},
+    tx::ANSWER_TIME,
+};
 use crate::{Lanes, StoreError, identifiers::earliest_id};
 
 /// How often a node says that it is alive.
@@ -29,6 +37,8 @@ pub(super) const ALIVE: &str = "10 s";
 const TELL_PAUSE: Duration = Duration::from_millis(20);
 /// How long after a loss of its connection a node listens again.
 const LISTEN_PAUSE: Duration = Duration::from_secs(1);
+/// How often a node that listens asks whether the server is still there.
+const LISTEN_ASK: Duration = Duration::from_secs(10);
 /// For how long a delivery waits to be sent or read before it is given its sequence all the same.
 const NUMBERED_AFTER: Duration = Duration::from_secs(2);
 /// The channel on which nodes tell each other.
@@ -83,14 +93,22 @@ pub(super) async fn tell(shared: Arc<Shared>) {
 async fn beat(shared: Arc<Shared>, lanes: Arc<dyn Lanes>) {
     let mut beats = time::interval(BEAT);
     beats.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+    let mut silent = false;
     loop {
         beats.tick().await;
         match alive(&shared, lanes.node()).await {
             Ok(alive) => {
+                silent = false;
                 shared.nodes.alive.store(alive, Ordering::Relaxed);
                 lanes.nodes(alive);
             }
-            Err(error) => tracing::warn!(%error, "this node could not say that it is alive"),
+            Err(error) if silent => {
+                tracing::debug!(%error, "this node still can't say that it is alive");
+            }
+            Err(error) => {
+                silent = true;
+                tracing::warn!(%error, "this node can't say that it is alive");
+            }
         }
         // What is neither sent nor read for a while, such as that of a paused subscription, is numbered by the
         // way, so that whoever reads it later does not wait for a million numbers.
@@ -107,13 +125,13 @@ async fn alive(shared: &Shared, node: NodeId) -> Result<u32, StoreError> {
     let gone = "DELETE FROM node WHERE seen_at < clock_timestamp() - interval '1 day'";
     let count =
         format!("SELECT count(*) FROM node WHERE seen_at > clock_timestamp() - interval '{ALIVE}'");
-    if shared.core.lease_clock == LeaseClock::Database {
-        let conn = super::connection(&shared.core.side).await?;
-        shared.core.measure(&conn).await.map_err(meaning)?;
-    }
+    let measures = shared.core.lease_clock == LeaseClock::Database;
     let alive = shared
         .core
         .beside(async |tx| {
+            if measures {
+                tx.measure().await?;
+            }
             tx.run(sql, &[&node.uuid()]).await?;
             tx.run(gone, &[]).await?;
             tx.one(&count, &[], |row| Ok(row.try_get::<_, i64>(0)?))
@@ -140,31 +158,38 @@ async fn listen(shared: Arc<Shared>, lanes: Arc<dyn Lanes>) {
     }
 }
 
-async fn hear(shared: &Shared, lanes: &dyn Lanes) -> Result<(), tokio_postgres::Error> {
-    let (client, mut connection) = shared
-        .server
-        .config
-        .connect(shared.server.tls.clone())
-        .await?;
-    let listening = format!("LISTEN {CHANNEL}");
-    let listening = client.batch_execute(&listening);
-    tokio::pin!(listening);
-    let mut listens = false;
-    // The connection has to be driven for the command to come to its end, and after it for what is told.
-    loop {
-        tokio::select! {
-            done = &mut listening, if !listens => {
-                done?;
-                listens = true;
+async fn hear(shared: &Shared, lanes: &dyn Lanes) -> Result<(), StoreError> {
+    let connecting = timeout(ANSWER_TIME, shared.server.hosts.connect());
+    let connected = connecting.await.map_err(|_| Fault::Silent(ANSWER_TIME))?;
+    let (client, mut connection) = connected.map_err(meaning)?;
+    let listening = async {
+        let mut command = format!("LISTEN {CHANNEL}");
+        loop {
+            let done = timeout(ANSWER_TIME, client.batch_execute(&command)).await;
+            done.map_err(|_| Fault::Silent(ANSWER_TIME))?
+                .map_err(meaning)?;
+            if !command.is_empty() {
                 // What was told before is not heard.
                 lanes.wake();
+                command.clear();
             }
-            message = poll_fn(|context| connection.poll_message(context)) => match message {
+            // Whether the server is still there is known by asking it; the next command asks nothing else.
+            time::sleep(LISTEN_ASK).await;
+        }
+    };
+    // The connection has to be driven for a command to come to its end, and after it for what is told.
+    let hearing = async {
+        loop {
+            match poll_fn(|context| connection.poll_message(context)).await {
                 Some(Ok(AsyncMessage::Notification(_))) => lanes.wake(),
                 Some(Ok(_)) => {}
-                Some(Err(error)) => return Err(error),
+                Some(Err(error)) => return Err(meaning(error)),
                 None => return Ok(()),
-            },
+            }
         }
+    };
+    tokio::select! {
+        ended = listening => ended,
+        ended = hearing => ended,
     }
 }

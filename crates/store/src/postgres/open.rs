@@ -1,18 +1,20 @@
 //! Opening: the address, the pools, the schema and the master key.
 
-use std::{fs::File, path::PathBuf, str::FromStr as _, time::Duration};
+use std::{fs::File, path::PathBuf, str::FromStr as _, sync::Arc, time::Duration};
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{
+    ClientWrapper, Hook, HookError, Manager, ManagerConfig, Metrics, Pool, RecyclingMethod, Runtime,
+};
 use domain::Source;
 use tokio_postgres::{
     Client, Config,
     types::{ToSql, Type},
 };
-use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{
     Postgres, Server,
     address::Address,
+    hosts::Hosts,
     migrations::migrate,
     promises::begin_write,
     refusal::{host, reason, refusal},
@@ -30,7 +32,7 @@ const VERSION_MIN: i32 = 150_000;
 #[derive(Clone, Debug)]
 pub struct PostgresOptions {
     /// Where the database is: `postgres://user:password@host:port/name`, several hosts separated by
-    /// commas.
+    /// commas, of which the first that takes writes is used.
     pub url: String,
     /// What secrets are encrypted with.
     pub key: MasterKey,
@@ -233,46 +235,42 @@ pub(super) async fn open(
     lock: Option<File>,
 ) -> Result<Postgres, PostgresError> {
     let limits = options.limits;
-    let (config, tls) = reached_by(&options.url, limits)?;
-    let side = pool(&config, &tls, SIDE_CONNECTIONS, limits)?;
-    let pool = pool(&config, &tls, limits.connections, limits)?;
+    let (config, hosts) = reached_by(&options.url, limits)?;
+    let side = pool(&hosts, SIDE_CONNECTIONS, limits)?;
+    let pool = pool(&hosts, limits.connections, limits)?;
     let mut conn = pool.get().await.map_err(|error| refusal(&config, &error))?;
     version_check(&conn).await?;
     let begin_write = begin_write(&conn, host(&config)).await?;
     prepare(&mut conn, &options.key, &options.source).await?;
+    let lease_clock = options.lease_clock;
     let core = Core::new(&options, begin_write, side);
-    if options.lease_clock == LeaseClock::Database {
-        core.measure(&conn).await.map_err(|error| failed(&error))?;
-    }
     core.begin_after_all(&conn)
         .await
         .map_err(|error| failed(&error))?;
     drop(conn);
-    let server = Server { config, tls };
-    Ok(Postgres::start(core, pool, server, limits, lock))
+    let core = Arc::new(core);
+    if lease_clock == LeaseClock::Database {
+        let measured = core.beside(async |tx| tx.measure().await).await;
+        measured.map_err(|error| PostgresError::Failed(reason(&error)))?;
+    }
+    Ok(Postgres::start(core, pool, Server { hosts }, limits, lock))
 }
 
 /// How the server at `url` is reached.
-fn reached_by(
-    url: &str,
-    limits: PostgresLimits,
-) -> Result<(Config, MakeRustlsConnect), PostgresError> {
+fn reached_by(url: &str, limits: PostgresLimits) -> Result<(Config, Hosts), PostgresError> {
     let address = Address::of(url);
     let mut config =
         Config::from_str(&address.url).map_err(|error| PostgresError::BadUrl(reason(&error)))?;
-    if config.get_connect_timeout().is_none() {
-        config.connect_timeout(limits.connect_time);
-    }
-    config.application_name("checkflow");
     let tls = encryption(&mut config, address.authorities.as_deref())?;
-    Ok((config, tls))
+    let hosts = Hosts::of(&config, tls, limits.connect_time);
+    Ok((config, hosts))
 }
 
 /// A connection of its own to the database at `url`, for work that is not that of a store.
 pub(super) async fn lone_client(url: &str) -> Result<Client, PostgresError> {
     let limits = PostgresLimits::default();
-    let (config, tls) = reached_by(url, limits)?;
-    let connecting = tokio::time::timeout(limits.connect_time, config.connect(tls));
+    let (config, hosts) = reached_by(url, limits)?;
+    let connecting = tokio::time::timeout(limits.connect_time, hosts.connect());
     let (client, connection) = connecting
         .await
         .map_err(|error| refusal(&config, &error))?
@@ -322,23 +320,29 @@ async fn prepare(
     }
 }
 
-fn pool(
-    config: &Config,
-    tls: &MakeRustlsConnect,
-    size: usize,
-    limits: PostgresLimits,
-) -> Result<Pool, PostgresError> {
+fn pool(hosts: &Hosts, size: usize, limits: PostgresLimits) -> Result<Pool, PostgresError> {
     let manager = ManagerConfig {
         recycling_method: RecyclingMethod::Fast,
     };
-    let manager = Manager::from_config(config.clone(), tls.clone(), manager);
+    // The hosts know what they are reached by.
+    let manager = Manager::from_connect(Config::new(), hosts.clone(), manager);
     let built = Pool::builder(manager)
+        .pre_recycle(Hook::sync_fn(is_up))
         .max_size(size)
         .runtime(Runtime::Tokio1)
         .wait_timeout(Some(limits.connect_time))
         .create_timeout(Some(limits.connect_time))
         .build();
     built.map_err(|error| PostgresError::Failed(error.to_string()))
+}
+
+/// Whether a connection that lay idle may be used again. The pool asks, too, and warns of each that may not,
+/// which all may not after a restart of the server.
+fn is_up(client: &mut ClientWrapper, _: &Metrics) -> Result<(), HookError> {
+    if client.is_closed() {
+        return Err(HookError::message("the connection has ended"));
+    }
+    Ok(())
 }
 
 /// Whether `key` is the one of this database; a new database takes it for its own.

@@ -33,7 +33,8 @@ pub(super) async fn begin_write(client: &Client, host: String) -> Result<String,
     Ok(begin(cell(3)?))
 }
 
-/// A lock is not waited for for ever, and a node that stands still does not hold up the others.
+/// A lock is not waited for for ever, and a node that stands still does not hold up the others. Statements have no
+/// bound: one that ended a commit's wait for a standby would have it answered as if the standby had it.
 fn begin(synchronous_commit: &str) -> String {
     let kept = match synchronous_commit {
         "off" => "on",

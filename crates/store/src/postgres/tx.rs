@@ -5,14 +5,18 @@
 //! awaited; the next one that is awaited, or the commit, brings its result. So a unit takes as many round
 //! trips as it has questions, not as it has statements.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicI64, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
 };
 
 use deadpool_postgres::{ClientWrapper, Pool};
 use domain::{ChecklistId, Source, SubscriptionId, Template, Timestamp, VersionId};
 use futures_util::{FutureExt as _, future::BoxFuture, poll};
+use tokio::time::timeout;
 use tokio_postgres::{Error, Row, types::ToSql};
 use uuid::Uuid;
 
@@ -35,6 +39,13 @@ const DESTINATIONS_KEPT_MAX: usize = 20_000;
 const CHECKLISTS_KEPT_MAX: usize = 100_000;
 /// Identifiers set aside for the deliveries of one event: more than a team may have subscriptions.
 const DELIVERY_IDS: u128 = 1 << 20;
+
+/// How long the server may take for one answer. Longer than it waits for a lock, of which it tells itself. A
+/// server that is away for good is known by this alone where something between it and us keeps the connection up.
+pub(super) const ANSWER_TIME: Duration = Duration::from_secs(10);
+
+/// How long an answer may take beyond the time that a statement of a read may.
+const READ_GRACE: Duration = Duration::from_secs(2);
 
 /// An answer that took longer says too little about the time.
 const MEASURE_MILLIS_MAX: i64 = 1_000;
@@ -127,20 +138,23 @@ impl Core {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
 
+impl<G> Tx<'_, G> {
     /// Measures how far the database's clock is ahead. Wrong by no more than half the time that the answer
     /// takes; a lease outlasts its request by much more than that.
-    pub(super) async fn measure(&self, conn: &ClientWrapper) -> Result<(), Error> {
-        let sent = self.source.now();
-        let row = conn
-            .query_typed_one("SELECT clock_timestamp()", &[])
+    pub(super) async fn measure(&mut self) -> Result<(), StoreError> {
+        let sql = "SELECT clock_timestamp()";
+        let sent = self.core.source.now();
+        let there = self
+            .one(sql, &[], |row| Ok(row.try_get::<_, Moment>(0)?.0))
             .await?;
-        let there = row.try_get::<_, Moment>(0)?.0.as_millis();
-        let back = self.source.now();
+        let back = self.core.source.now();
         let took = back.as_millis() - sent.as_millis();
         if (0..MEASURE_MILLIS_MAX).contains(&took) {
             let here = sent.as_millis() + took / 2;
-            self.ahead.store(there - here, Ordering::Relaxed);
+            let ahead = there.as_millis() - here;
+            self.core.ahead.store(ahead, Ordering::Relaxed);
         }
         Ok(())
     }
@@ -153,6 +167,8 @@ pub(super) struct Tx<'a, G> {
     pub(super) gathered: G,
     /// Whether nothing can be changed in it.
     pub(super) reads_only: bool,
+    /// How long the server may take for one answer.
+    patience: Duration,
     sent: Vec<BoxFuture<'a, Result<u64, Fault>>>,
     lost: Option<Lost>,
 }
@@ -162,8 +178,18 @@ pub(super) struct Tx<'a, G> {
 pub(super) enum Begin<'a> {
     /// To change something.
     Write,
-    /// To read on one view of the data, by this text.
-    Read(&'a str),
+    /// To read on one view of the data, by this text, with statements that may take so long.
+    Read(&'a str, Duration),
+}
+
+impl Begin<'_> {
+    fn patience(self) -> Duration {
+        match self {
+            Self::Write => ANSWER_TIME,
+            // The server says itself that a statement took too long.
+            Self::Read(_, time) => time + READ_GRACE,
+        }
+    }
 }
 
 /// Why the transaction can't be committed any more.
@@ -171,6 +197,19 @@ pub(super) struct Lost {
     pub(super) error: StoreError,
     /// Whether the unit may be run again.
     pub(super) collision: bool,
+    /// Whether the connection is of no use any more.
+    pub(super) spoilt: Spoilt,
+}
+
+/// What an error says of the connection that it came by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spoilt {
+    /// Nothing.
+    No,
+    /// It is of no use any more.
+    This,
+    /// Nor are those that were made before, to the same server.
+    All,
 }
 
 /// A transaction that changes something.
@@ -188,13 +227,14 @@ impl<'a, G> Tx<'a, G> {
             conn,
             core,
             gathered,
-            reads_only: matches!(how, Begin::Read(_)),
+            reads_only: matches!(how, Begin::Read(..)),
+            patience: how.patience(),
             sent: Vec::new(),
             lost: None,
         };
         let text = match how {
             Begin::Write => &core.begin_write,
-            Begin::Read(text) => text,
+            Begin::Read(text, _) => text,
         };
         tx.send(async move { Ok(conn.batch_execute(text).await.map(|()| 0)?) }.boxed())
             .await;
@@ -204,24 +244,26 @@ impl<'a, G> Tx<'a, G> {
     /// Ends it: commits unless it is lost or not to be kept, and says why it is lost.
     pub(super) async fn end(mut self, keep: bool) -> Result<G, Lost> {
         let conn = self.conn;
+        let commits = keep && self.lost.is_none();
         if self.lost.is_none() && !keep {
             // What it sent and did not wait for is undone, whatever came of it.
             self.sent.clear();
         }
-        let how = if keep && self.lost.is_none() {
-            "COMMIT"
-        } else {
-            "ROLLBACK"
-        };
-        self.send(async move { Ok(conn.batch_execute(how).await.map(|()| 0)?) }.boxed())
-            .await;
-        let arrived = self.arrive().await;
+        if self
+            .lost
+            .as_ref()
+            .is_none_or(|lost| lost.spoilt == Spoilt::No)
+        {
+            let how = if commits { "COMMIT" } else { "ROLLBACK" };
+            self.send(async move { Ok(conn.batch_execute(how).await.map(|()| 0)?) }.boxed())
+                .await;
+            // What goes wrong is in `lost`, which says more.
+            let _ = self.arrive().await;
+        }
         match self.lost {
+            None => Ok(self.gathered),
+            Some(lost) if commits && !self.reads_only => Err(lost.at_commit()),
             Some(lost) => Err(lost),
-            None => arrived.map(|()| self.gathered).map_err(|error| Lost {
-                error,
-                collision: false,
-            }),
         }
     }
 
@@ -339,8 +381,10 @@ impl<'a, G> Tx<'a, G> {
         self.core.statements.count();
         #[cfg(test)]
         self.core.texts.lock().unwrap().insert(sql.to_owned());
-        let asked = Asked::new(self.conn, self.core, sql).await;
-        asked.map_err(|error| self.lose(error.into()))
+        let asked = timeout(self.patience, Asked::new(self.conn, self.core, sql)).await;
+        let asked = asked.map_err(|_| Fault::Silent(self.patience));
+        let asked = asked.and_then(|asked| Ok(asked?));
+        asked.map_err(|fault| self.lose(fault))
     }
 
     /// Sends `running` without waiting for its answer.
@@ -360,8 +404,10 @@ impl<'a, G> Tx<'a, G> {
         running: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, StoreError> {
         let sent = std::mem::take(&mut self.sent);
-        let (sent, done) =
-            futures_util::future::join(futures_util::future::join_all(sent), running).await;
+        let all = futures_util::future::join(futures_util::future::join_all(sent), running);
+        let Ok((sent, done)) = timeout(self.patience, all).await else {
+            return Err(self.lose(Fault::Silent(self.patience)));
+        };
         for earlier in sent {
             earlier.map_err(|error| self.lose(error))?;
         }
@@ -376,9 +422,28 @@ impl<'a, G> Tx<'a, G> {
     // error. So it is remembered here, whatever the unit makes of it.
     fn lose(&mut self, fault: Fault) -> StoreError {
         let collision = matches!(&fault, Fault::Sql(error) if is_collision(error));
+        let spoilt = fault.spoilt();
         let error = StoreError::from(fault);
         let shared = error.share();
-        self.lost.get_or_insert(Lost { error, collision });
+        self.lost.get_or_insert(Lost {
+            error,
+            collision,
+            spoilt,
+        });
         shared
+    }
+}
+
+impl Lost {
+    /// The same for a transaction that was asked to commit: it may have, where the connection ended before its
+    /// answer.
+    fn at_commit(self) -> Self {
+        let error = match self.error {
+            StoreError::Unavailable(cause) if self.spoilt != Spoilt::No => {
+                StoreError::Unsure(cause)
+            }
+            error => error,
+        };
+        Self { error, ..self }
     }
 }

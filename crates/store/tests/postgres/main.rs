@@ -6,6 +6,7 @@ mod moving;
 mod nodes;
 mod pooled;
 mod reaching;
+mod ways;
 
 use std::path::Path;
 
