@@ -203,7 +203,7 @@ impl PostgresServer {
         let mut text = fs::read_to_string(&path).expect("initdb has made it");
         for setting in settings {
             let (name, value) = setting.split_once('=').expect("a name and a value");
-            text.push_str(&format!("\n{name} = '{value}'\n"));
+            text.extend(["\n", name, " = '", value, "'\n"]);
         }
         // Written over, so that it stays its owner's.
         fs::write(&path, text).expect("room for it");

@@ -9,6 +9,7 @@
 )]
 
 mod bucket;
+mod cluster;
 mod copy;
 mod demo;
 mod disk;

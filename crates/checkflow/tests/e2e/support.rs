@@ -22,12 +22,12 @@ use tokio::{
 
 pub(crate) use self::{
     client::{Answer, Broken, Client, form},
-    look::{Left, look},
+    look::{Left, look, look_through},
     namespace::Namespace,
 };
 
 /// The first line of a server that can answer, up to its address.
-const LISTENING: &str = "listening on http://";
+pub(crate) const LISTENING: &str = "listening on http://";
 
 /// The binary with these arguments, and nothing of the environment of whoever runs the tests.
 pub(crate) fn checkflow(args: &[&str]) -> Command {
@@ -54,9 +54,14 @@ async fn finish(command: &mut Command) -> Output {
 
 /// Runs a command that answers JSON.
 pub(crate) async fn json(args: &[&str]) -> Value {
-    let output = run(args).await;
+    json_of(&mut checkflow(args)).await
+}
+
+/// The same of a command with an environment of its own.
+pub(crate) async fn json_of(command: &mut Command) -> Value {
+    let output = finish(command).await;
     let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "checkflow {args:?}: {error}");
+    assert!(output.status.success(), "{command:?}: {error}");
     serde_json::from_slice(&output.stdout).unwrap()
 }
 

@@ -42,8 +42,10 @@ pub(super) enum Said {
 impl Said {
     pub(super) fn by(answer: Result<Answer, Broken>) -> Self {
         match answer {
-            Ok(Answer { status: 200, body }) => Self::Done(body),
-            Ok(Answer { status, body }) => match status / 100 {
+            Ok(Answer {
+                status: 200, body, ..
+            }) => Self::Done(body),
+            Ok(Answer { status, body, .. }) => match status / 100 {
                 4 => {
                     assert_eq!(body["code"], "controls_unsatisfied", "{body}");
                     Self::Refused

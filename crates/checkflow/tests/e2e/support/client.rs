@@ -1,6 +1,6 @@
 //! A client that knows the API's paths and nothing else of the server.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
@@ -17,11 +17,14 @@ use tokio::{
 pub(crate) struct Client {
     address: SocketAddr,
     key: String,
+    patience: Duration,
 }
 
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    /// The seconds after which to ask again, where the answer says so.
+    pub(crate) retry_after: Option<u64>,
     pub(crate) body: Value,
 }
 
@@ -33,6 +36,7 @@ impl Client {
         Self {
             address,
             key: key["key"].as_str().unwrap().to_owned(),
+            patience: PATIENCE,
         }
     }
 
@@ -41,7 +45,13 @@ impl Client {
         Self {
             address,
             key: self.key.clone(),
+            patience: self.patience,
         }
+    }
+
+    /// The same, that waits so long for an answer.
+    pub(crate) fn waiting(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// Asks, with a JSON body or (null) none, and answers whatever comes.
@@ -57,7 +67,7 @@ impl Client {
         path: &str,
         body: &Value,
     ) -> Result<Answer, Broken> {
-        timeout(PATIENCE, self.exchange(method, path, body))
+        timeout(self.patience, self.exchange(method, path, body))
             .await
             .expect("an answer comes, or the connection breaks")
     }
@@ -70,41 +80,42 @@ impl Client {
     }
 
     async fn exchange(&self, method: &str, path: &str, body: &Value) -> Result<Answer, Broken> {
-        let (head, bytes) = self.raw(method, path, body).await?;
-        // What is no JSON (a page for people) is as good as nothing here.
-        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        let status = head.status.as_u16();
-        Ok(Answer { status, body })
+        self.raw(method, path, body).await.map(answer)
     }
 
     /// Asks for a file, and answers what comes with it and what it holds.
-    pub(crate) async fn download(&self, file: &Value) -> (http::response::Parts, Bytes) {
+    pub(crate) async fn download(&self, file: &Value) -> Whole {
         let path = format!("/api/checklist/file?fileKey={}", file.as_str().unwrap());
         let answer = timeout(PATIENCE * 2, self.raw("GET", &path, &Value::Null)).await;
         answer.expect("an answer comes").unwrap()
     }
 
-    async fn raw(
-        &self,
-        method: &str,
-        path: &str,
-        body: &Value,
-    ) -> Result<(http::response::Parts, Bytes), Broken> {
-        let stream = TcpStream::connect(self.address).await?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        tokio::spawn(connection);
+    async fn raw(&self, method: &str, path: &str, body: &Value) -> Result<Whole, Broken> {
         let bytes = if body.is_null() {
             Bytes::new()
         } else {
             Bytes::from(body.to_string())
         };
+        self.send(method, path, "application/json", bytes).await
+    }
+
+    async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        kind: &str,
+        bytes: Bytes,
+    ) -> Result<Whole, Broken> {
+        let stream = TcpStream::connect(self.address).await?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection);
         let request = http::Request::builder()
             .method(method)
             .uri(path)
             .header("host", self.address.to_string())
             .header("x-api-key", &self.key)
             .header("x-api-version", "2.0")
-            .header("content-type", "application/json")
+            .header("content-type", kind)
             .body(Full::new(bytes))
             .unwrap();
         let answer = sender.send_request(request).await?;
@@ -197,11 +208,34 @@ impl Client {
         raw
     }
 
+    /// Uploads a file to a server that may be killed before it answers.
+    pub(crate) async fn try_upload(&self, field: &Value, bytes: &str) -> Result<Answer, Broken> {
+        let path = format!("/api/task/upload-file?taskContentID={field}");
+        let kind = format!("multipart/form-data; boundary={BOUNDARY}");
+        let sending = self.send("POST", &path, &kind, form(bytes).into());
+        let sent = timeout(self.patience, sending).await;
+        sent.expect("an answer comes, or the connection breaks")
+            .map(answer)
+    }
+
     /// Uploads a file whole.
     pub(crate) async fn upload(&self, field: &Value, bytes: &str) -> Answer {
         let form = form(bytes);
         let raw = self.begin_upload(field, form.len()).await;
         raw.finish(&form).await
+    }
+}
+
+/// An answer as it came.
+pub(crate) type Whole = (http::response::Parts, Bytes);
+
+fn answer((head, bytes): Whole) -> Answer {
+    let retry_after = head.headers.get("retry-after");
+    Answer {
+        status: head.status.as_u16(),
+        retry_after: retry_after.and_then(|value| value.to_str().ok()?.parse().ok()),
+        // What is no JSON (a page for people) is as good as nothing here.
+        body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
     }
 }
 
@@ -260,6 +294,7 @@ impl Raw {
             .unwrap();
         Answer {
             status,
+            retry_after: None,
             body: serde_json::from_slice(&body).unwrap(),
         }
     }

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use domain::{Delivery, TaskId, TaskStatus, TeamId};
 use store::{
-    DATABASE_FILE, DeliveryQuery, MasterKey, Page, SqliteOptions, StoreError, open_sqlite,
+    DATABASE_FILE, DeliveryQuery, MasterKey, Page, SqliteOptions, Store, StoreError, open_sqlite,
 };
 use tempfile::tempdir;
 use testkit::{reading, test_source};
@@ -33,6 +33,11 @@ pub(crate) async fn look(folder: &Path, team: TeamId) -> Left {
     let (source, _) = test_source();
     let key = MasterKey::load_or_create(copy.path(), &source).unwrap();
     let store = open_sqlite(SqliteOptions::new(copy.path(), key, source)).unwrap();
+    look_through(store, team).await
+}
+
+/// Looks through a store and closes it.
+pub(crate) async fn look_through(store: Store, team: TeamId) -> Left {
     let found: Result<_, StoreError> = store
         .read(reading!([team] tx => {
             let all = DeliveryQuery { limit: u32::MAX, ..DeliveryQuery::default() };
