@@ -189,13 +189,17 @@ back from the target and compared before it is kept; until then it is as it was,
 ends early, however that comes to be, can simply be begun again.
 
 Files are copied from folder to folder where both databases lie in one; with --from-files and
---to-files, wherever they lie. Where a target on PostgreSQL is given no folder, they stay where
-they are. The master key goes along from folder to folder; PostgreSQL never has it.
+--to-files, wherever they lie. Where a target on PostgreSQL is given no place for them, they stay
+where they are. How a bucket is got at is said by the settings of section [files], and by the
+variables that programs which use S3 look for. The master key goes along from folder to folder;
+PostgreSQL never has it.
 
 Exit status: 0 copied, 1 failed (nothing was kept), 2 wrong command line.
 
 Examples:
   checkflow copy --from /var/lib/checkflow --to postgres://checkflow@db.internal/checkflow
+  checkflow copy --from /var/lib/checkflow --to postgres://checkflow@db.internal/checkflow \\
+      --to-files s3://checks
   checkflow copy --from postgres://checkflow@db.internal/checkflow --to /srv/checkflow \\
       --from-files /var/lib/checkflow";
 
@@ -218,11 +222,13 @@ pub(crate) struct CopyArgs {
         hide_env_values = true
     )]
     pub(crate) to: String,
-    /// The data folder in which the files lie [default: that of the source, else that of the target]
-    #[arg(long, value_name = "DIR", conflicts_with = "no_files")]
+    /// Data folder or bucket (`s3://BUCKET/PREFIX`) in which the files lie [default: that of the source,
+    /// else that of the target]
+    #[arg(long, value_name = "PLACE", conflicts_with = "no_files")]
     pub(crate) from_files: Option<PathBuf>,
-    /// The data folder that the files are copied into [default: that of the target, if it lies in one]
-    #[arg(long, value_name = "DIR", conflicts_with = "no_files")]
+    /// Data folder or bucket that the files are copied into [default: the folder of the target, if it
+    /// lies in one]
+    #[arg(long, value_name = "PLACE", conflicts_with = "no_files")]
     pub(crate) to_files: Option<PathBuf>,
     /// Copy the database alone, whatever is with the files
     #[arg(long)]
@@ -230,6 +236,9 @@ pub(crate) struct CopyArgs {
     /// Print {"from", "to", "tables", "files", "masterKey"}
     #[arg(long)]
     pub(crate) json: bool,
+    /// Configuration file (TOML), for what is said of buckets in it
+    #[arg(long, value_name = "FILE", env = "CHECKFLOW_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -138,6 +138,24 @@ pub(crate) fn defaults() -> anyhow::Result<Settings> {
     )
 }
 
+/// The bucket at `url`, which `option` said, got at by what is set of buckets in `file` and in variables.
+pub(crate) fn bucket(
+    file: Option<&PathBuf>,
+    option: &'static str,
+    url: &str,
+) -> anyhow::Result<Option<S3Options>> {
+    let args = StoreArgs {
+        config: file.cloned(),
+        ..StoreArgs::default()
+    };
+    let (mut config, figment) = read(&args)?;
+    url.clone_into(&mut config.files.store);
+    config.files.bucket(&Origin {
+        figment,
+        said: vec![("files.store", option)],
+    })
+}
+
 fn read(args: &StoreArgs) -> anyhow::Result<(Config, Figment)> {
     let mut figment = Figment::new();
     if let Some(path) = &args.config {

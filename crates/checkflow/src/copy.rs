@@ -10,10 +10,14 @@ use std::{
 
 use anyhow::anyhow;
 use serde_json::{Value, json};
-use store::{CopyPlace, CopyProgress, Copying, FileStore, FilesCopied, KeyCopied, TableCopied};
+use store::{
+    CopyPlace, CopyProgress, Copying, FileStore, FilesCopied, FilesOptions, KeyCopied, TableCopied,
+};
 
-use crate::{cli::CopyArgs, operator::say, serve};
+use crate::{cli::CopyArgs, config, operator::say, serve};
 
+/// What begins a place of files that is no folder.
+const BUCKET_MARK: &str = "s3://";
 /// How often somebody who waits is told how far it is.
 const TOLD_EVERY: Duration = Duration::from_secs(2);
 /// Hexadecimal digits of a sum that people compare; `--json` has all.
@@ -45,11 +49,14 @@ async fn copy(args: &CopyArgs, from: &CopyPlace, to: &CopyPlace) -> anyhow::Resu
     let watch = |progress: CopyProgress| tell(&told, progress);
     let mut copying = Copying::begin(from, to).await?;
     // First, because they are what may be found wanting, and what need not be done twice.
-    let files = match folders(args, from, to) {
+    let files = match files(args, from, to)? {
         None => None,
         Some((source, target)) => {
-            let source = source.map(|source| FileStore::open(&source)).transpose()?;
-            let target = FileStore::open(&target)?;
+            let source = match &source {
+                Some(source) => Some(FileStore::open_at(source).await?),
+                None => None,
+            };
+            let target = FileStore::open_at(&target).await?;
             Some(copying.files(source.as_ref(), &target, &watch).await?)
         }
     };
@@ -57,21 +64,44 @@ async fn copy(args: &CopyArgs, from: &CopyPlace, to: &CopyPlace) -> anyhow::Resu
     Ok(Done { tables, files, key })
 }
 
-/// Between which folders files are copied. Where only the target is known, they are to be there already.
-fn folders(
+/// Between which places files are copied. Where only the target is known, they are to be there already.
+fn files(
     args: &CopyArgs,
     from: &CopyPlace,
     to: &CopyPlace,
-) -> Option<(Option<PathBuf>, PathBuf)> {
-    let target = args.to_files.as_deref().or(to.folder());
-    let target = target.filter(|_| !args.no_files)?;
-    let source = args.from_files.as_deref().or(from.folder());
-    let is_same = |source: &&Path| {
-        let (one, other) = (source.canonicalize(), target.canonicalize());
-        one.is_ok_and(|one| other.is_ok_and(|other| one == other))
+) -> anyhow::Result<Option<(Option<FilesOptions>, FilesOptions)>> {
+    let place = |option: &'static str, said: &Option<PathBuf>, place: &CopyPlace| {
+        let said = said.as_deref().or(place.folder());
+        said.map(|said| files_at(args, option, said)).transpose()
     };
-    let source = source.filter(|source| !is_same(source));
-    Some((source.map(Path::to_owned), target.to_owned()))
+    let target = place("--to-files", &args.to_files, to)?;
+    let Some(target) = target.filter(|_| !args.no_files) else {
+        return Ok(None);
+    };
+    let source = place("--from-files", &args.from_files, from)?;
+    let source = source.filter(|source| !is_same(source, &target));
+    Ok(Some((source, target)))
+}
+
+/// The files in a data folder, or in a bucket.
+fn files_at(args: &CopyArgs, option: &'static str, said: &Path) -> anyhow::Result<FilesOptions> {
+    let url = said.to_str().filter(|said| said.starts_with(BUCKET_MARK));
+    let bucket = url.map(|url| config::bucket(args.config.as_ref(), option, url));
+    Ok(FilesOptions {
+        folder: said.to_owned(),
+        bucket: bucket.transpose()?.flatten(),
+    })
+}
+
+fn is_same(one: &FilesOptions, other: &FilesOptions) -> bool {
+    match (&one.bucket, &other.bucket) {
+        (Some(one), Some(other)) => one.location == other.location,
+        (None, None) => {
+            let (one, other) = (one.folder.canonicalize(), other.folder.canonicalize());
+            one.is_ok_and(|one| other.is_ok_and(|other| one == other))
+        }
+        _ => false,
+    }
 }
 
 /// Says how far it is on standard error, now and then.

@@ -8,7 +8,7 @@ use std::{fs, path::Path};
 use serde_json::{Value, json};
 use standardwebhooks::Webhook;
 use tempfile::tempdir;
-use testkit::{Gate, PostgresDatabase, PostgresServer, Received, Receiver, Reply};
+use testkit::{Gate, PostgresDatabase, PostgresServer, Received, Receiver, Reply, S3Server};
 use tokio::process::Command;
 
 use crate::support::{Client, Process, Server, checkflow, complaint, json, serve, team_and_key};
@@ -228,6 +228,41 @@ async fn second_team(folder: &Path, url: &str) -> i64 {
     let make = ["team", "create", "--name", "Legal"];
     let team = json(&[&make[..], &place].concat()).await;
     team["teamId"].as_i64().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_go_along_into_a_bucket_and_out_of_it() {
+    let (folder, other) = (tempdir().unwrap(), tempdir().unwrap());
+    let data = folder.path().to_str().unwrap();
+    let back = other.path().join("data");
+    let (database, bucket) = (database(), S3Server::start());
+    let (url, place) = (database.url(), bucket.location("checks"));
+    let before = server(folder.path(), None).await;
+    let scene = Scene::begin(folder.path(), &before).await;
+    before.stop().await;
+    let copied = async |from: &str, to: &str, files: &str| {
+        let mut copying = checkflow(&["copy", "--json", "--from", from, "--to", to]);
+        copying.args([files, &place]).envs(bucket.variables());
+        let output = copying.output().await.unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(said["files"]["copied"], 1, "{said}");
+    };
+    copied(data, &url, "--to-files").await;
+
+    let mut command = serve(folder.path(), "127.0.0.0/8");
+    command.args(["--database", &url, "--files", &place]);
+    command.envs(bucket.variables());
+    let running = Server::start_by(command).await;
+    let client = Client::new(running.address, &scene.key);
+    scene.download(&client).await;
+    running.stop().await;
+
+    copied(&url, back.to_str().unwrap(), "--from-files").await;
+    fs::copy(folder.path().join("master.key"), back.join("master.key")).unwrap();
+    let running = server(&back, None).await;
+    scene.download(&client.at(running.address)).await;
+    running.stop().await;
 }
 
 /// Fills a database with so many events that copying them takes a while.

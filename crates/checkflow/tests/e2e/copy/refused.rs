@@ -101,6 +101,9 @@ async fn a_place_without_data_or_of_another_time_is_refused() {
         line.starts_with("there is no CheckFlow data in postgres://"),
         "{line}"
     );
+    let line = refusal(data, to, &["--to-files", "s3://x"]).await;
+    let bad = "--to-files: files.store: it reads s3://BUCKET";
+    assert!(line.starts_with(bad), "{line}");
     let line = refusal(data, "mysql://me:secret@db/x", &[]).await;
     assert!(
         line.starts_with("--to: it names no database; write"),
