@@ -30,10 +30,6 @@ use tables::table;
 /// Slices that wait to be written at most.
 const SLICES_WAITING: usize = 2;
 
-/// The mark by which a database knows its files from those of another, a row of `meta`. Files that are copied
-/// elsewhere have none there: the first server takes them for its own.
-const FILES_MARK: &str = "files";
-
 /// Why nothing was copied. Each is one line that says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
@@ -100,6 +96,9 @@ pub enum CopyError {
         /// Rows of the target.
         found: u64,
     },
+    /// Files were to be copied where those of another database are.
+    #[error(transparent)]
+    Files(#[from] crate::FilesElsewhere),
     /// A file is not what its row says, or not there.
     #[error(
         "the file {key} of {size} bytes {wrong}; nothing of the database was copied. Restore it, or \
@@ -322,9 +321,10 @@ impl Copying {
         Ok((report, self.key))
     }
 
-    /// Whether a row is of no meaning in the target.
+    /// Whether a row is of no meaning in the target: the mark that ties a database to where its files were.
+    /// Without it, the first server takes the copied ones for its own.
     fn leaves_out(&self, table: &Table, row: &Row) -> bool {
-        let mark = Value::Text(FILES_MARK.to_owned());
+        let mark = Value::Text(crate::files::FILES_MARK.to_owned());
         self.files_moved && table.name == "meta" && row.first() == Some(&mark)
     }
 

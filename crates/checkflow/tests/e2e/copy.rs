@@ -11,7 +11,9 @@ use tempfile::tempdir;
 use testkit::{Gate, PostgresDatabase, PostgresServer, Received, Receiver, Reply, S3Server};
 use tokio::process::Command;
 
-use crate::support::{Client, Process, Server, checkflow, complaint, json, serve, team_and_key};
+use crate::support::{
+    Client, Process, Server, checkflow, complaint, complaint_of, json, serve, team_and_key,
+};
 
 /// Short waits before each attempt, and many attempts.
 const SCHEDULE: (&str, &str) = (
@@ -240,9 +242,13 @@ async fn files_go_along_into_a_bucket_and_out_of_it() {
     let before = server(folder.path(), None).await;
     let scene = Scene::begin(folder.path(), &before).await;
     before.stop().await;
-    let copied = async |from: &str, to: &str, files: &str| {
+    let copying = |from: &str, to: &str, files: &str| {
         let mut copying = checkflow(&["copy", "--json", "--from", from, "--to", to]);
         copying.args([files, &place]).envs(bucket.variables());
+        copying
+    };
+    let copied = async |from: &str, to: &str, files: &str| {
+        let mut copying = copying(from, to, files);
         let output = copying.output().await.unwrap();
         assert!(output.status.success(), "{output:?}");
         let said: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -258,6 +264,11 @@ async fn files_go_along_into_a_bucket_and_out_of_it() {
     scene.download(&client).await;
     running.stop().await;
 
+    // They have become another database's.
+    let third = other.path().join("third");
+    let line = complaint_of(&mut copying(data, third.to_str().unwrap(), "--to-files")).await;
+    let taken = format!("{place} holds the files of another database");
+    assert!(line.starts_with(&taken), "{line}");
     copied(&url, back.to_str().unwrap(), "--from-files").await;
     fs::copy(folder.path().join("master.key"), back.join("master.key")).unwrap();
     let running = server(&back, None).await;

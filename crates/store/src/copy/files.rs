@@ -25,13 +25,17 @@ impl Copying {
     /// none to copy from, all have to be there.
     ///
     /// # Errors
-    /// [`CopyError::File`] for the first that is not there, or not what its row says.
+    /// [`CopyError::File`] for the first that is not there, or not what its row says; [`CopyError::Files`] if the
+    /// other place is another database's.
     pub async fn files(
         &mut self,
         from: Option<&FileStore>,
         to: &FileStore,
         watch: CopyWatch<'_>,
     ) -> Result<FilesCopied, CopyError> {
+        if from.is_some() {
+            to.must_be_nobodys().await?;
+        }
         let (send, mut slices) = mpsc::channel::<Vec<Row>>(SLICES_WAITING);
         let copying = async move {
             let mut done = FilesCopied::default();

@@ -20,7 +20,7 @@ use crate::{Read, ReadTx, Store, StoreError, Write, WriteTx};
 /// The name of the object that holds the id.
 const ID_NAME: &str = "checkflow-files";
 /// The name of the mark in the database.
-const MARK_NAME: &str = "files";
+pub(crate) const MARK_NAME: &str = "files";
 /// Largest object that is read for an id.
 const ID_BYTES_MAX: u64 = 64;
 
@@ -116,6 +116,17 @@ impl FileStore {
             }),
             (false, false) => Err(FilesElsewhere::Taken {
                 place: place(),
+                there,
+            }),
+        }
+    }
+
+    /// Refuses a store that some database has begun with: files that are copied into it would be swept away.
+    pub(crate) async fn must_be_nobodys(&self) -> Result<(), FilesElsewhere> {
+        match self.id().await? {
+            None => Ok(()),
+            Some(there) => Err(FilesElsewhere::Taken {
+                place: self.place.to_string(),
                 there,
             }),
         }

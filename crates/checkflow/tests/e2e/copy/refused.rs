@@ -36,7 +36,8 @@ async fn whatever_a_server_works_on_is_neither_copied_nor_copied_into() {
     assert!(line.contains(in_use), "{line}");
     running.stop().await;
 
-    let running = server(free.path(), Some(&url)).await;
+    let node = tempdir().unwrap();
+    let running = server(node.path(), Some(&url)).await;
     for (from, to) in [(&*url, other), (data, &*url)] {
         let line = refusal(from, to, &[]).await;
         assert!(
