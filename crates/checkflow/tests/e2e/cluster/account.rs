@@ -117,9 +117,13 @@ impl Outcome<'_> {
         for (path, arrived) in &self.arrived {
             let taken = arrived.iter().filter(|(_, taken)| *taken);
             let told: BTreeSet<i64> = taken.map(|(webhook, _)| task(webhook)).collect();
-            // Neither is anything answered 200 missing here, nor was anything told that is not so.
-            assert_eq!(told, completed, "{path} is told of what is complete");
             self.check_log(path, arrived, &mut repeats);
+            // Neither is anything answered 200 missing here, nor was anything told that is not so.
+            let wrong: Vec<_> = told.symmetric_difference(&completed).collect();
+            assert!(
+                wrong.is_empty(),
+                "{path}: either complete or told: {wrong:?}"
+            );
         }
         println!("{said:?}; {} complete; {repeats:?}", completed.len());
         repeats

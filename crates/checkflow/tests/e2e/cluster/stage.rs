@@ -34,6 +34,8 @@ const SHAKY: &str = PATHS[2];
 const FILES: &str = "/files";
 /// One request in so many to the shaky path is refused.
 const REFUSED_IN: usize = 5;
+/// How often a delivery is tried.
+const ATTEMPTS: usize = 20;
 /// How many requests to the shaky path are scripted.
 const SCRIPTED: usize = 10_000;
 /// How long the receiver takes for each webhook.
@@ -413,10 +415,10 @@ fn serve(folder: &TempDir, name: &str, url: &str) -> Command {
         ("CHECKFLOW_DELIVERY__REQUEST_TIMEOUT", "3s"),
         ("CHECKFLOW_DELIVERY__RESCUE_INTERVAL", "500ms"),
         ("CHECKFLOW_DELIVERY__SCAN_INTERVAL", "200ms"),
-        (
-            "CHECKFLOW_DELIVERY__SCHEDULE",
-            r#"["0s", "300ms", "300ms", "300ms", "300ms", "300ms", "300ms", "300ms"]"#,
-        ),
     ]);
+    // More than what is refused by chance will ever need.
+    let steps = [r#""300ms""#; ATTEMPTS - 1].join(", ");
+    let schedule = format!(r#"["0s", {steps}]"#);
+    command.env("CHECKFLOW_DELIVERY__SCHEDULE", schedule);
     command
 }
