@@ -1,6 +1,7 @@
 //! What the tests of this crate share: a source that repeats itself, things to store, and a walk
 //! through all that can be asked of a store.
 
+pub(crate) mod texts;
 pub(crate) mod things;
 pub(crate) mod walk;
 

@@ -2,10 +2,12 @@
 
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
-use testkit::{PATIENCE, PostgresDatabase, PostgresServer, Receiver, Reply};
+use testkit::{
+    PATIENCE, PostgresDatabase, PostgresPooler, PostgresServer, PostgresSetup, Receiver, Reply,
+};
 use tokio::time::timeout;
 
-use crate::support::{Client, Server, complaint, complaint_of, serve, team_and_key};
+use crate::support::{Client, Server, complaint, complaint_of, line_with, serve, team_and_key};
 
 /// What all nodes encrypt secrets with.
 pub(crate) const KEY: (&str, &str) = (
@@ -196,4 +198,57 @@ async fn a_part_of_the_work_on_a_database_for_one_server_is_refused_and_nothing_
     command.args(["--role", "all"]);
     Server::start_by(command).await.stop().await;
     team_and_key(&data).await;
+}
+
+#[tokio::test]
+async fn nodes_behind_a_pooler_do_not_hear_each_other_and_send_all_the_same() {
+    const EVENTS: usize = 5;
+    let pooler = PostgresPooler::before(PostgresServer::of_this_process().database());
+    let (url, receiver) = (pooler.url(), Receiver::start().await);
+    receiver.always("/hook", Reply::ok());
+    let folders = [tempdir().unwrap(), tempdir().unwrap()];
+    let command = |at: usize, role: &str| {
+        let mut command = serve(folders[at].path(), "127.0.0.0/8");
+        command.args(["--database", &url, "--role", role]);
+        command
+            .env(KEY.0, KEY.1)
+            .env("CHECKFLOW_STORE__POOLER", "true");
+        command
+    };
+    let api = Server::start_by(command(0, "api")).await;
+    let deliver = Server::start_by(command(1, "deliver")).await;
+    let direct = pooler.database().url();
+    let key = team_and_key_on(folders[0].path(), &direct).await;
+    let client = Client::new(api.address, &key);
+    let template = client.template().await;
+    let scope = format!("templateKey={}", template["templateKey"].as_str().unwrap());
+    client
+        .subscribe("new_checklist", &scope, &receiver.url("/hook"))
+        .await;
+    // One after the other, so that each waits for a look of its own.
+    for number in 1..=EVENTS {
+        client.checklist(&template, &format!("list-{number}")).await;
+        receiver.wait_for(number).await;
+    }
+    client.wait_settled().await;
+    assert_eq!(receiver.requests().len(), EVENTS);
+    for server in [deliver, api] {
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_a_power_cut_would_damage_is_warned_of() {
+    let server = PostgresServer::start_with(&PostgresSetup {
+        settings: vec!["fsync=off", "full_page_writes=off"],
+        files: Vec::new(),
+    });
+    let (database, folder) = (server.database(), tempdir().unwrap());
+    let mut command = serve(folder.path(), "127.0.0.0/8");
+    command.args(["--database", &database.url()]);
+    let mut server = Server::start_by(command).await;
+    for expected in ["fsync=off", "full_page_writes=off"] {
+        line_with(&mut server.process.log, expected).await;
+    }
+    server.stop().await;
 }

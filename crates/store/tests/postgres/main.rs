@@ -13,7 +13,8 @@ use std::path::Path;
 use async_trait::async_trait;
 use domain::Source;
 use store::{
-    LeaseClock, MasterKey, PostgresOptions, SqliteOptions, Store, open_postgres, open_sqlite,
+    LeaseClock, MasterKey, PostgresAccess, PostgresOptions, SqliteOptions, Store, open_postgres,
+    open_sqlite,
 };
 use testkit::{Fixture, PostgresDatabase, PostgresServer};
 
@@ -40,6 +41,15 @@ impl OnPostgres {
     }
 }
 
+impl OnPostgres {
+    /// Opens it for a node that does not hear the others.
+    async fn open_deaf(&self, source: Source) -> Store {
+        let mut options = options(self.database.url(), self.lease_clock, source);
+        options.access = PostgresAccess { pooler: true };
+        open_postgres(options).await.expect("a database")
+    }
+}
+
 #[async_trait]
 impl Fixture for OnPostgres {
     async fn open(&self, source: Source) -> Store {
@@ -55,10 +65,15 @@ fn key() -> MasterKey {
     MasterKey::from_text("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").expect("a key")
 }
 
-async fn on_server(url: String, lease_clock: LeaseClock, source: Source) -> Store {
+fn options(url: String, lease_clock: LeaseClock, source: Source) -> PostgresOptions {
     let mut options = PostgresOptions::new(url, key(), source);
     options.limits.connections = 8;
     options.lease_clock = lease_clock;
+    options
+}
+
+async fn on_server(url: String, lease_clock: LeaseClock, source: Source) -> Store {
+    let options = options(url, lease_clock, source);
     open_postgres(options).await.expect("a database")
 }
 

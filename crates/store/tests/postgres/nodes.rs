@@ -2,9 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use domain::{EventType, NodeId, Scope, SubscriptionId, Timestamp};
-use store::{Chore, ChoreHold, ChoreTurn, Lanes as _, Rescue, Store, Take};
-use testkit::{Fixture as _, Scene, SeedEvent, TestLanes, World, writing};
+use domain::{EventType, NodeId, Scope, SubscriptionId, SubscriptionState, Timestamp};
+use store::{
+    Chore, ChoreHold, ChoreTurn, Lanes as _, LeasedDelivery, Rescue, Store, StoreError, Take,
+};
+use testkit::{Fixture as _, Scene, SeedEvent, SeedKey, TestLanes, World, reading, writing};
 use tokio::sync::Notify;
 
 use crate::OnPostgres;
@@ -260,4 +262,97 @@ async fn a_chore_of_a_dead_node_is_another_nodes_when_the_database_says_so() {
     for store in [one, other] {
         store.stop().await;
     }
+}
+
+/// What another node takes of a lane now.
+async fn taken_by(
+    store: &Store,
+    lanes: &TestLanes,
+    lane: SubscriptionId,
+    now: Timestamp,
+) -> Vec<LeasedDelivery> {
+    let take = [Take {
+        subscription: lane,
+        limit: 1,
+    }];
+    let (node, until) = (lanes.node(), lanes.lease_until(now));
+    let unit = writing!([take, node, now, until] tx => {
+        tx.delivery_take(&take[..], *node, *now, *until).await
+    });
+    let taken: Result<_, store::StoreError> = store.write(unit).await;
+    taken.expect("a take").deliveries
+}
+
+/// What one node commits holds for all that another takes after it, whether they hear each other or not.
+async fn what_one_node_changes_holds_for_the_next_take_of_another(hears: bool) {
+    let (world, database) = world().await;
+    let scene = world.scene().await;
+    let lane = lane(&world, &scene).await;
+    let other = if hears {
+        database.open(world.source.clone()).await
+    } else {
+        database.open_deaf(world.source.clone()).await
+    };
+    let lanes = TestLanes::new(&world.source);
+    other.attach(lanes.clone());
+    let taken = async || taken_by(&other, &lanes, lane, world.now()).await;
+    for _ in 0..6 {
+        world.happen(&scene, KIND).await;
+    }
+    // It knows the subscription by now, and keeps what it knows.
+    let before = taken().await.remove(0).destination;
+
+    assert!(world.put_state(lane, SubscriptionState::Paused).await);
+    assert!(taken().await.is_empty(), "it is paused");
+    assert!(world.put_state(lane, SubscriptionState::Active).await);
+    assert_eq!(taken().await.len(), 1, "it is resumed");
+
+    // A secret that is rolled and an address that is changed are a new revision.
+    let rolled = "https://example.com/rolled";
+    let changed = database.database.sql(&format!(
+        "UPDATE subscription SET target_url = '{rolled}', revision = revision + 1 WHERE id = '{}'",
+        lane.uuid()
+    ));
+    assert_eq!(changed, "");
+    let after = taken().await.remove(0).destination;
+    assert_ne!(after.target, before.target);
+    assert_eq!(after.target.as_str(), rolled);
+
+    assert!(world.put_state(lane, SubscriptionState::Gone).await);
+    assert!(taken().await.is_empty(), "it is gone");
+
+    let seed = SeedKey {
+        team: scene.team,
+        name: "scripts".to_owned(),
+        source: world.source.clone(),
+    };
+    let (key, secret) = world.store.write(seed).await.expect("a key");
+    let hash = secret.hash();
+    let revoked = async || {
+        let look = reading!([hash] tx => tx.api_key_get(hash).await);
+        let (key, _) = {
+            let found: Result<_, StoreError> = other.read(look).await;
+            found.expect("a look").expect("the key")
+        };
+        key.revoked_at.is_some()
+    };
+    assert!(!revoked().await);
+    let (team, id, now) = (scene.team, key.id, world.now());
+    world
+        .write(writing!([team, id, now] tx => tx.api_key_revoke(*team, *id, *now).await))
+        .await;
+    assert!(revoked().await, "it opens nothing any more");
+    lanes.let_go();
+    other.stop().await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_node_changes_holds_for_another_at_once() {
+    what_one_node_changes_holds_for_the_next_take_of_another(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_node_changes_holds_for_another_that_hears_nothing() {
+    what_one_node_changes_holds_for_the_next_take_of_another(false).await;
 }

@@ -158,7 +158,7 @@ impl<G: Send> Tx<'_, G> {
     }
 
     /// The sequences of those of `ids` that have one.
-    pub(super) async fn sequences_of(
+    pub(in crate::postgres) async fn sequences_of(
         &mut self,
         ids: &[Uuid],
     ) -> Result<Vec<(DeliveryId, i64)>, StoreError> {

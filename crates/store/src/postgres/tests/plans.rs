@@ -4,12 +4,19 @@
 use testkit::PostgresServer;
 use tokio_postgres::{Client, NoTls};
 
-use super::super::tx::{Begin, Core, Tx};
+use domain::NodeId;
+use uuid::Uuid;
+
+use super::super::{
+    deliveries::LeaseTerms,
+    tx::{Begin, Change, Core, Tx},
+};
 use crate::{
     MasterKey, PostgresOptions,
     testing::{
         source,
-        things::scene,
+        texts::unexplained,
+        things::{at, scene},
         walk::{GROWING, everything},
     },
 };
@@ -45,6 +52,7 @@ async fn no_statement_looks_through_a_table() {
         complaints.extend(complaint(&look, sql).await);
     }
     assert!(complaints.is_empty(), "{}", complaints.join("\n\n"));
+    assert_eq!(unexplained("postgres", &texts), Vec::<String>::new());
     // Else the walk was not one.
     for table in GROWING {
         assert!(
@@ -62,9 +70,23 @@ async fn walked(options: PostgresOptions) -> std::sync::Arc<Core> {
     let mut tx = Tx::begin(&conn, &core, Vec::new(), Begin::Write).await;
     scene(&mut tx).await;
     everything(&mut tx).await;
+    beside(&mut tx).await;
     let ended = tx.end(true).await;
     assert!(ended.is_ok(), "the walk is committed");
     core
+}
+
+/// What is done beside units of work: leasing what was committed, and numbering.
+async fn beside(tx: &mut Change<'_>) {
+    let (ids, now) = ([Uuid::from_u128(1)], at());
+    let terms = LeaseTerms {
+        node: NodeId::new(Uuid::from_u128(78)),
+        now,
+        until: now,
+    };
+    tx.lease_named(&ids, terms).await.unwrap();
+    tx.number(Uuid::from_u128(1)).await.unwrap();
+    tx.sequences_of(&ids).await.unwrap();
 }
 
 /// What is wrong with the plan of `sql`, if anything.

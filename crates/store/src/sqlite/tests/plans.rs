@@ -4,7 +4,10 @@
 use super::bench::{Bench, scene, work};
 use crate::{
     Verdict,
-    testing::walk::{GROWING, everything},
+    testing::{
+        texts::unexplained,
+        walk::{GROWING, everything},
+    },
 };
 
 #[test]
@@ -24,6 +27,7 @@ fn no_statement_looks_through_a_table() {
         .filter_map(|sql| complaint(&look, sql))
         .collect();
     assert!(complaints.is_empty(), "{}", complaints.join("\n\n"));
+    assert_eq!(unexplained("sqlite", &texts), Vec::<String>::new());
     // Else the walk above was not one.
     for table in GROWING {
         assert!(
