@@ -148,3 +148,9 @@ async fn read(files: &FileStore, key: FileKey, range: Option<Range<u64>>) -> Vec
     let pieces: Vec<Bytes> = found.bytes.try_collect().await.unwrap();
     pieces.concat()
 }
+
+/// What must come to an end, long before which nothing but a failing test waits.
+async fn in_time<T>(work: impl Future<Output = T>) -> T {
+    let within = tokio::time::timeout(testkit::PATIENCE * 6, work).await;
+    within.expect("it ends in time")
+}

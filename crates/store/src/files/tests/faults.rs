@@ -37,13 +37,13 @@ async fn check(size: usize, method: Method, part: &str, faults: &[S3Fault]) {
     let files = files_on(&server).await;
     server.upset(&method, part, faults.iter().copied());
     let bytes = content(size);
-    let stored = put(&files, KEY, bytes.clone()).await;
+    let stored = in_time(put(&files, KEY, bytes.clone())).await;
     assert_eq!(
         stored.unwrap().size,
         size as u64,
         "{method} {part} {faults:?}"
     );
-    let got = read(&files, KEY, None).await;
+    let got = in_time(read(&files, KEY, None)).await;
     assert!(got == bytes, "{method} {part} {faults:?}");
     assert_eq!(server.upsets_left(), 0, "{method} {part} {faults:?}");
     assert_eq!(server.parts(), 0);

@@ -7,7 +7,8 @@ use testkit::S3Fault;
 use super::*;
 
 async fn told(options: &S3Options) -> String {
-    let said = FileStore::open_s3(options).await.unwrap_err().to_string();
+    let opened = in_time(FileStore::open_s3(options)).await;
+    let said = opened.unwrap_err().to_string();
     assert!(!said.contains('\n'), "{said}");
     for (_, secret) in options.credentials.each() {
         assert!(!said.contains(secret), "{said}");
