@@ -43,7 +43,9 @@ const RECEIVER_TIME: Duration = Duration::from_millis(10);
 /// Clients that ask one node at once.
 const CLIENTS: usize = 2;
 const LISTS: usize = 80;
-const TASKS: usize = 40;
+const TASKS: usize = 60;
+/// Least time between two questions of a client, so that the tasks last for as long as a scenario may.
+const BREATH: Duration = Duration::from_millis(80);
 /// How long a client stays away that was told to come back, or got no answer.
 pub(super) const PACE: Duration = Duration::from_millis(200);
 /// Longer than the longest lease, and time to rescue and send what was under it.
@@ -183,9 +185,7 @@ impl Stage {
                         let answer = node.client.try_complete(&json!({ "taskId": task })).await;
                         let said = Said::by(answer);
                         account.note(task, number, said);
-                        if said != Said::Done {
-                            sleep(PACE).await;
-                        }
+                        sleep(if said == Said::Done { BREATH } else { PACE }).await;
                     }
                 });
             }
