@@ -16,6 +16,13 @@ pub(crate) struct Counters {
     pub(crate) unsettled: Counter,
 }
 
+impl Counters {
+    /// Outcomes that were stored, refused or given up.
+    pub(crate) fn ended(&self) -> u64 {
+        self.settled.get() + self.lease_lost.get() + self.dropped.get()
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Counter(AtomicU64);
 

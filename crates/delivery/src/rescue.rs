@@ -25,6 +25,28 @@ pub(crate) struct Rescuer {
     pub(crate) interval: Duration,
     pub(crate) counters: Arc<Counters>,
     pub(crate) looked_at: Option<Timestamp>,
+    pub(crate) put_off: PutOff,
+}
+
+/// Lets outcomes be stored before lapsed leases are ended: one that lapsed may be theirs, and storing the outcome
+/// is the better end. What comes after those is not waited for: on a node that has much to do something always
+/// waits, and the leases of nodes that are gone would never end.
+#[derive(Debug, Default)]
+pub(crate) struct PutOff {
+    /// How many outcomes will have come to an end once those that waited at first have.
+    until: Option<u64>,
+}
+
+impl PutOff {
+    /// Whether there is something to wait for: of all outcomes so many have come to an end, and so many wait.
+    fn goes_on(&mut self, ended: u64, waiting: u64) -> bool {
+        let until = *self.until.get_or_insert(ended + waiting);
+        let goes_on = waiting > 0 && ended < until;
+        if !goes_on {
+            self.until = None;
+        }
+        goes_on
+    }
 }
 
 impl Rescuer {
@@ -60,9 +82,10 @@ impl Rescuer {
         if self.looked_at.is_some_and(looked_before) {
             return Ok(false);
         }
-        // While outcomes wait to be stored, a lease that lapsed may be one of theirs: storing the
-        // outcome is the better end.
-        if self.counters.unsettled.get() > 0 {
+        let counters = &self.counters;
+        // Read first, so that none is in neither.
+        let waiting = counters.unsettled.get();
+        if self.put_off.goes_on(counters.ended(), waiting) {
             return Ok(false);
         }
         let count = self.slice(Rescue::Lapsed, now).await?;
@@ -109,5 +132,25 @@ impl Write for EndLeases {
     async fn run(&self, tx: &mut dyn WriteTx) -> Result<u32, StoreError> {
         tx.delivery_rescue(self.which, self.now, self.attempts_max, RESCUE_SLICE_MAX)
             .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leases_are_ended_once_the_outcomes_that_waited_are_stored_however_many_follow() {
+        let mut put_off = PutOff::default();
+        assert!(!put_off.goes_on(0, 0), "nothing waits");
+        assert!(put_off.goes_on(10, 5));
+        assert!(
+            put_off.goes_on(10, 7),
+            "nothing was stored: the database is away"
+        );
+        assert!(put_off.goes_on(14, 9));
+        assert!(!put_off.goes_on(15, 9), "the five are stored");
+        assert!(put_off.goes_on(15, 9), "the next time those are waited for");
+        assert!(!put_off.goes_on(20, 0), "nothing waits");
     }
 }
