@@ -38,7 +38,7 @@ use std::{
     time::Duration,
 };
 
-use deadpool_postgres::{Object, Pool, PoolError, TimeoutType};
+use deadpool_postgres::{HookError, Object, Pool, PoolError, TimeoutType};
 use futures_util::FutureExt as _;
 use tokio::{
     runtime::Handle,
@@ -225,7 +225,7 @@ impl Shared {
         loop {
             runs += 1;
             let conn = connection(&self.pool).await?;
-            let mut tx = Tx::begin(&conn, &self.core, Vec::new(), Begin::Write).await;
+            let mut tx = Tx::begin(&conn, &self.core, Begin::Write).await;
             let verdict = AssertUnwindSafe(job.run(&mut tx)).catch_unwind().await;
             let keep = matches!(verdict, Ok(Verdict::Keep));
             let ended = tx.end(keep).await;
@@ -247,18 +247,13 @@ impl Shared {
 
     async fn look(&self, job: &mut dyn ReadJob) -> Result<(), StoreError> {
         let conn = connection(&self.pool).await?;
-        let mut tx = Tx::begin(
-            &conn,
-            &self.core,
-            (),
-            Begin::Read(&self.begin_read, self.read_time),
-        )
-        .await;
+        let how = Begin::Read(&self.begin_read, self.read_time);
+        let mut tx: Tx<'_, ()> = Tx::begin(&conn, &self.core, how).await;
         let read = AssertUnwindSafe(job.run(&mut tx)).catch_unwind().await;
         let ended = tx.end(true).await;
         give_back(&self.pool, conn, &ended);
         read.map_err(|_| StoreError::Panicked)?;
-        ended.map_err(|lost| lost.error)
+        ended.map(|_| ()).map_err(|lost| lost.error)
     }
 }
 
@@ -269,12 +264,12 @@ impl Core {
         work: impl AsyncFnOnce(&mut Tx<'_, ()>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let conn = connection(&self.side).await?;
-        let mut tx = Tx::begin(&conn, self, (), Begin::Write).await;
+        let mut tx = Tx::begin(&conn, self, Begin::Write).await;
         let done = work(&mut tx).await;
         let ended = tx.end(done.is_ok()).await;
         give_back(&self.side, conn, &ended);
         match ended {
-            Ok(()) => done,
+            Ok(_) => done,
             Err(lost) => Err(lost.error),
         }
     }
@@ -311,7 +306,9 @@ async fn connection(pool: &Pool) -> Result<Object, StoreError> {
     let found = timeout(bound, pool.get()).await;
     let found = found.unwrap_or(Err(PoolError::Timeout(TimeoutType::Create)));
     found.map_err(|error| match error {
-        PoolError::Backend(error) => fault::meaning(error),
+        PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
+            fault::meaning(error)
+        }
         PoolError::Timeout(TimeoutType::Wait) => {
             StoreError::Unavailable(Some("all connections to the database are in use".into()))
         }

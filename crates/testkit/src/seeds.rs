@@ -228,15 +228,15 @@ impl Write for SeedSubscription {
     }
 }
 
-/// Adds an event; answers how many subscriptions it reached.
+/// Adds an event.
 #[derive(Clone, Debug)]
 pub struct SeedEvent(pub Event);
 
 impl Write for SeedEvent {
-    type Done = usize;
+    type Done = ();
     type Error = StoreError;
 
-    async fn run(&self, tx: &mut dyn WriteTx) -> Result<usize, StoreError> {
+    async fn run(&self, tx: &mut dyn WriteTx) -> Result<(), StoreError> {
         tx.event_append(&self.0).await
     }
 }

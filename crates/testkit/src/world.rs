@@ -246,11 +246,16 @@ impl World {
         event
     }
 
-    /// Adds an event; answers how many subscriptions it reached.
-    pub async fn append(&self, event: &Event) -> usize {
-        self.store
-            .write(SeedEvent(event.clone()))
-            .await
-            .expect("an event is added")
+    /// Adds an event.
+    pub async fn append(&self, event: &Event) {
+        let added = self.store.write(SeedEvent(event.clone())).await;
+        added.expect("an event is added");
+    }
+
+    /// Adds an event, and counts the deliveries it has then.
+    pub async fn reach(&self, event: &Event) -> usize {
+        self.append(event).await;
+        let deliveries = self.deliveries(event.team).await.into_iter();
+        deliveries.filter(|row| row.event_id == event.id).count()
     }
 }

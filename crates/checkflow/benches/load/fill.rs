@@ -98,14 +98,12 @@ impl Filling {
         Arc::new((from..to).map(event).collect())
     }
 
-    /// Appends them; answers how many deliveries that makes.
-    async fn append(&self, events: Arc<Vec<Event>>) -> anyhow::Result<usize> {
+    async fn append(&self, events: Arc<Vec<Event>>) -> anyhow::Result<()> {
         let unit = writing!([events] tx => {
-            let mut deliveries = 0;
             for event in events.iter() {
-                deliveries += tx.event_append(event).await?;
+                tx.event_append(event).await?;
             }
-            Ok::<_, store::StoreError>(deliveries)
+            Ok::<_, store::StoreError>(())
         });
         Ok(self.store.write(unit).await?)
     }
@@ -118,12 +116,11 @@ impl Filling {
     }
 }
 
-/// Has `events` happen in the past to whoever wants to hear of them, each delivered by its first
-/// attempt.
+/// Has `events` happen in the past, each delivered to so many subscriptions by its first attempt.
 pub(crate) async fn delivered(
     folder: &Path,
     subject: &Subject,
-    events: usize,
+    (events, subscriptions): (usize, usize),
 ) -> anyhow::Result<()> {
     let filling = Filling::open(folder)?;
     let (handed, mut coming) = mpsc::unbounded_channel();
@@ -135,7 +132,8 @@ pub(crate) async fn delivered(
     for from in (0..events).step_by(BATCH) {
         let to = events.min(from + BATCH);
         let batch = filling.events(subject, from, to, events);
-        let expected = filling.append(batch).await?;
+        filling.append(batch).await?;
+        let expected = (to - from) * subscriptions;
         let mut settlements = Vec::with_capacity(expected);
         while settlements.len() < expected {
             let Some(leased) = coming.recv().await else {

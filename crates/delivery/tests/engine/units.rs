@@ -41,10 +41,10 @@ impl Write for Subscribe {
 pub(crate) struct Happen(pub(crate) Event);
 
 impl Write for Happen {
-    type Done = usize;
+    type Done = ();
     type Error = StoreError;
 
-    async fn run(&self, tx: &mut dyn WriteTx) -> Result<usize, StoreError> {
+    async fn run(&self, tx: &mut dyn WriteTx) -> Result<(), StoreError> {
         tx.event_append(&self.0).await
     }
 }

@@ -77,6 +77,16 @@ impl Asked {
         }
     }
 
+    /// Runs it with parameters that it owns; answers its rows.
+    pub(super) async fn query_owned(
+        &self,
+        conn: &ClientWrapper,
+        params: Vec<Owned>,
+    ) -> Result<Vec<Row>, Error> {
+        let borrowed: Vec<&(dyn ToSql + Sync)> = params.iter().map(|param| &**param as _).collect();
+        self.query(conn, &borrowed).await
+    }
+
     /// Runs it; answers its rows.
     pub(super) async fn query(
         &self,

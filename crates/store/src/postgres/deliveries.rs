@@ -97,7 +97,7 @@ impl WriteDeliveries for Change<'_> {
                 Ok(Fresh::Due(SubscriptionId::new(row.guid(0)?)))
             })
             .await?;
-        self.gathered.extend(lanes);
+        self.fresh.extend(lanes);
         Ok(())
     }
 
@@ -138,7 +138,7 @@ impl WriteDeliveries for Change<'_> {
         let sql = sql::DELIVERY_REDELIVER;
         self.later(sql, owned![Moment(now), by.to_owned(), id.uuid()])
             .await?;
-        self.gathered.push(Fresh::Due(subscription));
+        self.fresh.push(Fresh::Due(subscription));
         Ok(Redelivery::Due(subscription))
     }
 }

@@ -3,20 +3,19 @@
 
 use async_trait::async_trait;
 use domain::{DeliveryId, Event, SubscriptionId, SubscriptionState};
-use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::{
     hints::Fresh,
     subscriptions::STATE,
-    tx::Change,
+    tx::{Change, owned},
     values::{Cells as _, Moment},
 };
 use crate::{StoreError, WriteEvents};
 
 #[async_trait]
 impl WriteEvents for Change<'_> {
-    async fn event_append(&mut self, event: &Event) -> Result<usize, StoreError> {
+    async fn event_append(&mut self, event: &Event) -> Result<(), StoreError> {
         // The identifiers of an event's deliveries lie side by side, so that its row says which they
         // are: all have the same first half.
         let sql = "WITH wants AS (
@@ -48,35 +47,31 @@ impl WriteEvents for Change<'_> {
             one
         };
         let (prefix, first) = self.delivery_ids(event);
-        let bound: [&(dyn ToSql + Sync); 14] = [
-            &event.team.get(),
-            &event.kind.word(),
-            &one,
-            &other,
-            &team,
-            &prefix,
-            &first,
-            &event.id.uuid(),
-            &Moment(event.at),
-            &event.checklist.get(),
-            &event.template.uuid(),
-            &event.task.uuid(),
-            &event.control.uuid(),
-            &&event.body[..],
+        let bound = owned![
+            event.team.get(),
+            event.kind.word(),
+            one,
+            other,
+            team,
+            prefix,
+            first,
+            event.id.uuid(),
+            Moment(event.at),
+            event.checklist.get(),
+            event.template.uuid(),
+            event.task.uuid(),
+            event.control.uuid(),
+            event.body.to_vec(),
         ];
-        let reached = self
-            .all(sql, &bound, |row| {
-                let subscription = SubscriptionId::new(row.guid(1)?);
-                let state: SubscriptionState = row.word(2, STATE)?;
-                Ok((DeliveryId::new(row.guid(0)?), subscription, state))
-            })
-            .await?;
-        for &(delivery, subscription, state) in &reached {
-            if state.sends() {
-                self.gathered.push(Fresh::Delivery(delivery, subscription));
-            }
-        }
-        Ok(reached.len())
+        self.later_fresh(sql, bound, |row| {
+            let subscription = SubscriptionId::new(row.guid(1)?);
+            let state: SubscriptionState = row.word(2, STATE)?;
+            let delivery = DeliveryId::new(row.guid(0)?);
+            Ok(state
+                .sends()
+                .then_some(Fresh::Delivery(delivery, subscription)))
+        })
+        .await
     }
 }
 

@@ -16,7 +16,7 @@ use super::{
     address::Address,
     hosts::Hosts,
     migrations::migrate,
-    promises::begin_write,
+    promises::{begin_write, set_up},
     refusal::{host, reason, refusal},
     tls::encryption,
     tx::Core,
@@ -236,11 +236,12 @@ pub(super) async fn open(
 ) -> Result<Postgres, PostgresError> {
     let limits = options.limits;
     let (config, hosts) = reached_by(&options.url, limits)?;
-    let side = pool(&hosts, SIDE_CONNECTIONS, limits)?;
-    let pool = pool(&hosts, limits.connections, limits)?;
+    let pooled = options.access.pooler;
+    let side = pool(&hosts, SIDE_CONNECTIONS, limits, pooled)?;
+    let pool = pool(&hosts, limits.connections, limits, pooled)?;
     let mut conn = pool.get().await.map_err(|error| refusal(&config, &error))?;
     version_check(&conn).await?;
-    let begin_write = begin_write(&conn, host(&config)).await?;
+    let begin_write = begin_write(&conn, host(&config), pooled).await?;
     prepare(&mut conn, &options.key, &options.source).await?;
     let lease_clock = options.lease_clock;
     let core = Core::new(&options, begin_write, side);
@@ -320,13 +321,24 @@ async fn prepare(
     }
 }
 
-fn pool(hosts: &Hosts, size: usize, limits: PostgresLimits) -> Result<Pool, PostgresError> {
+fn pool(
+    hosts: &Hosts,
+    size: usize,
+    limits: PostgresLimits,
+    pooled: bool,
+) -> Result<Pool, PostgresError> {
     let manager = ManagerConfig {
         recycling_method: RecyclingMethod::Fast,
     };
     // The hosts know what they are reached by.
     let manager = Manager::from_connect(Config::new(), hosts.clone(), manager);
-    let built = Pool::builder(manager)
+    let mut pool = Pool::builder(manager);
+    if !pooled {
+        pool = pool.post_create(Hook::async_fn(|client, _| {
+            Box::pin(async move { set_up(client).await.map_err(HookError::Backend) })
+        }));
+    }
+    let built = pool
         .pre_recycle(Hook::sync_fn(is_up))
         .max_size(size)
         .runtime(Runtime::Tokio1)

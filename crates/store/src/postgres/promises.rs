@@ -4,12 +4,28 @@ use tokio_postgres::Client;
 
 use super::{PostgresError, open::failed};
 
-/// Looks at what the server promises, and answers how a transaction that changes something begins on it.
+/// What each session is set to. That a commit is on disk when it is answered must not depend on how a role or a
+/// database is set up; what is stronger, such as waiting for a standby, is left as it is.
 ///
-/// That a commit is on disk when it is answered must not depend on how a role or a database is set up, so it is
-/// asked for in each transaction: a setting of the session would not last behind a pooler. What is stronger,
-/// such as waiting for a standby, is left as it is. What only the server can change is warned of.
-pub(super) async fn begin_write(client: &Client, host: String) -> Result<String, PostgresError> {
+/// A lock is not waited for for ever, and a node that stands still does not hold up the others. Statements have no
+/// bound: one that ended a commit's wait for a standby would have it answered as if the standby had it.
+const SESSION: &str = "SELECT set_config('lock_timeout', '5s', false),
+    set_config('idle_in_transaction_session_timeout', '10s', false),
+    set_config('synchronous_commit', CASE current_setting('synchronous_commit')
+        WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false)";
+
+/// Sets a session up that stays ours.
+pub(super) async fn set_up(client: &Client) -> Result<(), tokio_postgres::Error> {
+    client.batch_execute(SESSION).await
+}
+
+/// Looks at what the server promises, and warns of what only the server can change. Answers how a transaction that
+/// changes something begins: behind a pooler, where no session is ours for longer, with what others set up once.
+pub(super) async fn begin_write(
+    client: &Client,
+    host: String,
+    pooled: bool,
+) -> Result<String, PostgresError> {
     let sql = "SELECT pg_is_in_recovery(), current_setting('fsync'),
         current_setting('full_page_writes'), current_setting('synchronous_commit')";
     let row = client.query_typed_one(sql, &[]).await;
@@ -30,12 +46,14 @@ pub(super) async fn begin_write(client: &Client, host: String) -> Result<String,
              unless its file system never writes half a page"
         );
     }
-    Ok(begin(cell(3)?))
+    Ok(if pooled {
+        begin_pooled(cell(3)?)
+    } else {
+        "BEGIN".to_owned()
+    })
 }
 
-/// A lock is not waited for for ever, and a node that stands still does not hold up the others. Statements have no
-/// bound: one that ended a commit's wait for a standby would have it answered as if the standby had it.
-fn begin(synchronous_commit: &str) -> String {
+fn begin_pooled(synchronous_commit: &str) -> String {
     let kept = match synchronous_commit {
         "off" => "on",
         other => other,
@@ -59,7 +77,7 @@ mod tests {
             ("remote_write", "remote_write"),
             ("remote_apply", "remote_apply"),
         ] {
-            let text = begin(set);
+            let text = begin_pooled(set);
             assert!(
                 text.ends_with(&format!("synchronous_commit = '{kept}'")),
                 "{text}"

@@ -216,7 +216,7 @@ impl WriteSubscriptions for Change<'_> {
         self.later(sql, row).await?;
         if change.state.sends() && !before.sends() {
             // What waited may be due; new events go behind it.
-            self.gathered.push(Fresh::Due(id));
+            self.fresh.push(Fresh::Due(id));
         }
         Ok(true)
     }

@@ -6,6 +6,7 @@
 //! trips as it has questions, not as it has statements.
 
 use std::{
+    marker::PhantomData,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI64, Ordering},
@@ -160,18 +161,23 @@ impl<G> Tx<'_, G> {
     }
 }
 
-/// A transaction. `G` is what a writing one gathers for after its commit; nothing for a reading one.
-pub(super) struct Tx<'a, G> {
+/// A transaction. `M` is what may be done in it.
+pub(super) struct Tx<'a, M> {
     conn: &'a ClientWrapper,
     pub(super) core: &'a Arc<Core>,
-    pub(super) gathered: G,
+    /// What it has for the delivery engine, once it is committed.
+    pub(super) fresh: Vec<Fresh>,
     /// Whether nothing can be changed in it.
     pub(super) reads_only: bool,
     /// How long the server may take for one answer.
     patience: Duration,
-    sent: Vec<BoxFuture<'a, Result<u64, Fault>>>,
+    sent: Vec<Sent<'a>>,
     lost: Option<Lost>,
+    may: PhantomData<fn() -> M>,
 }
+
+/// A statement that is on its way, and what it will have for the delivery engine.
+type Sent<'a> = BoxFuture<'a, Result<Vec<Fresh>, Fault>>;
 
 /// How a transaction begins.
 #[derive(Clone, Copy, Debug)]
@@ -212,37 +218,40 @@ pub(super) enum Spoilt {
     All,
 }
 
-/// A transaction that changes something.
-pub(super) type Change<'a> = Tx<'a, Vec<Fresh>>;
+/// In a transaction that runs a unit of work: it may change something.
+pub(super) enum Changing {}
 
-impl<'a, G> Tx<'a, G> {
+/// A transaction that changes something.
+pub(super) type Change<'a> = Tx<'a, Changing>;
+
+impl<'a, M> Tx<'a, M> {
     /// Begins a transaction; that it has begun is seen with the first answer.
     pub(super) async fn begin(
         conn: &'a ClientWrapper,
         core: &'a Arc<Core>,
-        gathered: G,
         how: Begin<'a>,
     ) -> Self {
         let mut tx = Self {
             conn,
             core,
-            gathered,
+            fresh: Vec::new(),
             reads_only: matches!(how, Begin::Read(..)),
             patience: how.patience(),
             sent: Vec::new(),
             lost: None,
+            may: PhantomData,
         };
         let text = match how {
             Begin::Write => &core.begin_write,
             Begin::Read(text, _) => text,
         };
-        tx.send(async move { Ok(conn.batch_execute(text).await.map(|()| 0)?) }.boxed())
+        tx.send(async move { Ok(conn.batch_execute(text).await.map(|()| Vec::new())?) }.boxed())
             .await;
         tx
     }
 
     /// Ends it: commits unless it is lost or not to be kept, and says why it is lost.
-    pub(super) async fn end(mut self, keep: bool) -> Result<G, Lost> {
+    pub(super) async fn end(mut self, keep: bool) -> Result<Vec<Fresh>, Lost> {
         let conn = self.conn;
         let commits = keep && self.lost.is_none();
         if self.lost.is_none() && !keep {
@@ -255,13 +264,15 @@ impl<'a, G> Tx<'a, G> {
             .is_none_or(|lost| lost.spoilt == Spoilt::No)
         {
             let how = if commits { "COMMIT" } else { "ROLLBACK" };
-            self.send(async move { Ok(conn.batch_execute(how).await.map(|()| 0)?) }.boxed())
-                .await;
+            self.send(
+                async move { Ok(conn.batch_execute(how).await.map(|()| Vec::new())?) }.boxed(),
+            )
+            .await;
             // What goes wrong is in `lost`, which says more.
             let _ = self.arrive().await;
         }
         match self.lost {
-            None => Ok(self.gathered),
+            None => Ok(self.fresh),
             Some(lost) if commits && !self.reads_only => Err(lost.at_commit()),
             Some(lost) => Err(lost),
         }
@@ -282,7 +293,29 @@ impl<'a, G> Tx<'a, G> {
     pub(super) async fn later(&mut self, sql: &str, params: Vec<Owned>) -> Result<(), StoreError> {
         let asked = self.prepare(sql).await?;
         let conn = self.conn;
-        let running = async move { Ok(asked.execute_owned(conn, params).await?) };
+        let running = async move {
+            asked.execute_owned(conn, params).await?;
+            Ok(Vec::new())
+        };
+        self.send(running.boxed()).await;
+        Ok(())
+    }
+
+    /// Like [`Tx::later`], for a statement of which only the delivery engine wants the answer.
+    pub(super) async fn later_fresh(
+        &mut self,
+        sql: &str,
+        params: Vec<Owned>,
+        read: impl Fn(&Row) -> Result<Option<Fresh>, Fault> + Send + 'a,
+    ) -> Result<(), StoreError> {
+        let asked = self.prepare(sql).await?;
+        let conn = self.conn;
+        let running = async move {
+            let rows = asked.query_owned(conn, params).await?;
+            rows.iter()
+                .filter_map(|row| read(row).transpose())
+                .collect()
+        };
         self.send(running.boxed()).await;
         Ok(())
     }
@@ -298,7 +331,7 @@ impl<'a, G> Tx<'a, G> {
         let running = async move {
             match asked.execute_owned(conn, params).await? {
                 0 => Err(StoreError::Failed("there is no such row to change".into()).into()),
-                changed => Ok(changed),
+                _ => Ok(Vec::new()),
             }
         };
         self.send(running.boxed()).await;
@@ -388,10 +421,11 @@ impl<'a, G> Tx<'a, G> {
     }
 
     /// Sends `running` without waiting for its answer.
-    async fn send(&mut self, mut running: BoxFuture<'a, Result<u64, Fault>>) {
+    async fn send(&mut self, mut running: Sent<'a>) {
         if let std::task::Poll::Ready(done) = poll!(&mut running) {
-            if let Err(error) = done {
-                self.lose(error);
+            match done {
+                Ok(fresh) => self.fresh.extend(fresh),
+                Err(error) => drop(self.lose(error)),
             }
         } else {
             self.sent.push(running);
@@ -409,7 +443,8 @@ impl<'a, G> Tx<'a, G> {
             return Err(self.lose(Fault::Silent(self.patience)));
         };
         for earlier in sent {
-            earlier.map_err(|error| self.lose(error))?;
+            let fresh = earlier.map_err(|error| self.lose(error))?;
+            self.fresh.extend(fresh);
         }
         done.map_err(|error| self.lose(error.into()))
     }

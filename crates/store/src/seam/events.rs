@@ -9,9 +9,9 @@ use crate::StoreError;
 #[async_trait]
 pub trait WriteEvents: Send {
     /// Stores `event` with a delivery for each subscription of its team that wants it and is not
-    /// gone, and answers how many these are.
+    /// gone. Which these are shows in the table.
     ///
     /// A delivery whose lane gives a permit is stored as leased by this node, and handed to the
     /// attached lanes once the commit is on disk. The others are stored as due now.
-    async fn event_append(&mut self, event: &Event) -> Result<usize, StoreError>;
+    async fn event_append(&mut self, event: &Event) -> Result<(), StoreError>;
 }

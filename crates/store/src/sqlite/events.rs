@@ -22,7 +22,7 @@ struct Wants {
 
 #[async_trait]
 impl WriteEvents for Change<'_> {
-    async fn event_append(&mut self, event: &Event) -> Result<usize, StoreError> {
+    async fn event_append(&mut self, event: &Event) -> Result<(), StoreError> {
         let wants = self.wants(event)?;
         let first = self.delivery_ids(event, wants.len());
         let number = self.event_insert(event, first, wants.len())?;
@@ -30,7 +30,7 @@ impl WriteEvents for Change<'_> {
             let id = DeliveryId::new(Uuid::from_u128(first + offset));
             self.delivery_insert(event, number, id, subscription)?;
         }
-        Ok(wants.len())
+        Ok(())
     }
 }
 

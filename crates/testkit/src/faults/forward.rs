@@ -185,13 +185,12 @@ forward! {
 
 #[async_trait]
 impl WriteEvents for FaultyTx<'_> {
-    async fn event_append(&mut self, event: &Event) -> Result<usize, StoreError> {
+    async fn event_append(&mut self, event: &Event) -> Result<(), StoreError> {
         match self.memory.fault {
-            Some(Fault::EventWithoutDeliveries) => Ok(self.reached(event).await?.len()),
+            Some(Fault::EventWithoutDeliveries) => Ok(()),
             Some(Fault::HandOverBeforeCommit) => {
-                let reached = self.inner.event_append(event).await?;
-                self.hand_over(event).await?;
-                Ok(reached)
+                self.inner.event_append(event).await?;
+                self.hand_over(event).await
             }
             _ => self.inner.event_append(event).await,
         }

@@ -53,9 +53,7 @@ impl Course {
         self.world.lanes.wait_until(what, settled).await;
         let calls = self.news();
         match (command, answer) {
-            (Command::Happen(event), Some(Answer::Happened(count))) => {
-                self.happened(event, count, &calls).await
-            }
+            (Command::Happen(event), Some(Answer::Happened)) => self.happened(event, &calls).await,
             (
                 Command::Take {
                     takes,

@@ -41,7 +41,7 @@ pub(super) enum Command {
 /// What the store answers to it.
 #[derive(Debug)]
 pub(super) enum Answer {
-    Happened(usize),
+    Happened,
     Taken(Taken),
     Settled(Vec<Settled>),
     GivenBack,
@@ -56,7 +56,10 @@ pub(super) const BY: &str = "Ann";
 impl Command {
     async fn run(&self, tx: &mut dyn WriteTx) -> Result<Answer, StoreError> {
         Ok(match self {
-            Self::Happen(event) => Answer::Happened(tx.event_append(event).await?),
+            Self::Happen(event) => {
+                tx.event_append(event).await?;
+                Answer::Happened
+            }
             Self::Take {
                 takes,
                 node,

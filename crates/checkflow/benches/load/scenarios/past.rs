@@ -17,7 +17,7 @@ pub(super) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     let full = Stage::with_subscriptions(bench, SUBSCRIPTIONS).await?;
     let subject = Subject::of(&full)?;
     let full = full
-        .restarted(async |data| fill::delivered(data, &subject, past).await)
+        .restarted(async |data| fill::delivered(data, &subject, (past, SUBSCRIPTIONS.into())).await)
         .await?;
     let bytes = full.server.database();
     for stage in [&empty, &full] {

@@ -218,7 +218,7 @@ impl Change<'_> {
             })
             .await?;
         let due = rescued.iter().filter(|(_, due)| *due);
-        self.gathered.extend(due.map(|(lane, _)| Fresh::Due(*lane)));
+        self.fresh.extend(due.map(|(lane, _)| Fresh::Due(*lane)));
         Ok(u32::try_from(rescued.len()).unwrap_or(u32::MAX))
     }
 }

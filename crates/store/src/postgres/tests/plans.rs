@@ -67,7 +67,7 @@ async fn walked(options: PostgresOptions) -> std::sync::Arc<Core> {
     let store = super::super::open::open(options, None).await.unwrap();
     let core = store.shared.core.clone();
     let conn = store.shared.pool.get().await.unwrap();
-    let mut tx = Tx::begin(&conn, &core, Vec::new(), Begin::Write).await;
+    let mut tx = Tx::begin(&conn, &core, Begin::Write).await;
     scene(&mut tx).await;
     everything(&mut tx).await;
     beside(&mut tx).await;

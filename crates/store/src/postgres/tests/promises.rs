@@ -2,10 +2,7 @@
 
 use testkit::PostgresServer;
 
-use super::super::{
-    hints::Fresh,
-    tx::{Begin, Tx},
-};
+use super::super::tx::{Begin, Tx};
 use crate::{MasterKey, PostgresOptions, testing::source};
 
 #[tokio::test]
@@ -24,7 +21,7 @@ async fn a_commit_is_on_disk_whatever_the_database_is_set_to() {
     // On every connection, and again after a transaction has ended on it.
     for _ in 0..3 {
         let conn = store.shared.pool.get().await.unwrap();
-        let mut tx = Tx::begin(&conn, &core, Vec::<Fresh>::new(), Begin::Write).await;
+        let mut tx: Tx<'_, ()> = Tx::begin(&conn, &core, Begin::Write).await;
         let sql = "SELECT current_setting('synchronous_commit')";
         let read = |row: &tokio_postgres::Row| Ok(row.try_get::<_, String>(0)?);
         let set = tx.one(sql, &[], read).await.unwrap();
