@@ -81,10 +81,7 @@ async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
 pub(crate) async fn stop(server: Server, signals: &mut Signals) -> anyhow::Result<ExitCode> {
     info!("stopping: nothing new is taken, what runs is finished");
     tokio::select! {
-        () = server.stop() => {
-            info!("stopped");
-            Ok(ExitCode::SUCCESS)
-        }
+        () = server.stop() => Ok(ExitCode::SUCCESS),
         () = signals.next() => {
             // What was answered is on disk, and what was being sent is sent again after the next
             // start; so ending here loses nothing.

@@ -6,7 +6,7 @@ use domain::Source;
 
 use crate::{
     DATABASE_FILE, MasterKey, OpenError, PostgresAccess, PostgresError, PostgresLimits,
-    PostgresOptions, SqliteLimits, SqliteOptions, Store, open_sqlite,
+    PostgresOptions, SqliteLimits, SqliteOptions, StatementCount, Store, open_sqlite,
     postgres::open_holding,
     sqlite::{folder_make, server_lock},
 };
@@ -26,6 +26,8 @@ pub struct StoreOptions {
     pub key: MasterKey,
     /// Where time and randomness come from.
     pub source: Source,
+    /// What the store counts its statements with.
+    pub statements: StatementCount,
     /// Bounds, where the database lies in the folder.
     pub sqlite: SqliteLimits,
     /// Bounds, where it is on PostgreSQL.
@@ -62,6 +64,7 @@ pub async fn open_store(options: StoreOptions) -> Result<Store, OpenStoreError> 
         return Ok(open_sqlite(SqliteOptions {
             exclusive: options.server,
             limits: options.sqlite,
+            statements: options.statements,
             ..folder
         })?);
     };
@@ -72,6 +75,7 @@ pub async fn open_store(options: StoreOptions) -> Result<Store, OpenStoreError> 
     let mut shared = PostgresOptions::new(url, key, source);
     shared.limits = options.postgres;
     shared.access = options.access;
+    shared.statements = options.statements;
     if !options.server {
         // A tool does one thing at a time.
         shared.limits.connections = 1;

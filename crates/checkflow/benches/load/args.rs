@@ -58,6 +58,9 @@ pub(crate) struct Sizes {
     pub(crate) ten: usize,
     /// Events one at a time.
     pub(crate) idle: usize,
+    /// Events while statements and bytes of the write-ahead log are counted: few enough for SQLite's log not to
+    /// begin anew.
+    pub(crate) counted: usize,
     /// How long a hundred subscriptions are served.
     pub(crate) hanging: Duration,
     /// Events that are sent before a kill, at least.
@@ -76,6 +79,7 @@ const NORMAL: Sizes = Sizes {
     one: 30_000,
     ten: 8_000,
     idle: 400,
+    counted: 1_000,
     hanging: Duration::from_secs(20),
     kill: 10_000,
     past: 100_000,
@@ -90,6 +94,7 @@ const QUICK: Sizes = Sizes {
     one: 2_000,
     ten: 500,
     idle: 40,
+    counted: 200,
     hanging: Duration::from_secs(2),
     kill: 1_000,
     past: 2_000,

@@ -108,11 +108,15 @@ impl Sends {
     }
 }
 
-/// Sends an event for each of `tasks` and answers when the last answer is here. A connection that
-/// breaks ends its part of the load.
-pub(crate) async fn drive(asking: Asking, tasks: Vec<u64>, load: Load) -> anyhow::Result<Sends> {
+/// Sends an event for each of `tasks` and answers when the last answer is here. The connections are spread
+/// over those who are `asked`. One that breaks ends its part of the load.
+pub(crate) async fn drive(
+    asked: Vec<Asking>,
+    tasks: Vec<u64>,
+    load: Load,
+) -> anyhow::Result<Sends> {
     let line = Arc::new(Line {
-        asking,
+        asked,
         tasks,
         next: AtomicUsize::new(0),
         began: Instant::now(),
@@ -121,9 +125,9 @@ pub(crate) async fn drive(asking: Asking, tasks: Vec<u64>, load: Load) -> anyhow
             .map(|rate| Duration::from_secs(1) / rate.max(1)),
     });
     let mut senders = JoinSet::new();
-    for _ in 0..load.connections {
+    for connection in 0..load.connections {
         let line = line.clone();
-        senders.spawn(async move { line.send().await });
+        senders.spawn(async move { line.send(connection).await });
     }
     let mut all = Sends::default();
     while let Some(sends) = senders.join_next().await {
@@ -134,7 +138,7 @@ pub(crate) async fn drive(asking: Asking, tasks: Vec<u64>, load: Load) -> anyhow
 
 /// The events in line, and who is next.
 struct Line {
-    asking: Asking,
+    asked: Vec<Asking>,
     tasks: Vec<u64>,
     next: AtomicUsize,
     began: Instant,
@@ -143,16 +147,17 @@ struct Line {
 }
 
 impl Line {
-    async fn send(&self) -> Sends {
+    async fn send(&self, connection: usize) -> Sends {
+        let asking = &self.asked[connection % self.asked.len()];
         let mut sends = Sends::default();
-        if let Err(error) = self.send_all(&mut sends).await {
+        if let Err(error) = self.send_all(asking, &mut sends).await {
             sends.broken.push(error.to_string());
         }
         sends
     }
 
-    async fn send_all(&self, sends: &mut Sends) -> std::io::Result<()> {
-        let mut wire = Wire::connect(self.asking.address()).await?;
+    async fn send_all(&self, asking: &Asking, sends: &mut Sends) -> std::io::Result<()> {
+        let mut wire = Wire::connect(asking.address()).await?;
         loop {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
             let Some(task) = self.tasks.get(number).copied() else {
@@ -165,7 +170,7 @@ impl Line {
                 at,
                 accepted: false,
             };
-            exchange(&self.asking, &mut wire, sent, sends).await?;
+            exchange(asking, &mut wire, sent, sends).await?;
         }
     }
 

@@ -1,10 +1,13 @@
 //! When and on what a run was made.
 
-use std::{env, fs, path::Path, thread};
+use std::{env, fs, ops::RangeInclusive, path::Path, thread, time::Duration};
 
 use domain::{Clock as _, SystemClock};
 
 use super::server::BINARY;
+
+/// Of `/proc/PID/stat`: the same on every architecture that we build for.
+const TICKS_PER_SECOND: u64 = 100;
 
 /// What stands above the figures.
 pub(crate) fn head() -> Vec<(&'static str, String)> {
@@ -59,4 +62,15 @@ pub(crate) fn binary_bytes(scratch: &Path) -> std::io::Result<(u64, Option<u64>)
     let done = strip.status().is_ok_and(|status| status.success());
     let bytes = done.then(|| fs::metadata(&stripped)).transpose()?;
     Ok((fs::metadata(BINARY)?.len(), bytes.map(|file| file.len())))
+}
+
+/// The sum of some fields of a `/proc/PID/stat` that count processor time, by their numbers in `proc_pid_stat(5)`.
+pub(crate) fn processor_time(stat: &str, fields: RangeInclusive<usize>) -> Duration {
+    // After the name, which may contain anything but ends with the last parenthesis.
+    let behind = stat.rsplit_once(')').map_or("", |(_, behind)| behind);
+    // Of which the first is the third.
+    let (skipped, counted) = (fields.start() - 3, fields.count());
+    let ticks = behind.split_whitespace().skip(skipped).take(counted);
+    let ticks: u64 = ticks.map(|text| text.parse().unwrap_or(0)).sum();
+    Duration::from_millis(ticks * 1_000 / TICKS_PER_SECOND)
 }

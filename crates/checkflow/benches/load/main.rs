@@ -9,6 +9,7 @@ mod account;
 mod api;
 mod args;
 mod body;
+mod database;
 mod drive;
 mod fill;
 mod machine;

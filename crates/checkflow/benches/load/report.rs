@@ -19,6 +19,8 @@ pub(crate) enum Unit {
     /// Kept in bytes, shown in units of 1,000,000.
     MB,
     Count,
+    /// A count of which fractions matter.
+    Few,
 }
 
 impl Unit {
@@ -30,7 +32,7 @@ impl Unit {
             Self::Millis => "ms",
             Self::Seconds => "s",
             Self::MiB | Self::MB => "bytes",
-            Self::Count => "count",
+            Self::Count | Self::Few => "count",
         }
     }
 
@@ -44,6 +46,7 @@ impl Unit {
             Self::MiB => format!("{:.1} MiB", value / (1024.0 * 1024.0)),
             Self::MB => format!("{:.1} MB", value / 1e6),
             Self::Count => thousands(value),
+            Self::Few => format!("{value:.2}"),
         }
     }
 }

@@ -6,7 +6,9 @@ mod hanging;
 mod idle;
 mod kill;
 mod long;
+mod nodes;
 mod past;
+mod sides;
 mod start;
 mod throughput;
 
@@ -39,11 +41,15 @@ pub(crate) enum Scenario {
     Long,
     /// Start to ready, idle memory, size of the binary
     Start,
+    /// SQLite and PostgreSQL side by side
+    Sides,
+    /// One, two and three servers on one PostgreSQL
+    Nodes,
 }
 
 impl Scenario {
     /// All of them, in the order they run.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Bare,
         Self::One,
         Self::Ten,
@@ -54,6 +60,8 @@ impl Scenario {
         Self::Backlog,
         Self::Long,
         Self::Start,
+        Self::Sides,
+        Self::Nodes,
     ];
 
     pub(crate) async fn run(self, bench: &mut Bench) -> anyhow::Result<()> {
@@ -68,6 +76,8 @@ impl Scenario {
             Self::Backlog => backlog::run(bench).await,
             Self::Long => long::run(bench).await,
             Self::Start => start::run(bench).await,
+            Self::Sides => sides::run(bench).await,
+            Self::Nodes => nodes::run(bench).await,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::Stdio,
     sync::Arc,
     time::{Duration, Instant},
@@ -16,8 +16,10 @@ use store::DATABASE_FILE;
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     process::{Child, Command},
-    time::{sleep, timeout},
+    time::timeout,
 };
+
+use super::machine;
 
 /// The binary, built as this benchmark was.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_checkflow");
@@ -25,15 +27,24 @@ pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_checkflow");
 pub(crate) const MASTER_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 /// How the first line of a server that can answer begins.
 const LISTENING: &str = "listening on http://";
+/// What stands before the number of statements, in the last line of a server's log.
+const STATEMENTS: &str = "statements=";
 /// Longest wait for a start or an end.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// Of `/proc/PID/stat`: the same on every architecture that we build for.
-const TICKS_PER_SECOND: u64 = 100;
-/// How long nothing may have been computed for a server to be quiet.
-const QUIET: Duration = Duration::from_millis(100);
 
 /// Variables for the server: what is set otherwise than by default.
 pub(crate) type Settings = Arc<[(String, String)]>;
+
+/// Where a server keeps everything.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    /// Its data folder.
+    pub(crate) folder: PathBuf,
+    /// What it is told besides, such as where its database is when that is not in the folder.
+    pub(crate) args: Vec<String>,
+    /// And with which variables.
+    pub(crate) variables: Vec<(&'static str, String)>,
+}
 
 /// A running `checkflow serve`.
 pub(crate) struct Server {
@@ -48,12 +59,12 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts it on a free port and waits until it can answer.
-    pub(crate) async fn start(folder: &Path, settings: &Settings) -> anyhow::Result<Self> {
-        let mut command = checkflow(folder, &["serve", "--listen", "127.0.0.1:0"]);
+    pub(crate) async fn start(place: &Place, settings: &Settings) -> anyhow::Result<Self> {
+        let mut command = checkflow(place, &["serve", "--listen", "127.0.0.1:0"]);
         // The sink is on this machine.
         command.args(["--allow-target", "127.0.0.0/8"]);
         command.envs(settings.iter().map(|(name, value)| (name, value)));
-        let log_path = folder.with_extension("log");
+        let log_path = place.folder.with_extension("log");
         let log = File::options().create(true).append(true).open(&log_path)?;
         command.stdout(Stdio::piped()).stderr(log);
         let started = Instant::now();
@@ -73,22 +84,27 @@ impl Server {
         };
         Ok(Self {
             child,
-            folder: folder.to_owned(),
+            folder: place.folder.clone(),
             address: address.parse()?,
             ready_after,
             started,
         })
     }
 
-    /// Asks it to end and waits until it has.
-    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+    /// Asks it to end and waits until it has. Answers how many statements its database ran for it.
+    pub(crate) async fn stop(&mut self) -> anyhow::Result<u64> {
         kill_process(self.pid()?, Signal::TERM)?;
         let status = timeout(PATIENCE, self.child.wait()).await;
         let status = status.context("the server does not end")??;
         if !status.success() {
             bail!("the server ended with {status}");
         }
-        Ok(())
+        let log = fs::read_to_string(self.folder.with_extension("log"))?;
+        let counted = log.lines().next_back().and_then(|line| {
+            let (_, count) = line.rsplit_once(STATEMENTS)?;
+            count.parse().ok()
+        });
+        counted.context("the server's last line does not count its statements")
     }
 
     /// Ends it as a power cut would.
@@ -101,12 +117,7 @@ impl Server {
     /// Processor time it has used so far, user and system, all threads.
     pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
         let stat = self.proc("stat")?;
-        // After the name, which may contain anything but ends with the last parenthesis.
-        let (_, fields) = stat.rsplit_once(')').context("/proc/PID/stat")?;
-        // Fields 14 and 15 of the file; the third is the first after the name.
-        let ticks = fields.split_whitespace().skip(11).take(2);
-        let ticks: u64 = ticks.map(|text| text.parse().unwrap_or(0)).sum();
-        Ok(Duration::from_millis(ticks * 1_000 / TICKS_PER_SECOND))
+        Ok(machine::processor_time(&stat, 14..=15))
     }
 
     /// Memory that is resident now, in bytes.
@@ -130,22 +141,6 @@ impl Server {
         self.file_bytes("")
     }
 
-    /// Waits until it has nothing more to do: outcomes are stored a moment after the last arrival, and
-    /// belong to its cost.
-    pub(crate) async fn quiet(&self) -> anyhow::Result<()> {
-        let mut before = self.cpu()?;
-        // What is never quiet is measured as it is.
-        for _ in 0..20 {
-            sleep(QUIET).await;
-            let now = self.cpu()?;
-            if now == before {
-                break;
-            }
-            before = now;
-        }
-        Ok(())
-    }
-
     fn file_bytes(&self, ending: &str) -> u64 {
         let path = self.folder.join(format!("{DATABASE_FILE}{ending}"));
         fs::metadata(path).map_or(0, |file| file.len())
@@ -163,8 +158,8 @@ impl Server {
 }
 
 /// A command that prints JSON.
-pub(crate) async fn json(folder: &Path, args: &[&str]) -> anyhow::Result<Value> {
-    let output = checkflow(folder, args).arg("--json").output().await?;
+pub(crate) async fn json(place: &Place, args: &[&str]) -> anyhow::Result<Value> {
+    let output = checkflow(place, args).arg("--json").output().await?;
     if !output.status.success() {
         let error = String::from_utf8_lossy(&output.stderr);
         bail!("checkflow {args:?}: {error}");
@@ -173,12 +168,14 @@ pub(crate) async fn json(folder: &Path, args: &[&str]) -> anyhow::Result<Value> 
 }
 
 /// The binary, and nothing of the environment of whoever runs the benchmark.
-fn checkflow(folder: &Path, args: &[&str]) -> Command {
+fn checkflow(place: &Place, args: &[&str]) -> Command {
     let mut command = Command::new(BINARY);
-    command.args(args).arg("--data").arg(folder);
+    command.args(args).arg("--data").arg(&place.folder);
+    command.args(&place.args);
     command
         .env_clear()
         .env("CHECKFLOW_STORE__MASTER_KEY", MASTER_KEY)
+        .envs(place.variables.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .kill_on_drop(true);
     command

@@ -3,8 +3,8 @@
 use anyhow::bail;
 use domain::{Source, Timestamp};
 use store::{
-    FileStore, FilesOptions, MasterKey, Store, StoreOptions, open_store, store_may_be_there,
-    store_to_share,
+    FileStore, FilesOptions, MasterKey, StatementCount, Store, StoreOptions, open_store,
+    store_may_be_there, store_to_share,
 };
 
 use super::drill;
@@ -13,6 +13,8 @@ use crate::config::Settings;
 /// What a server stands on.
 pub(super) struct Opened {
     pub(super) store: Store,
+    /// How many statements it has run.
+    pub(super) statements: StatementCount,
     /// None for a node that answers no requests.
     pub(super) files: Option<FileStore>,
     /// What was written before this is of an earlier life: the folder has one server at a time.
@@ -28,7 +30,8 @@ pub(super) async fn open_for_server(
     if settings.role.is_a_part() {
         store_to_share(settings.database.as_deref())?;
     }
-    let store = open(settings, source, true).await?;
+    let statements = StatementCount::default();
+    let store = open(settings, source, Some(statements.clone())).await?;
     let store = match settings.crash_at {
         Some(at) => drill::arm(store, at),
         None => store,
@@ -43,6 +46,7 @@ pub(super) async fn open_for_server(
     };
     Ok(Opened {
         store,
+        statements,
         files,
         since,
     })
@@ -53,14 +57,14 @@ pub(crate) async fn open_or_make_beside(
     settings: &Settings,
     source: &Source,
 ) -> anyhow::Result<Store> {
-    open(settings, source, false).await
+    open(settings, source, None).await
 }
 
 /// The same for whoever needs what is in it already: makes nothing, since a folder without data is
 /// a misspelt one.
 pub(crate) async fn open_beside(settings: &Settings, source: &Source) -> anyhow::Result<Store> {
     must_be_there(settings)?;
-    open(settings, source, false).await
+    open(settings, source, None).await
 }
 
 /// Refuses a folder in which no database is.
@@ -97,7 +101,12 @@ fn files_of(settings: &Settings) -> FilesOptions {
     }
 }
 
-async fn open(settings: &Settings, source: &Source, server: bool) -> anyhow::Result<Store> {
+/// A server counts statements; tools do not.
+async fn open(
+    settings: &Settings,
+    source: &Source,
+    statements: Option<StatementCount>,
+) -> anyhow::Result<Store> {
     let key = match &settings.master_key {
         Some(key) => key.clone(),
         None => MasterKey::load_or_create(&settings.data, source)?,
@@ -105,10 +114,11 @@ async fn open(settings: &Settings, source: &Source, server: bool) -> anyhow::Res
     let options = StoreOptions {
         folder: settings.data.clone(),
         database: settings.database.clone(),
-        server,
+        server: statements.is_some(),
         keeps_files: settings.role.answers() && files_of(settings).are_in_the_folder(),
         key,
         source: source.clone(),
+        statements: statements.unwrap_or_default(),
         sqlite: settings.sqlite,
         postgres: settings.postgres,
         access: settings.access.clone(),

@@ -14,7 +14,7 @@ use api::{ApiSettings, NotReady, Ready, ReadyProbe};
 use app::{App, Parts};
 use delivery::{Engine, SystemResolver};
 use domain::{PublicUrl, Source};
-use store::{FileStore, Store};
+use store::{FileStore, StatementCount, Store};
 use tokio::{
     net::TcpListener,
     sync::watch,
@@ -42,6 +42,7 @@ pub(crate) struct Server {
     store: Store,
     /// None where others answer.
     files: Option<FileStore>,
+    statements: StatementCount,
     /// None where others send.
     engine: Option<Arc<Engine>>,
     http: HttpServer,
@@ -125,6 +126,7 @@ impl Server {
             public_url,
             store,
             files: opened.files.clone(),
+            statements: opened.statements.clone(),
             engine,
             http,
             background,
@@ -168,6 +170,8 @@ impl Server {
         if closed.is_err() {
             warn!("the database was not closed in time; the next start puts it in order");
         }
+        // What a load has cost the database can be told from it, whichever database that is.
+        info!(statements = self.statements.get(), "stopped");
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     let stage = Stage::with_subscriptions(bench, SUBSCRIPTIONS).await?;
     let stop = CancellationToken::new();
     bench.sink.forget();
-    let before = stage.server.cpu()?;
+    let before = stage.cpu()?;
     let (sends, seen) = tokio::join!(
         steady(&stage, stop.clone()),
         watch(bench, &stage, stop.clone())
@@ -41,8 +41,8 @@ pub(super) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     let (sends, seen) = (sends?, seen?);
     let account = bench.arrived(&sends, &|_| 0..SUBSCRIPTIONS).await;
     bench.judge(NAME, &sends, &account);
-    stage.server.quiet().await?;
-    let cpu = stage.server.cpu()?.saturating_sub(before);
+    stage.quiet().await?;
+    let cpu = stage.cpu()?.since(before);
     let database = stage.server.database();
     stage.stop().await?;
     tell_of_server(bench, &seen, database);
