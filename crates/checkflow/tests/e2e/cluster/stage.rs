@@ -1,5 +1,8 @@
 //! Three nodes on one database, a receiver with three subscriptions, and clients that complete tasks.
 
+mod looks;
+mod nodes;
+
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex},
@@ -8,25 +11,22 @@ use std::{
 
 use domain::TeamId;
 use serde_json::{Value, json};
-use store::{MasterKey, PostgresOptions, open_postgres};
 use tempfile::{TempDir, tempdir};
-use testkit::{Gate, PATIENCE, PostgresServer, Received, Receiver, Reply, S3Server, test_source};
+use testkit::{Gate, PATIENCE, PostgresServer, Receiver, Reply, S3Server};
 use tokio::{
-    process::Command,
     sync::watch,
     task::{JoinSet, block_in_place},
-    time::{sleep, timeout},
+    time::sleep,
 };
 
+use self::nodes::{serve, shared};
 use super::{
-    account::{Account, Outcome, Said, check_away},
+    account::{Account, Said},
     files::Files,
     node::Node,
 };
-use crate::support::{Client, checkflow, json_of, look_through};
+use crate::support::{Client, checkflow, json_of};
 
-/// What all nodes are given to encrypt secrets with.
-const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 /// Where the receiver takes webhooks. One of the paths fails now and then.
 const PATHS: [&str; 3] = ["/first", "/second", "/shaky"];
 const SHAKY: &str = PATHS[2];
@@ -34,8 +34,6 @@ const SHAKY: &str = PATHS[2];
 const FILES: &str = "/files";
 /// One request in so many to the shaky path is refused.
 const REFUSED_IN: usize = 5;
-/// How often a delivery is tried.
-const ATTEMPTS: usize = 20;
 /// How many requests to the shaky path are scripted.
 const SCRIPTED: usize = 10_000;
 /// How long the receiver takes for each webhook.
@@ -237,133 +235,6 @@ impl Stage {
             .await;
         self.cut = self.leased_to(node);
     }
-
-    /// Waits until the database answers so.
-    pub(super) async fn wait_until(&self, what: &str, sql: &str, is: impl Fn(&[String]) -> bool) {
-        let until = Instant::now() + SETTLED_WITHIN;
-        loop {
-            let answer = self.ask(sql);
-            if is(&answer) {
-                return;
-            }
-            assert!(Instant::now() < until, "waited for {what}: {answer:?}");
-            tokio::task::yield_now().await;
-        }
-    }
-
-    pub(super) fn ask(&self, sql: &str) -> Vec<String> {
-        block_in_place(|| self.postgres.ask(sql))
-    }
-
-    /// What is leased to a node at this moment.
-    pub(super) fn leased_to(&self, node: usize) -> BTreeSet<String> {
-        let id = &self.nodes[node].id;
-        let sql = format!("SELECT id FROM delivery WHERE state = 'leased' AND lease_node = '{id}'");
-        self.ask(&sql).into_iter().collect()
-    }
-
-    /// The deliveries that have arrived.
-    pub(super) fn arrived(&self) -> BTreeSet<String> {
-        let requests = self.receiver.requests();
-        let of = |request: &Received| request.header("checkflow-delivery").unwrap().to_owned();
-        requests.iter().map(of).collect()
-    }
-
-    /// Waits until a node says so whether it is ready; `words` are in what it says.
-    pub(super) async fn wait_ready(&self, node: usize, status: u16, words: &str) -> Value {
-        let mut last = Value::Null;
-        let client = self.client(node);
-        let waited = timeout(PATIENCE, async {
-            loop {
-                let answer = client.ask("GET", "/health/ready", &Value::Null).await;
-                let is = answer.status == status;
-                last = answer.body;
-                if is && last.to_string().contains(words) {
-                    return;
-                }
-                tokio::task::yield_now().await;
-            }
-        });
-        let came = waited.await.is_ok();
-        assert!(came, "{node} never answered {status} with {words}: {last}");
-        last
-    }
-
-    /// Every node says that the database is away, whatever it is asked, and lives.
-    pub(super) async fn check_away(&self) {
-        for number in 0..self.nodes.len() {
-            self.wait_ready(number, 503, "the database").await;
-            let client = self.client(number);
-            let live = client.ask("GET", "/health/live", &Value::Null).await;
-            assert_eq!(live.status, 200, "{}", live.body);
-            for path in ["/api/template/templates", "/api/web-hook/subscriptions"] {
-                check_away(&client.ask("GET", path, &Value::Null).await);
-            }
-            let document = json!({ "name": "Away", "tasks": [{ "name": "Pay" }] });
-            check_away(&client.ask("PUT", "/api/template", &document).await);
-        }
-    }
-
-    /// Every node, asked at the same time, says that the database is away.
-    pub(super) async fn check_refused(&self) {
-        let mut asked = JoinSet::new();
-        for node in &self.nodes {
-            let node = node.clone();
-            asked.spawn(async move {
-                let path = "/api/template/templates";
-                node.client.ask("GET", path, &Value::Null).await
-            });
-        }
-        for answer in asked.join_all().await {
-            check_away(&answer);
-        }
-    }
-
-    /// Stops everything in good order once nothing is under way, and looks at what is left.
-    pub(super) async fn finish(&mut self) -> Outcome<'_> {
-        self.rest().await;
-        let open = "SELECT id, state, attempts, due_at, lease_node, lease_until FROM delivery
-            WHERE state IN ('waiting', 'leased') LIMIT 10";
-        self.wait_until("nothing to be under way", open, <[_]>::is_empty)
-            .await;
-        self.files.check_readable(&self.nodes).await;
-        for node in self.nodes.iter().filter(|node| !node.is_gone()) {
-            node.stop().await;
-        }
-        let key = MasterKey::from_text(MASTER_KEY).unwrap();
-        let (source, _) = test_source();
-        let options = PostgresOptions::new(self.postgres.url(), key, source);
-        let store = open_postgres(options).await.unwrap();
-        let left = look_through(store, self.team).await;
-        let files = self.ask("SELECT key FROM file").into_iter().collect();
-        self.files.check_told(&files, &self.taken(FILES));
-        let rows = self.ask("SELECT delivery_id, number, outcome FROM attempt");
-        let attempts = rows.iter().map(|row| {
-            let mut columns = row.split('|');
-            let mut next = || columns.next().unwrap();
-            (
-                (next().to_owned(), next().parse().unwrap()),
-                next().to_owned(),
-            )
-        });
-        Outcome {
-            account: &self.account,
-            arrived: PATHS.map(|path| (path, self.taken(path))).into(),
-            subscriptions: self.subscriptions.clone(),
-            left,
-            attempts: attempts.collect(),
-            cut: self.cut.clone(),
-        }
-    }
-
-    /// What arrived at a path, with whether it was taken.
-    fn taken(&self, path: &str) -> Vec<(Received, bool)> {
-        let requests = self.receiver.requests_to(path).into_iter().enumerate();
-        let taken = |number| path != SHAKY || !is_refused(number);
-        requests
-            .map(|(number, request)| (request, taken(number)))
-            .collect()
-    }
 }
 
 impl Drop for Stage {
@@ -385,40 +256,4 @@ fn reply(number: usize) -> Reply {
     } else {
         Reply::ok().taking(RECEIVER_TIME)
     }
-}
-
-/// What nodes and tools have in common.
-fn shared(url: &str) -> [(&'static str, String); 2] {
-    [
-        ("CHECKFLOW_DATABASE", url.to_owned()),
-        ("CHECKFLOW_STORE__MASTER_KEY", MASTER_KEY.to_owned()),
-    ]
-}
-
-fn serve(folder: &TempDir, name: &str, url: &str) -> Command {
-    let data = folder.path().join(name);
-    let mut command = checkflow(&[
-        "serve",
-        "--data",
-        data.to_str().unwrap(),
-        "--listen",
-        "127.0.0.1:0",
-        "--public-url",
-        "http://checks.example.com",
-        "--allow-target",
-        "127.0.0.0/8",
-    ]);
-    let with = if url.contains('?') { '&' } else { '?' };
-    command.envs(shared(&format!("{url}{with}application_name={name}")));
-    command.envs([
-        ("CHECKFLOW_STORE__CONNECTIONS", "8"),
-        ("CHECKFLOW_DELIVERY__REQUEST_TIMEOUT", "3s"),
-        ("CHECKFLOW_DELIVERY__RESCUE_INTERVAL", "500ms"),
-        ("CHECKFLOW_DELIVERY__SCAN_INTERVAL", "200ms"),
-    ]);
-    // More than what is refused by chance will ever need.
-    let steps = [r#""300ms""#; ATTEMPTS - 1].join(", ");
-    let schedule = format!(r#"["0s", {steps}]"#);
-    command.env("CHECKFLOW_DELIVERY__SCHEDULE", schedule);
-    command
 }
