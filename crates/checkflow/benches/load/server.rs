@@ -40,8 +40,10 @@ pub(crate) type Settings = Arc<[(String, String)]>;
 pub(crate) struct Place {
     /// Its data folder.
     pub(crate) folder: PathBuf,
-    /// What it is told besides, such as where its database is when that is not in the folder.
-    pub(crate) args: Vec<String>,
+    /// Where its database is when that is not in the folder.
+    pub(crate) database: Option<String>,
+    /// Where its files are when they are not in the folder.
+    pub(crate) files: Option<String>,
     /// And with which variables.
     pub(crate) variables: Vec<(&'static str, String)>,
 }
@@ -61,6 +63,9 @@ impl Server {
     /// Starts it on a free port and waits until it can answer.
     pub(crate) async fn start(place: &Place, settings: &Settings) -> anyhow::Result<Self> {
         let mut command = checkflow(place, &["serve", "--listen", "127.0.0.1:0"]);
+        if let Some(files) = &place.files {
+            command.args(["--files", files]);
+        }
         // The sink is on this machine.
         command.args(["--allow-target", "127.0.0.0/8"]);
         command.envs(settings.iter().map(|(name, value)| (name, value)));
@@ -171,7 +176,9 @@ pub(crate) async fn json(place: &Place, args: &[&str]) -> anyhow::Result<Value> 
 fn checkflow(place: &Place, args: &[&str]) -> Command {
     let mut command = Command::new(BINARY);
     command.args(args).arg("--data").arg(&place.folder);
-    command.args(&place.args);
+    if let Some(database) = &place.database {
+        command.args(["--database", database]);
+    }
     command
         .env_clear()
         .env("CHECKFLOW_STORE__MASTER_KEY", MASTER_KEY)

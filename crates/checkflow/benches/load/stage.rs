@@ -309,16 +309,10 @@ fn place(
     bucket: Option<&S3Server>,
     node: usize,
 ) -> Place {
-    let mut args = Vec::new();
-    if let Some(database) = database {
-        args.extend(["--database".to_owned(), database.url()]);
-    }
-    if let Some(bucket) = bucket {
-        args.extend(["--files".to_owned(), bucket.location("")]);
-    }
     Place {
         folder: folder.path().join(format!("data-{node}")),
-        args,
+        database: database.map(Database::url),
+        files: bucket.map(|bucket| bucket.location("")),
         variables: bucket
             .map(S3Server::variables)
             .into_iter()
