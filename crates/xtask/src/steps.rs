@@ -104,6 +104,7 @@ impl Step {
                 "--quick",
                 "1",
                 "kill",
+                "nodes",
             ])),
         };
         ok.map(Outcome::of)
