@@ -45,7 +45,16 @@ pub(super) async fn look(client: &impl GenericClient) -> Result<Option<SchemaSte
 
 /// Brings the schema up to date. Where a newer program has been, it is left alone and there is no answer: what
 /// that did can't be known.
+///
+/// Whoever finds nothing to be done needs no right to change the schema.
 pub(super) async fn migrate(client: &mut Client) -> Result<Option<SchemaSteps>, Error> {
+    let found = look(client).await?;
+    if found
+        .as_ref()
+        .is_none_or(|steps| steps.outstanding.is_empty())
+    {
+        return Ok(found);
+    }
     let tx = client.transaction().await?;
     tx.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK])
         .await?;

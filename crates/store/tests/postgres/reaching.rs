@@ -227,3 +227,22 @@ async fn a_standby_by_itself_is_refused() {
     );
     assert!(error.to_string().contains("name the primary"), "{error}");
 }
+
+#[tokio::test]
+async fn an_account_that_may_not_change_the_schema_serves_once_that_is_made() {
+    let database = PostgresServer::of_this_process().database();
+    let user = format!("{}_serves", database.name());
+    database.sql(&format!("CREATE ROLE {user} LOGIN"));
+    let url = database.url().replace("//postgres@", &format!("//{user}@"));
+    // What is to be made, it may not make.
+    let said = refused(url.clone()).await.to_string();
+    assert!(said.contains("permission denied"), "{said}");
+    let owners = open_postgres(options(database.url())).await;
+    owners.expect("the owner may").stop().await;
+    database.sql(&format!(
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {user}"
+    ));
+    let served = open_postgres(options(url)).await;
+    served.expect("nothing is left to be made").stop().await;
+    database.sql(&format!("DROP OWNED BY {user}; DROP ROLE {user}"));
+}
