@@ -90,6 +90,8 @@ impl Scene {
         let stored = client.upload(field, "\"a scan\"").await;
         assert_eq!(stored.status, 200, "{}", stored.body);
         scene.file = stored.body;
+        // Of four; what happened before its end would still be stored for it.
+        client.wait_subscriptions(3).await;
         for name in ["February", "March"] {
             client.checklist(&scene.template, name).await;
         }

@@ -191,6 +191,23 @@ impl Client {
         assert!(in_time, "the queue is not empty, but has {left}");
     }
 
+    /// Waits until so many subscriptions are left.
+    pub(crate) async fn wait_subscriptions(&self, count: usize) {
+        let path = "/api/web-hook/subscriptions";
+        let left = timeout(PATIENCE, async {
+            while self
+                .done("GET", path, &Value::Null)
+                .await
+                .as_array()
+                .map(Vec::len)
+                != Some(count)
+            {
+                tokio::task::yield_now().await;
+            }
+        });
+        assert!(left.await.is_ok(), "there are never {count} subscriptions");
+    }
+
     /// Begins an upload whose body is still to come; returns when the server asks for it.
     pub(crate) async fn begin_upload(&self, field: &Value, length: usize) -> Raw {
         let mut stream = BufReader::new(TcpStream::connect(self.address).await.unwrap());
