@@ -74,11 +74,6 @@ fn begin_read(time: Duration) -> String {
     )
 }
 
-/// How the server is reached.
-struct Server {
-    hosts: Hosts,
-}
-
 /// What all tasks of one open database share.
 struct Shared {
     core: Arc<Core>,
@@ -86,7 +81,7 @@ struct Shared {
     pool: Pool,
     hints: Hints,
     nodes: Nodes,
-    server: Server,
+    hosts: Hosts,
     begin_read: String,
     read_time: Duration,
 }
@@ -109,7 +104,7 @@ impl Postgres {
     fn start(
         core: Arc<Core>,
         pool: Pool,
-        server: Server,
+        hosts: Hosts,
         limits: PostgresLimits,
         lock: Option<File>,
     ) -> Self {
@@ -119,7 +114,7 @@ impl Postgres {
             pool,
             hints,
             nodes: Nodes::default(),
-            server,
+            hosts,
             begin_read: begin_read(limits.read_time),
             read_time: limits.read_time,
         });

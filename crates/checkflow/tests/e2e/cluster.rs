@@ -71,14 +71,24 @@ async fn a_database_that_is_restarted_costs_time_and_nothing_else() {
     block_in_place(|| stage.postgres.stop(PostgresStop::Fast));
     stage.check_away().await;
     block_in_place(|| stage.postgres.start());
+    check_back(&stage).await;
+    stage.go_on(SOME).await;
+    block_in_place(|| stage.postgres.restart(PostgresStop::Immediate));
+    check_unharmed(stage).await;
+}
+
+/// Fails unless each node becomes ready again, and has said once that the database was away and once that it is back.
+async fn check_back(stage: &Stage) {
     for (number, node) in stage.nodes.iter().enumerate() {
         stage.wait_ready(number, 200, "ready").await;
         for line in [AWAY, BACK] {
             assert_eq!(node.lines_with(line), 1, "{line}");
         }
     }
-    stage.go_on(SOME).await;
-    block_in_place(|| stage.postgres.restart(PostgresStop::Immediate));
+}
+
+/// Ends the course of a fault by which no node was stopped, and so nothing may be repeated on that account.
+async fn check_unharmed(mut stage: Stage) {
     stage.go_on(SOME).await;
     let repeats = stage.finish().await.check();
     assert_eq!(repeats.of_the_stopped, 0, "no node was stopped");
@@ -102,15 +112,8 @@ async fn a_way_to_the_database_that_is_cut_for_ten_seconds_costs_time_and_nothin
     stage.check_away().await;
     cut.await;
     proxy.mend();
-    for (number, node) in stage.nodes.iter().enumerate() {
-        stage.wait_ready(number, 200, "ready").await;
-        for line in [AWAY, BACK] {
-            assert_eq!(node.lines_with(line), 1, "{line}");
-        }
-    }
-    stage.go_on(SOME).await;
-    let repeats = stage.finish().await.check();
-    assert_eq!(repeats.of_the_stopped, 0, "no node was stopped");
+    check_back(&stage).await;
+    check_unharmed(stage).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -129,9 +132,7 @@ async fn a_database_of_which_nothing_is_heard_for_ten_seconds_costs_time_and_not
         stage.wait_ready(number, 200, "ready").await;
         assert!(node.lines_with(AWAY) > 0, "node {number} has not noticed");
     }
-    stage.go_on(SOME).await;
-    let repeats = stage.finish().await.check();
-    assert_eq!(repeats.of_the_stopped, 0, "no node was stopped");
+    check_unharmed(stage).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -148,13 +149,6 @@ async fn a_database_whose_standby_takes_over_costs_time_and_nothing_else() {
     stage.check_away().await;
     block_in_place(|| standby.promote());
     stage.postgres = standby;
-    for (number, node) in stage.nodes.iter().enumerate() {
-        stage.wait_ready(number, 200, "ready").await;
-        for line in [AWAY, BACK] {
-            assert_eq!(node.lines_with(line), 1, "{line}");
-        }
-    }
-    stage.go_on(SOME).await;
-    let repeats = stage.finish().await.check();
-    assert_eq!(repeats.of_the_stopped, 0, "no node was stopped");
+    check_back(&stage).await;
+    check_unharmed(stage).await;
 }

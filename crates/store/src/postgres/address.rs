@@ -3,6 +3,8 @@
 
 use std::path::PathBuf;
 
+use percent_encoding::percent_decode_str;
+
 /// An address as the driver takes it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Address {
@@ -17,7 +19,10 @@ impl Address {
         let (mut authorities, mut kept) = (None, Vec::new());
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             match pair.split_once('=') {
-                Some(("sslrootcert", path)) => authorities = Some(decoded(path).into()),
+                Some(("sslrootcert", path)) => {
+                    let path = percent_decode_str(path).decode_utf8_lossy();
+                    authorities = Some(PathBuf::from(path.into_owned()));
+                }
                 // A certificate is always looked at in full, so there is nothing less to ask for.
                 Some(("sslmode", "verify-full" | "verify-ca")) => kept.push("sslmode=require"),
                 _ => kept.push(pair),
@@ -30,20 +35,6 @@ impl Address {
             authorities,
         }
     }
-}
-
-/// What stands for itself, with `%20` and the like told apart. What is no such sign stays as it is.
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, others @ ..] = rest {
-        let sign = others.get(..2).filter(|_| *first == b'%');
-        let sign = sign.and_then(|sign| std::str::from_utf8(sign).ok());
-        let sign = sign.and_then(|sign| u8::from_str_radix(sign, 16).ok());
-        bytes.push(sign.unwrap_or(*first));
-        rest = others.get(2..).filter(|_| sign.is_some()).unwrap_or(others);
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]

@@ -159,7 +159,7 @@ async fn listen(shared: Arc<Shared>, lanes: Arc<dyn Lanes>) {
 }
 
 async fn hear(shared: &Shared, lanes: &dyn Lanes) -> Result<(), StoreError> {
-    let connecting = timeout(ANSWER_TIME, shared.server.hosts.connect());
+    let connecting = timeout(ANSWER_TIME, shared.hosts.connect());
     let connected = connecting.await.map_err(|_| Fault::Silent(ANSWER_TIME))?;
     let (client, mut connection) = connected.map_err(meaning)?;
     let listening = async {

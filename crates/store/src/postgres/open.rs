@@ -12,7 +12,7 @@ use tokio_postgres::{
 };
 
 use super::{
-    Postgres, Server,
+    Postgres,
     address::Address,
     hosts::Hosts,
     migrations::migrate,
@@ -254,7 +254,7 @@ pub(super) async fn open(
         let measured = core.beside(async |tx| tx.measure().await).await;
         measured.map_err(|error| PostgresError::Failed(reason(&error)))?;
     }
-    Ok(Postgres::start(core, pool, Server { hosts }, limits, lock))
+    Ok(Postgres::start(core, pool, hosts, limits, lock))
 }
 
 /// How the server at `url` is reached.

@@ -245,14 +245,12 @@ impl<'a, M> Tx<'a, M> {
             Begin::Write => &core.begin_write,
             Begin::Read(text, _) => text,
         };
-        tx.send(async move { Ok(conn.batch_execute(text).await.map(|()| Vec::new())?) }.boxed())
-            .await;
+        tx.say(text).await;
         tx
     }
 
     /// Ends it: commits unless it is lost or not to be kept, and says why it is lost.
     pub(super) async fn end(mut self, keep: bool) -> Result<Vec<Fresh>, Lost> {
-        let conn = self.conn;
         let commits = keep && self.lost.is_none();
         if self.lost.is_none() && !keep {
             // What it sent and did not wait for is undone, whatever came of it.
@@ -264,10 +262,7 @@ impl<'a, M> Tx<'a, M> {
             .is_none_or(|lost| lost.spoilt == Spoilt::No)
         {
             let how = if commits { "COMMIT" } else { "ROLLBACK" };
-            self.send(
-                async move { Ok(conn.batch_execute(how).await.map(|()| Vec::new())?) }.boxed(),
-            )
-            .await;
+            self.say(how).await;
             // What goes wrong is in `lost`, which says more.
             let _ = self.arrive().await;
         }
@@ -418,6 +413,16 @@ impl<'a, M> Tx<'a, M> {
         let asked = asked.map_err(|_| Fault::Silent(self.patience));
         let asked = asked.and_then(|asked| Ok(asked?));
         asked.map_err(|fault| self.lose(fault))
+    }
+
+    /// Sends the words that begin or end a transaction, without waiting for their answer.
+    async fn say(&mut self, words: &'a str) {
+        let conn = self.conn;
+        let running = async move {
+            conn.batch_execute(words).await?;
+            Ok(Vec::new())
+        };
+        self.send(running.boxed()).await;
     }
 
     /// Sends `running` without waiting for its answer.
