@@ -1,6 +1,6 @@
 //! What the controls of a checklist hold.
 
-use domain::{Actor, ControlId, ControlKey, FieldId, FieldRow, FieldState};
+use domain::{Actor, ChecklistId, ControlId, ControlKey, FieldId, FieldRow, FieldState};
 use store::{Doing, Fields, WriteTx};
 
 use crate::{App, AppError, Change, Missing, emit::audit};
@@ -28,6 +28,10 @@ pub struct SetFieldAnswer {
 impl Change for SetField {
     type Answer = SetFieldAnswer;
 
+    fn about(&self) -> Option<ChecklistId> {
+        Some(self.field.checklist())
+    }
+
     async fn run(
         &self,
         app: &App,
@@ -36,9 +40,8 @@ impl Change for SetField {
     ) -> Result<SetFieldAnswer, AppError> {
         const DOING: &str = "setting a field";
         let (id, place) = (self.field.checklist(), self.field.index());
-        tx.checklist_lock(id).await.doing::<AppError>(DOING)?;
         let list = tx
-            .checklist_get(actor.team, id, Fields::At(place))
+            .checklist_hold(actor.team, id, Fields::At(place))
             .await
             .doing::<AppError>(DOING)?;
         let mut list = list.ok_or(Missing::Field(self.field))?;

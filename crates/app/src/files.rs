@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use domain::{
-    Actor, Checklist, ControlKey, Done, FieldId, FileKey, FileRow, StoredFile, file_name,
+    Actor, Checklist, ChecklistId, ControlKey, Done, FieldId, FileKey, FileRow, StoredFile,
+    file_name,
 };
 use futures_util::{Stream, StreamExt};
 use store::{Doing, Fields, FileStoreError, Page, Read, ReadTx, StoreError, StoredBytes, WriteTx};
@@ -140,14 +141,10 @@ impl Read for Orphans {
 
 /// The checklist of a File Upload control that takes one more file, with what lies in it, and the
 /// control's key.
-async fn uploadable<T: ReadTx + ?Sized>(
-    tx: &mut T,
-    actor: &Actor,
+fn uploadable(
+    list: Result<Option<Checklist>, StoreError>,
     field: FieldId,
 ) -> Result<(Checklist, ControlKey), AppError> {
-    let list = tx
-        .checklist_get(actor.team, field.checklist(), Fields::At(field.index()))
-        .await;
     let list = list
         .doing::<AppError>("loading a checklist")?
         .ok_or(Missing::Field(field))?;
@@ -167,7 +164,9 @@ impl Query for MayUpload {
     type Answer = ();
 
     async fn run(&self, _: &App, actor: &Actor, tx: &mut dyn ReadTx) -> Result<(), AppError> {
-        uploadable(tx, actor, self.0).await.map(|_| ())
+        let (id, fields) = (self.0.checklist(), Fields::At(self.0.index()));
+        let list = tx.checklist_get(actor.team, id, fields).await;
+        uploadable(list, self.0).map(|_| ())
     }
 }
 
@@ -180,6 +179,10 @@ struct RecordUpload {
 impl Change for RecordUpload {
     type Answer = FileRow;
 
+    fn about(&self) -> Option<ChecklistId> {
+        Some(self.upload.field.checklist())
+    }
+
     async fn run(
         &self,
         app: &App,
@@ -188,10 +191,9 @@ impl Change for RecordUpload {
     ) -> Result<FileRow, AppError> {
         const DOING: &str = "storing a file's row";
         let field = self.upload.field;
-        tx.checklist_lock(field.checklist())
-            .await
-            .doing::<AppError>(DOING)?;
-        let (mut list, control) = uploadable(tx, actor, field).await?;
+        let (id, fields) = (field.checklist(), Fields::At(field.index()));
+        let list = tx.checklist_hold(actor.team, id, fields).await;
+        let (mut list, control) = uploadable(list, field)?;
         let now = app.source().now();
         let file = StoredFile {
             key: self.key,

@@ -19,7 +19,7 @@ mod templates;
 
 use std::{future::Future, sync::Arc};
 
-use domain::{Actor, AddressPolicy, PublicUrl, Resolver, Source};
+use domain::{Actor, AddressPolicy, ChecklistId, PublicUrl, Resolver, Source};
 use store::{FileStore, Purpose, ReadTx, Store, WriteTx};
 
 // What a door must be able to name: the store itself stays behind this wall.
@@ -90,6 +90,11 @@ pub struct App(Arc<Parts>);
 pub trait Change: Send + Sync + 'static {
     /// What it answers.
     type Answer: Send + 'static;
+
+    /// The one checklist that it changes, if it changes an existing one ([`store::Write::about`]).
+    fn about(&self) -> Option<ChecklistId> {
+        None
+    }
 
     /// Does it for `actor`, who is known by now.
     fn run(
@@ -179,6 +184,10 @@ impl<C: Change> store::Write for Unit<C> {
 
     type Done = C::Answer;
     type Error = AppError;
+
+    fn about(&self) -> Option<ChecklistId> {
+        self.case.about()
+    }
 
     async fn run(&self, tx: &mut dyn WriteTx) -> Result<C::Answer, AppError> {
         let actor = self.caller.authenticate(tx).await?;

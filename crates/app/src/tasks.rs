@@ -22,6 +22,10 @@ pub struct SetTaskStatus {
 impl Change for SetTaskStatus {
     type Answer = TaskRow;
 
+    fn about(&self) -> Option<ChecklistId> {
+        Some(self.task.checklist())
+    }
+
     async fn run(
         &self,
         app: &App,
@@ -30,8 +34,12 @@ impl Change for SetTaskStatus {
     ) -> Result<TaskRow, AppError> {
         const DOING: &str = "setting the status of a task";
         let (id, index) = (self.task.checklist(), self.task.index());
-        tx.checklist_lock(id).await.doing::<AppError>(DOING)?;
-        let mut list = load_task(tx, actor, self.task).await?;
+        let list = tx
+            .checklist_hold(actor.team, id, Fields::OfTask(index))
+            .await
+            .doing::<AppError>(DOING)?;
+        let mut list = with_task(list, self.task)?;
+        let ended_at = list.head.ended_at;
         let now = app.source().now();
         let done = Done {
             at: now,
@@ -41,9 +49,14 @@ impl Change for SetTaskStatus {
         if change == StatusChange::None {
             return Ok(TaskRow::of(&list, index, app.public_url()));
         }
-        tx.task_put(self.task, &list.tasks[index], &list.head)
+        tx.task_put(self.task, &list.tasks[index])
             .await
             .doing::<AppError>(DOING)?;
+        if list.head.ended_at != ended_at {
+            tx.checklist_end_put(id, list.head.ended_at)
+                .await
+                .doing::<AppError>(DOING)?;
+        }
         let hit = TaskHit::of(&list, index, app.public_url());
         if change == StatusChange::Completed {
             emit(app, tx, &list, now, Happened::TaskCompleted(&hit)).await?;
@@ -73,7 +86,11 @@ async fn load_task<T: ReadTx + ?Sized>(
 ) -> Result<Checklist, AppError> {
     let fields = Fields::OfTask(task.index());
     let list = tx.checklist_get(actor.team, task.checklist(), fields).await;
-    let list = list.doing::<AppError>("loading a checklist")?;
+    with_task(list.doing::<AppError>("loading a checklist")?, task)
+}
+
+/// The checklist that was looked for, if it is there and has the task.
+fn with_task(list: Option<Checklist>, task: TaskId) -> Result<Checklist, AppError> {
     let list = list.filter(|list| task.index() < list.tasks.len());
     Ok(list.ok_or(Missing::Task(task))?)
 }

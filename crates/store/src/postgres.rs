@@ -11,6 +11,7 @@ mod copying;
 mod deliveries;
 mod events;
 mod fault;
+mod groups;
 mod hints;
 mod hosts;
 mod marks;
@@ -24,6 +25,7 @@ mod teams;
 mod templates;
 mod tls;
 mod tx;
+mod units;
 mod values;
 
 #[cfg(test)]
@@ -32,14 +34,12 @@ mod tests;
 use std::{
     fs::File,
     future::Future,
-    panic::AssertUnwindSafe,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use deadpool_postgres::{HookError, Object, Pool, PoolError, TimeoutType};
-use futures_util::FutureExt as _;
 use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -49,10 +49,11 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use crate::{Backend, Lanes, ReadJob, StoreError, Verdict, WriteJob};
+use crate::{Backend, Lanes, ReadJob, StoreError, WriteJob};
 pub(crate) use copying::{CopySource, CopyTarget};
 use deliveries::NUMBERED_MAX;
-use hints::{Fresh, Hints, hint_loop};
+use groups::{Groups, Unit};
+use hints::{Hints, hint_loop};
 use hosts::Hosts;
 pub(crate) use migrations::schema;
 use nodes::Nodes;
@@ -61,9 +62,6 @@ pub use open::{
     LeaseClock, PostgresAccess, PostgresError, PostgresLimits, PostgresOptions, open_postgres,
 };
 use tx::{Begin, Core, Lost, Spoilt, Tx};
-
-/// How often a unit is run at most, when others get in its way.
-const RUNS_MAX: u32 = 5;
 
 /// A transaction that reads, on one view of the data. A statement in it may take so many milliseconds.
 fn begin_read(time: Duration) -> String {
@@ -80,6 +78,7 @@ struct Shared {
     /// For units of work.
     pool: Pool,
     hints: Hints,
+    groups: Groups,
     nodes: Nodes,
     hosts: Hosts,
     begin_read: String,
@@ -113,6 +112,7 @@ impl Postgres {
             core,
             pool,
             hints,
+            groups: Groups::default(),
             nodes: Nodes::default(),
             hosts,
             begin_read: begin_read(limits.read_time),
@@ -140,10 +140,8 @@ impl Backend for Postgres {
             return job.finish(Err(StoreError::Unavailable(None)));
         };
         let shared = self.shared.clone();
-        let run = async move {
-            shared.write(job).await;
-            drop(admitted);
-        };
+        let unit = Unit { job, admitted };
+        let run = async move { shared.write(unit).await };
         self.units.spawn_on(run, &self.runtime);
     }
 
@@ -200,58 +198,6 @@ impl Backend for Postgres {
     }
 }
 
-impl Shared {
-    async fn write(&self, mut job: Box<dyn WriteJob>) {
-        let told = match self.change(&mut *job).await {
-            Ok(fresh) => {
-                if self.hints.committed(&fresh) {
-                    self.nodes.tell();
-                }
-                Ok(())
-            }
-            Err(error) => Err(error),
-        };
-        job.finish(told);
-    }
-
-    /// Runs a unit until it is committed, refused or can't be.
-    async fn change(&self, job: &mut dyn WriteJob) -> Result<Vec<Fresh>, StoreError> {
-        let mut runs = 0;
-        loop {
-            runs += 1;
-            let conn = connection(&self.pool).await?;
-            let mut tx = Tx::begin(&conn, &self.core, Begin::Write).await;
-            let verdict = AssertUnwindSafe(job.run(&mut tx)).catch_unwind().await;
-            let keep = matches!(verdict, Ok(Verdict::Keep));
-            let ended = tx.end(keep).await;
-            give_back(&self.pool, conn, &ended);
-            match ended {
-                Err(Lost { collision, .. }) if collision && runs < RUNS_MAX => {}
-                Err(Lost { error, .. }) if verdict.is_ok() => return Err(error),
-                _ if verdict.is_err() => return Err(StoreError::Panicked),
-                Ok(fresh) if keep => return Ok(fresh),
-                _ => return Ok(Vec::new()),
-            }
-        }
-    }
-
-    async fn read(&self, mut job: Box<dyn ReadJob>) {
-        let done = self.look(&mut *job).await;
-        job.finish(done);
-    }
-
-    async fn look(&self, job: &mut dyn ReadJob) -> Result<(), StoreError> {
-        let conn = connection(&self.pool).await?;
-        let how = Begin::Read(&self.begin_read, self.read_time);
-        let mut tx: Tx<'_, ()> = Tx::begin(&conn, &self.core, how).await;
-        let read = AssertUnwindSafe(job.run(&mut tx)).catch_unwind().await;
-        let ended = tx.end(true).await;
-        give_back(&self.pool, conn, &ended);
-        read.map_err(|_| StoreError::Panicked)?;
-        ended.map(|_| ()).map_err(|lost| lost.error)
-    }
-}
-
 impl Core {
     /// Does `work` in a transaction of its own, beside whatever else is going on.
     async fn beside<T>(
@@ -275,11 +221,6 @@ impl Core {
         while self.beside(number).await? >= NUMBERED_MAX.unsigned_abs() {}
         Ok(())
     }
-}
-
-/// The right to run one more unit, unless there are too many or the store stops.
-fn admit(to: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
-    to.clone().try_acquire_owned().ok()
 }
 
 /// Gives a connection back, unless it is of no use any more.
@@ -309,4 +250,9 @@ async fn connection(pool: &Pool) -> Result<Object, StoreError> {
         }
         other => StoreError::Unavailable(Some(other.into())),
     })
+}
+
+/// The right to run one more unit, unless there are too many or the store stops.
+fn admit(to: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+    to.clone().try_acquire_owned().ok()
 }

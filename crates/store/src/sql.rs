@@ -47,6 +47,7 @@ statements! {
     TASK_PUT = "UPDATE checklist_task
         SET status = $1, done_at = $2, done_by = $3, done_email = $4, completions = $5
         WHERE id = $6";
+    CHECKLIST_END_PUT = "UPDATE checklist SET ended_at = $1 WHERE id = $2";
     FIELD_PUT = "INSERT INTO field (id, value) VALUES ($1, $2)
         ON CONFLICT (id) DO UPDATE SET value = excluded.value";
     FILE_INSERT = "INSERT INTO file (key, team_id, control_key, field_id, name, size, media_type,

@@ -11,6 +11,7 @@
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use async_trait::async_trait;
+use domain::ChecklistId;
 use tokio::sync::{Notify, oneshot};
 
 use crate::{Lanes, ReadTx, StoreError, WriteTx};
@@ -34,6 +35,12 @@ pub trait Write: Send + Sync + 'static {
     type Done: Send + 'static;
     /// What it answers when it refuses or the store fails; its changes are undone then.
     type Error: From<StoreError> + Send + 'static;
+
+    /// The one checklist that it changes, if it changes an existing one. Units about the same one that wait for
+    /// each other may share a commit.
+    fn about(&self) -> Option<ChecklistId> {
+        None
+    }
 
     /// Does the work. Awaits nothing but `tx`; may be called more than once.
     fn run(
@@ -70,6 +77,9 @@ pub enum Verdict {
 pub trait WriteJob: Send {
     /// What the unit is for.
     fn purpose(&self) -> Purpose;
+
+    /// The one checklist that it changes, if it changes an existing one ([`Write::about`]).
+    fn about(&self) -> Option<ChecklistId>;
 
     /// Runs the unit and keeps its answer.
     async fn run(&mut self, tx: &mut dyn WriteTx) -> Verdict;
@@ -206,6 +216,10 @@ impl<U, T, E: From<StoreError>> Job<U, T, E> {
 impl<U: Write> WriteJob for Job<U, U::Done, U::Error> {
     fn purpose(&self) -> Purpose {
         U::PURPOSE
+    }
+
+    fn about(&self) -> Option<ChecklistId> {
+        self.unit.about()
     }
 
     async fn run(&mut self, tx: &mut dyn WriteTx) -> Verdict {

@@ -188,7 +188,7 @@ cases! { $
     }
     tasks {
         the_state_of_a_task_is_stored_with_who_and_when,
-        the_end_time_is_stored_with_the_task_and_cleared_with_it,
+        the_end_time_is_stored_and_cleared,
         tasks_are_listed_newest_checklist_first_without_headings,
         tasks_are_filtered_by_key_and_by_status,
         tasks_of_other_teams_and_of_archived_checklists_are_left_out,

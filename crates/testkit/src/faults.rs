@@ -244,6 +244,10 @@ impl WriteJob for FaultyJob {
         self.job.purpose()
     }
 
+    fn about(&self) -> Option<domain::ChecklistId> {
+        self.job.about()
+    }
+
     async fn run(&mut self, tx: &mut dyn WriteTx) -> Verdict {
         let mut tx = FaultyTx {
             inner: tx,

@@ -35,6 +35,10 @@ impl WriteJob for LossyJob {
         self.job.purpose()
     }
 
+    fn about(&self) -> Option<domain::ChecklistId> {
+        self.job.about()
+    }
+
     async fn run(&mut self, tx: &mut dyn WriteTx) -> Verdict {
         self.job.run(tx).await
     }

@@ -101,6 +101,10 @@ impl WriteJob for Watched {
         self.job.purpose()
     }
 
+    fn about(&self) -> Option<domain::ChecklistId> {
+        self.job.about()
+    }
+
     async fn run(&mut self, tx: &mut dyn WriteTx) -> Verdict {
         let verdict = self.job.run(tx).await;
         let kept_before = self.kept;

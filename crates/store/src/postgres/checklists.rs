@@ -5,8 +5,8 @@ mod state;
 
 use async_trait::async_trait;
 use domain::{
-    Checklist, ChecklistHead, ChecklistId, ControlKey, FieldId, FileKey, StoredFile, TaskId,
-    TaskKey, TaskState, TaskStatus, TeamId,
+    Checklist, ChecklistId, ControlKey, FieldId, FileKey, StoredFile, TaskId, TaskKey, TaskState,
+    TaskStatus, TeamId, Timestamp,
 };
 use tokio_postgres::{Row, types::ToSql};
 use uuid::Uuid;
@@ -22,6 +22,11 @@ use crate::{
 use page::page_statement;
 use state::stored_file;
 
+/// The same as [`sql::CHECKLIST_HEAD`], with a lock on the row.
+const HEAD_HELD: &str = "SELECT id, key, version, name, created_at, created_by, created_email,
+    scheduled_at, started_at, ended_at, archived_at
+    FROM checklist WHERE id = $1 AND team_id = $2 FOR NO KEY UPDATE";
+
 #[async_trait]
 impl<G: Send> ReadChecklists for Tx<'_, G> {
     async fn checklist_get(
@@ -30,7 +35,7 @@ impl<G: Send> ReadChecklists for Tx<'_, G> {
         id: ChecklistId,
         fields: Fields,
     ) -> Result<Option<Checklist>, StoreError> {
-        self.checklist(team, id, fields).await
+        self.checklist(sql::CHECKLIST_HEAD, team, id, fields).await
     }
 
     async fn checklist_page(
@@ -107,9 +112,14 @@ impl<G: Send> ReadChecklists for Tx<'_, G> {
 
 #[async_trait]
 impl WriteChecklists for Change<'_> {
-    async fn checklist_lock(&mut self, id: ChecklistId) -> Result<(), StoreError> {
-        let sql = "SELECT 1 FROM checklist WHERE id = $1 FOR NO KEY UPDATE";
-        self.later(sql, owned![id.get()]).await
+    async fn checklist_hold(
+        &mut self,
+        team: TeamId,
+        id: ChecklistId,
+        fields: Fields,
+    ) -> Result<Option<Checklist>, StoreError> {
+        // What is asked behind the head sees what is there once the lock is ours.
+        self.checklist(HEAD_HELD, team, id, fields).await
     }
 
     async fn checklist_insert(&mut self, list: &Checklist) -> Result<ChecklistId, StoreError> {
@@ -151,17 +161,7 @@ impl WriteChecklists for Change<'_> {
         Ok(id)
     }
 
-    async fn task_put(
-        &mut self,
-        id: TaskId,
-        state: &TaskState,
-        head: &ChecklistHead,
-    ) -> Result<(), StoreError> {
-        // Most completions leave the end time as it is; then nothing is written.
-        let sql = "UPDATE checklist SET ended_at = $2
-            WHERE id = $1 AND ended_at IS DISTINCT FROM $2";
-        self.later(sql, owned![id.checklist().get(), moment(head.ended_at)])
-            .await?;
+    async fn task_put(&mut self, id: TaskId, state: &TaskState) -> Result<(), StoreError> {
         let sql = sql::TASK_PUT;
         let done = state.done.as_ref();
         let row = owned![
@@ -173,6 +173,15 @@ impl WriteChecklists for Change<'_> {
             id.get(),
         ];
         self.later_one(sql, row).await
+    }
+
+    async fn checklist_end_put(
+        &mut self,
+        id: ChecklistId,
+        ended_at: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        let row = owned![moment(ended_at), id.get()];
+        self.later_one(sql::CHECKLIST_END_PUT, row).await
     }
 
     async fn field_put(&mut self, id: FieldId, value: &str) -> Result<(), StoreError> {

@@ -54,6 +54,9 @@ const MEASURE_MILLIS_MAX: i64 = 1_000;
 /// A parameter that the statement owns, for one that is sent and not awaited.
 pub(super) type Owned = Box<dyn ToSql + Sync + Send>;
 
+/// A statement with its parameters.
+pub(super) type Asking<'q> = (&'q str, &'q [&'q (dyn ToSql + Sync)]);
+
 /// Parameters that the statement owns.
 macro_rules! owned {
     ($($param:expr),* $(,)?) => {
@@ -249,6 +252,11 @@ impl<'a, M> Tx<'a, M> {
         tx
     }
 
+    /// Whether it can't be committed any more.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.is_some()
+    }
+
     /// Ends it: commits unless it is lost or not to be kept, and says why it is lost.
     pub(super) async fn end(mut self, keep: bool) -> Result<Vec<Fresh>, Lost> {
         let commits = keep && self.lost.is_none();
@@ -383,7 +391,7 @@ impl<'a, M> Tx<'a, M> {
     /// The rows that several statements answer, asked for at once.
     pub(super) async fn rows_of<const N: usize>(
         &mut self,
-        asked: [(&str, &[&(dyn ToSql + Sync)]); N],
+        asked: [Asking<'_>; N],
     ) -> Result<[Vec<Row>; N], StoreError> {
         let mut statements = Vec::with_capacity(N);
         for (sql, _) in &asked {

@@ -4,9 +4,8 @@ use std::ops::Range;
 
 use async_trait::async_trait;
 use domain::{
-    Checklist, ChecklistFilter, ChecklistHead, ChecklistId, ChecklistKey, ControlKey, FieldId,
-    FileKey, StoredFile, TaskId, TaskKey, TaskState, TaskStatus, TeamId, Template, TemplateKey,
-    Timestamp,
+    Checklist, ChecklistFilter, ChecklistId, ChecklistKey, ControlKey, FieldId, FileKey,
+    StoredFile, TaskId, TaskKey, TaskState, TaskStatus, TeamId, Template, TemplateKey, Timestamp,
 };
 
 use crate::{Page, StoreError};
@@ -111,19 +110,27 @@ pub trait ReadChecklists: Send {
 /// Changing checklists.
 #[async_trait]
 pub trait WriteChecklists: Send {
-    /// Keeps others from changing the checklist until this transaction ends.
-    async fn checklist_lock(&mut self, id: ChecklistId) -> Result<(), StoreError>;
+    /// The same as [`ReadChecklists::checklist_get`], and keeps others from changing the checklist until
+    /// this transaction ends.
+    async fn checklist_hold(
+        &mut self,
+        team: TeamId,
+        id: ChecklistId,
+        fields: Fields,
+    ) -> Result<Option<Checklist>, StoreError>;
 
     /// Stores a new checklist with every task to be done and answers its number; the number in
     /// `list` is passed over.
     async fn checklist_insert(&mut self, list: &Checklist) -> Result<ChecklistId, StoreError>;
 
-    /// Stores a task's state, and the end time of its checklist.
-    async fn task_put(
+    /// Stores a task's state.
+    async fn task_put(&mut self, id: TaskId, state: &TaskState) -> Result<(), StoreError>;
+
+    /// Stores when the last task of a checklist was done; nothing while one is to be done.
+    async fn checklist_end_put(
         &mut self,
-        id: TaskId,
-        state: &TaskState,
-        head: &ChecklistHead,
+        id: ChecklistId,
+        ended_at: Option<Timestamp>,
     ) -> Result<(), StoreError>;
 
     /// Stores the value of a control; an empty one removes it.

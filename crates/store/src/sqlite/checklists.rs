@@ -5,8 +5,8 @@ mod state;
 
 use async_trait::async_trait;
 use domain::{
-    Checklist, ChecklistHead, ChecklistId, ControlKey, FieldId, FileKey, StoredFile, TaskId,
-    TaskKey, TaskState, TaskStatus, TeamId,
+    Checklist, ChecklistId, ControlKey, FieldId, FileKey, StoredFile, TaskId, TaskKey, TaskState,
+    TaskStatus, TeamId, Timestamp,
 };
 use rusqlite::{Row, params, params_from_iter};
 
@@ -118,9 +118,14 @@ impl<G: Send> ReadChecklists for Tx<'_, G> {
 
 #[async_trait]
 impl WriteChecklists for Change<'_> {
-    async fn checklist_lock(&mut self, _id: ChecklistId) -> Result<(), StoreError> {
+    async fn checklist_hold(
+        &mut self,
+        team: TeamId,
+        id: ChecklistId,
+        fields: Fields,
+    ) -> Result<Option<Checklist>, StoreError> {
         // There is one writer, and this is it.
-        Ok(())
+        self.checklist_get(team, id, fields).await
     }
 
     async fn checklist_insert(&mut self, list: &Checklist) -> Result<ChecklistId, StoreError> {
@@ -158,12 +163,7 @@ impl WriteChecklists for Change<'_> {
         Ok(id)
     }
 
-    async fn task_put(
-        &mut self,
-        id: TaskId,
-        state: &TaskState,
-        head: &ChecklistHead,
-    ) -> Result<(), StoreError> {
+    async fn task_put(&mut self, id: TaskId, state: &TaskState) -> Result<(), StoreError> {
         let sql = sql::TASK_PUT;
         let done = state.done.as_ref();
         let changed = self.run(
@@ -180,9 +180,15 @@ impl WriteChecklists for Change<'_> {
         if changed == 0 {
             return Err(StoreError::Failed("there is no such task to store".into()));
         }
-        // Most completions leave it as it is; then nothing is written.
-        let sql = "UPDATE checklist SET ended_at = ?2 WHERE id = ?1 AND ended_at IS NOT ?2";
-        self.run(sql, params![id.checklist().get(), millis(head.ended_at)])?;
+        Ok(())
+    }
+
+    async fn checklist_end_put(
+        &mut self,
+        id: ChecklistId,
+        ended_at: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        self.run(sql::CHECKLIST_END_PUT, params![millis(ended_at), id.get()])?;
         Ok(())
     }
 

@@ -172,15 +172,17 @@ async fn checklists(tx: &mut dyn WriteTx) {
         fields: std::collections::BTreeMap::new(),
     };
     let id = tx.checklist_insert(&list).await.unwrap();
-    tx.checklist_lock(id).await.unwrap();
+    tx.checklist_hold(TEAM, id, Fields::All)
+        .await
+        .unwrap()
+        .unwrap();
     let complete = TaskState {
         status: TaskStatus::Complete,
         done: Some(done.clone()),
         completions: 1,
     };
-    tx.task_put(TaskId::of(id, 0), &complete, &head)
-        .await
-        .unwrap();
+    tx.task_put(TaskId::of(id, 0), &complete).await.unwrap();
+    tx.checklist_end_put(id, Some(at())).await.unwrap();
     let field = FieldId::of(id, 0);
     tx.field_put(field, "value").await.unwrap();
     tx.field_put(field, "").await.unwrap();

@@ -1,6 +1,7 @@
 //! PostgreSQL keeps every promise of the seam, and the suites that say so notice when one is broken.
 
 mod conformance;
+mod groups;
 mod model;
 mod moving;
 mod nodes;

@@ -186,7 +186,10 @@ pub(super) async fn a_list_is_filtered_by_how_its_checklists_stand(world: &World
             completions: 0,
         };
         world
-            .write(writing!([id, state, head] tx => tx.task_put(*id, state, head).await))
+            .write(writing!([id, state, head] tx => {
+                tx.task_put(*id, state).await?;
+                tx.checklist_end_put(head.id, head.ended_at).await
+            }))
             .await;
         ended.push(head.id);
     }

@@ -48,12 +48,12 @@ async fn set(
         by: person("Ann"),
     };
     let unit = writing!([team, task, status, done] tx => {
-        tx.checklist_lock(task.checklist()).await?;
-        let list = tx.checklist_get(*team, task.checklist(), Fields::OfTask(task.index())).await?;
+        let list = tx.checklist_hold(*team, task.checklist(), Fields::OfTask(task.index())).await?;
         let mut list = list.ok_or(Refused::Because("no such checklist"))?;
         let change = list.set_status(task.index(), *status, done.clone());
         let change = change.map_err(|_| Refused::Because("the rules"))?;
-        tx.task_put(*task, &list.tasks[task.index()], &list.head).await?;
+        tx.task_put(*task, &list.tasks[task.index()]).await?;
+        tx.checklist_end_put(task.checklist(), list.head.ended_at).await?;
         Ok(change)
     });
     world.attempt(unit).await
@@ -85,9 +85,8 @@ pub(super) async fn the_state_of_a_task_is_stored_with_who_and_when(world: &Worl
             done,
             completions,
         };
-        let head = scene.list.head.clone();
         world
-            .write(writing!([id, state, head] tx => tx.task_put(*id, state, head).await))
+            .write(writing!([id, state] tx => tx.task_put(*id, state).await))
             .await;
         let stored = world.stored(scene.team, scene.list.head.id).await;
         assert_eq!(stored.tasks[Scene::APPROVE], state);
@@ -100,14 +99,14 @@ pub(super) async fn the_state_of_a_task_is_stored_with_who_and_when(world: &Worl
     }
 }
 
-pub(super) async fn the_end_time_is_stored_with_the_task_and_cleared_with_it(world: &World) {
+pub(super) async fn the_end_time_is_stored_and_cleared(world: &World) {
     let scene = world.scene().await;
-    let (id, mut head) = (scene.list.task_id(Scene::PAY), scene.list.head.clone());
+    let mut head = scene.list.head.clone();
     for ended_at in [Some(world.now()), None] {
         head.ended_at = ended_at;
-        let state = TaskState::default();
+        let id = head.id;
         world
-            .write(writing!([id, state, head] tx => tx.task_put(*id, state, head).await))
+            .write(writing!([id, ended_at] tx => tx.checklist_end_put(*id, *ended_at).await))
             .await;
         assert_eq!(world.stored(scene.team, head.id).await.head, head);
     }

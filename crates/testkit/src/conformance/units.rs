@@ -43,7 +43,8 @@ impl Everything {
 
     async fn run(&self, tx: &mut dyn WriteTx) -> Result<(), StoreError> {
         tx.team_insert("Left behind", self.event.at).await?;
-        tx.checklist_lock(self.scene.list.head.id).await?;
+        let (team, id) = (self.scene.team, self.scene.list.head.id);
+        tx.checklist_hold(team, id, store::Fields::None).await?;
         let task = self.scene.list.task_id(Scene::APPROVE);
         let done = domain::Done {
             at: self.event.at,
@@ -54,7 +55,8 @@ impl Everything {
             done: Some(done),
             completions: 7,
         };
-        tx.task_put(task, &state, &self.scene.list.head).await?;
+        tx.task_put(task, &state).await?;
+        tx.checklist_end_put(id, Some(self.event.at)).await?;
         tx.field_put(FieldId::of(self.scene.list.head.id, Scene::NUMBER), "INV-1")
             .await?;
         tx.checklist_insert(&self.list).await?;

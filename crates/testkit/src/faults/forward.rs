@@ -2,10 +2,10 @@
 
 use async_trait::async_trait;
 use domain::{
-    ApiKey, ApiKeyId, AuditEntry, Checklist, ChecklistHead, ChecklistId, ControlId, ControlKey,
-    ControlType, Delivery, DeliveryId, DeliveryState, Event, EventType, FieldId, FileKey, KeyHash,
-    KnownKeys, NodeId, Scope, SigningSecret, StoredFile, Subscription, SubscriptionId, TaskId,
-    TaskKey, TaskState, TaskStatus, Team, TeamId, Template, TemplateKey, Timestamp, VersionId,
+    ApiKey, ApiKeyId, AuditEntry, Checklist, ChecklistId, ControlId, ControlKey, ControlType,
+    Delivery, DeliveryId, DeliveryState, Event, EventType, FieldId, FileKey, KeyHash, KnownKeys,
+    NodeId, Scope, SigningSecret, StoredFile, Subscription, SubscriptionId, TaskId, TaskKey,
+    TaskState, TaskStatus, Team, TeamId, Template, TemplateKey, Timestamp, VersionId,
 };
 use store::{
     AuditLine, ChecklistQuery, Chore, ChoreHold, ChoreLease, ChoreTurn, ControlPlace,
@@ -76,9 +76,10 @@ forward! {
         file_orphans(keys: &[FileKey]) -> Vec<FileKey>;
     }
     WriteChecklists {
-        checklist_lock(id: ChecklistId) -> ();
+        checklist_hold(team: TeamId, id: ChecklistId, fields: Fields) -> Option<Checklist>;
         checklist_insert(list: &Checklist) -> ChecklistId;
-        task_put(id: TaskId, state: &TaskState, head: &ChecklistHead) -> ();
+        task_put(id: TaskId, state: &TaskState) -> ();
+        checklist_end_put(id: ChecklistId, ended_at: Option<Timestamp>) -> ();
         field_put(id: FieldId, value: &str) -> ();
         file_insert(team: TeamId, control: ControlKey, file: &StoredFile) -> ();
     }

@@ -8,7 +8,11 @@ use domain::{
 };
 use tokio_postgres::Row;
 
-use super::super::{fault::Fault, tx::Tx, values::Cells as _};
+use super::super::{
+    fault::Fault,
+    tx::{Asking, Tx},
+    values::Cells as _,
+};
 use crate::{Fields, StoreError, place::Place, sql};
 
 const STATUS: Place = Place {
@@ -33,6 +37,7 @@ impl<G: Send> Tx<'_, G> {
     /// from which edition it was made, and so where the fields lie: that never changes.
     pub(super) async fn checklist(
         &mut self,
+        head: &'static str,
         team: TeamId,
         id: ChecklistId,
         fields: Fields,
@@ -47,14 +52,20 @@ impl<G: Send> Tx<'_, G> {
         let (first, end) = range(guess.clone().unwrap_or(0..0));
         // The last number stays unused: a checklist has fewer tasks than places for them.
         let (first_task, end_task) = TaskId::bounds(id);
-        let [heads, tasks, mut values, mut stored] = self
-            .rows_of([
-                (sql::CHECKLIST_HEAD, &[&id.get(), &team.get()]),
-                (sql::TASK_STATES, &[&first_task.get(), &end_task.get()]),
-                (sql::FIELD_VALUES, &[&first, &end]),
-                (sql::FIELD_FILES, &[&first, &end]),
-            ])
-            .await?;
+        let (id_is, team_is) = (id.get(), team.get());
+        let (from, to) = (first_task.get(), end_task.get());
+        let of_head: Asking<'_> = (head, &[&id_is, &team_is]);
+        let of_tasks: Asking<'_> = (sql::TASK_STATES, &[&from, &to]);
+        let (heads, tasks, mut values, mut stored);
+        if first == end {
+            [heads, tasks] = self.rows_of([of_head, of_tasks]).await?;
+            (values, stored) = (Vec::new(), Vec::new());
+        } else {
+            let of_values: Asking<'_> = (sql::FIELD_VALUES, &[&first, &end]);
+            let of_files: Asking<'_> = (sql::FIELD_FILES, &[&first, &end]);
+            let asked = [of_head, of_tasks, of_values, of_files];
+            [heads, tasks, values, stored] = self.rows_of(asked).await?;
+        }
         let Some(head) = heads.first() else {
             return Ok(None);
         };

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::super::{
     deliveries::LeaseTerms,
+    promises::set_up,
     tx::{Begin, Change, Core, Tx},
 };
 use crate::{
@@ -43,10 +44,7 @@ async fn no_statement_looks_through_a_table() {
     let options = PostgresOptions::new(database.url(), key, source);
     let core = walked(options).await;
     let texts = core.texts.lock().unwrap().clone();
-    // Where an index can be used at all, it is.
-    look.batch_execute("SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan")
-        .await
-        .unwrap();
+    set_up(&look).await.unwrap();
     let mut complaints = Vec::new();
     for sql in &texts {
         complaints.extend(complaint(&look, sql).await);
@@ -142,9 +140,7 @@ async fn a_scan_would_be_noticed() {
     let source = source();
     let key = MasterKey::generate(&source);
     walked(PostgresOptions::new(database.url(), key, source)).await;
-    look.batch_execute("SET enable_seqscan = off")
-        .await
-        .unwrap();
+    set_up(&look).await.unwrap();
     for (sql, noticed) in [
         ("SELECT id FROM delivery WHERE reason = ''", true),
         ("SELECT key FROM file ORDER BY number", true),

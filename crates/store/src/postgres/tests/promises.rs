@@ -5,27 +5,42 @@ use testkit::PostgresServer;
 use super::super::tx::{Begin, Tx};
 use crate::{MasterKey, PostgresOptions, testing::source};
 
-#[tokio::test]
-async fn a_commit_is_on_disk_whatever_the_database_is_set_to() {
+/// What a commit waits for where the database is set to `set`.
+async fn waits_for(set: &str, pooler: bool) -> Vec<String> {
     let database = PostgresServer::of_this_process().database();
     let name = database.name();
     database.sql(&format!(
-        "ALTER DATABASE {name} SET synchronous_commit = off"
+        "ALTER DATABASE {name} SET synchronous_commit = {set}"
     ));
-    assert_eq!(database.sql("SHOW synchronous_commit"), "off");
+    assert_eq!(database.sql("SHOW synchronous_commit"), set);
     let source = source();
     let key = MasterKey::generate(&source);
-    let options = PostgresOptions::new(database.url(), key, source);
+    let mut options = PostgresOptions::new(database.url(), key, source);
+    options.access.pooler = pooler;
     let store = super::super::open::open(options, None).await.unwrap();
     let core = store.shared.core.clone();
+    let mut found = Vec::new();
     // On every connection, and again after a transaction has ended on it.
     for _ in 0..3 {
         let conn = store.shared.pool.get().await.unwrap();
         let mut tx: Tx<'_, ()> = Tx::begin(&conn, &core, Begin::Write).await;
         let sql = "SELECT current_setting('synchronous_commit')";
         let read = |row: &tokio_postgres::Row| Ok(row.try_get::<_, String>(0)?);
-        let set = tx.one(sql, &[], read).await.unwrap();
-        assert_eq!(set, "on");
+        found.push(tx.one(sql, &[], read).await.unwrap());
         assert!(tx.end(true).await.is_ok());
+    }
+    found
+}
+
+#[tokio::test]
+async fn a_commit_is_on_disk_whatever_is_set_and_waits_for_no_less_than_is_set() {
+    for pooler in [false, true] {
+        for (set, kept) in [
+            ("off", "on"),
+            ("local", "local"),
+            ("remote_apply", "remote_apply"),
+        ] {
+            assert_eq!(waits_for(set, pooler).await, [kept; 3], "{set}, {pooler}");
+        }
     }
 }

@@ -52,6 +52,10 @@ pub(in crate::sqlite) struct TellTale {
 
 #[async_trait]
 impl WriteJob for TellTale {
+    fn about(&self) -> Option<domain::ChecklistId> {
+        None
+    }
+
     fn purpose(&self) -> Purpose {
         Purpose::Other
     }
