@@ -22,7 +22,7 @@ use crate::{MasterKey, postgres, sqlite};
 pub use error::CopyError;
 pub(crate) use error::During;
 pub use files::FilesCopied;
-pub use place::{CopyPlace, CopyPlaceError};
+pub use place::{CopyPlace, CopyPlaceError, is_address_like};
 pub(crate) use rows::{Row, Slice, Value};
 pub(crate) use tables::{Column, Kind, TABLES, Table};
 

@@ -29,7 +29,7 @@ mod work;
 
 pub use copy::{
     CopyError, CopyPlace, CopyPlaceError, CopyProgress, CopyWatch, Copying, FilesCopied, KeyCopied,
-    TableCopied,
+    TableCopied, is_address_like,
 };
 pub use error::{Doing, StoreError};
 pub use files::{
@@ -38,7 +38,8 @@ pub use files::{
 };
 pub use open::{OpenStoreError, StoreOptions, open_store, store_may_be_there, store_to_share};
 pub use postgres::{
-    LeaseClock, PostgresAccess, PostgresError, PostgresLimits, PostgresOptions, open_postgres,
+    LeaseClock, PostgresAccess, PostgresError, PostgresLimits, PostgresOptions,
+    database_without_password, open_postgres,
 };
 pub use schema::{Outstanding, SchemaSteps, store_schema};
 pub use seam::*;

@@ -14,6 +14,7 @@ mod fault;
 mod groups;
 mod hints;
 mod hosts;
+mod keys;
 mod marks;
 mod migrations;
 mod nodes;
@@ -50,17 +51,19 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::{Backend, Lanes, ReadJob, StoreError, WriteJob};
+pub use address::database_without_password;
+pub(crate) use address::shown;
 pub(crate) use copying::{CopySource, CopyTarget};
 use deliveries::NUMBERED_MAX;
 use groups::{Groups, Unit};
 use hints::{Hints, hint_loop};
 use hosts::Hosts;
+pub(crate) use keys::key_in;
 pub(crate) use migrations::schema;
 use nodes::Nodes;
 pub(crate) use open::open_holding;
-pub use open::{
-    LeaseClock, PostgresAccess, PostgresError, PostgresLimits, PostgresOptions, open_postgres,
-};
+pub use open::{LeaseClock, PostgresAccess, PostgresLimits, PostgresOptions, open_postgres};
+pub use refusal::PostgresError;
 use tx::{Begin, Core, Lost, Spoilt, Tx};
 
 /// A transaction that reads, on one view of the data. A statement in it may take so many milliseconds.

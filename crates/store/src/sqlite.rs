@@ -56,7 +56,7 @@ use writer::Writer;
 pub(crate) use copying::{CopySource, CopyTarget};
 pub(crate) use migrations::schema;
 pub use open::{DATABASE_FILE, OpenError};
-pub(crate) use open::{folder_make, not_writable, server_lock};
+pub(crate) use open::{folder_make, not_writable, refuse_leftover, server_lock};
 
 /// How long reads may still run once the store stops.
 const STOP_READS: Duration = Duration::from_secs(2);

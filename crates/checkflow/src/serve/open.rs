@@ -3,8 +3,8 @@
 use anyhow::bail;
 use domain::{Source, Timestamp};
 use store::{
-    FileStore, FilesOptions, MasterKey, StatementCount, Store, StoreOptions, open_store,
-    store_may_be_there, store_to_share,
+    FileStore, FilesOptions, StatementCount, Store, StoreOptions, open_store, store_may_be_there,
+    store_to_share,
 };
 
 use super::drill;
@@ -70,7 +70,7 @@ pub(crate) async fn open_beside(settings: &Settings, source: &Source) -> anyhow:
 /// Refuses a folder in which no database is.
 pub(crate) fn must_be_there(settings: &Settings) -> anyhow::Result<()> {
     // A folder without a database holds nothing that a tool could work on.
-    if !store_may_be_there(&settings.data, settings.database.as_deref()) {
+    if !store_may_be_there(&settings.data, settings.database.as_deref())? {
         let shown = settings.data.display();
         bail!(
             "there is no CheckFlow data in {shown}; name its folder with --data, or begin there with \
@@ -107,16 +107,12 @@ async fn open(
     source: &Source,
     statements: Option<StatementCount>,
 ) -> anyhow::Result<Store> {
-    let key = match &settings.master_key {
-        Some(key) => key.clone(),
-        None => MasterKey::load_or_create(&settings.data, source)?,
-    };
     let options = StoreOptions {
         folder: settings.data.clone(),
         database: settings.database.clone(),
         server: statements.is_some(),
         keeps_files: settings.role.answers() && files_of(settings).are_in_the_folder(),
-        key,
+        key: settings.master_key.clone(),
         source: source.clone(),
         statements: statements.unwrap_or_default(),
         sqlite: settings.sqlite,

@@ -160,7 +160,7 @@ async fn a_folder_is_migrated_beside_its_server_and_a_misspelt_one_is_not_made()
     assert!(!missing.exists());
     let line = complaint(&["migrate", "--database", "postgres://127.0.0.1:1/x"]).await;
     assert!(
-        line.starts_with("the database at 127.0.0.1 can't be reached: "),
+        line.starts_with("the database at 127.0.0.1:1 can't be reached: "),
         "{line}"
     );
 }

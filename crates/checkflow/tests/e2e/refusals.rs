@@ -149,7 +149,7 @@ async fn what_cannot_be_done_and_what_makes_no_sense_is_said() {
         (
             "--database",
             "postgres://u:secret@127.0.0.1:1/checks",
-            "the database at 127.0.0.1 can't be reached: Connection refused",
+            "the database at 127.0.0.1:1 can't be reached: Connection refused",
         ),
         (
             "--public-url",

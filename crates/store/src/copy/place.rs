@@ -3,12 +3,9 @@
 use std::{
     fmt,
     path::{Path, PathBuf},
-    str::FromStr as _,
 };
 
-use tokio_postgres::{Config, config::Host};
-
-use crate::DATABASE_FILE;
+use crate::{DATABASE_FILE, postgres::shown};
 
 /// A database that is copied from or to. Shown without what opens it.
 #[derive(Clone)]
@@ -25,8 +22,8 @@ pub(super) enum Kind {
 pub enum CopyPlaceError {
     /// Neither of the two.
     #[error(
-        "it names no database; write the path of a data folder, sqlite:///path/of/it, or \
-         postgres://user:password@host:port/name"
+        "it names no database; write the path of a data folder (./it if its name has a colon), sqlite:///path/of/it, \
+         or postgres://user:password@host:port/name"
     )]
     NotAPlace,
     /// Another file than the database of a folder.
@@ -47,7 +44,7 @@ impl CopyPlace {
         }
         let path = match text.strip_prefix("sqlite:") {
             Some(path) => path.strip_prefix("//").unwrap_or(path),
-            None if text.contains("://") => return Err(CopyPlaceError::NotAPlace),
+            None if is_address_like(text) => return Err(CopyPlaceError::NotAPlace),
             None => text,
         };
         if path.is_empty() {
@@ -76,6 +73,22 @@ impl CopyPlace {
     }
 }
 
+/// Whether `text` looks like an address of something elsewhere, well spelt or not, so that nobody makes a folder of
+/// that name: it begins with a word and a colon, with a word and two slashes, or with one of libpq's settings.
+pub fn is_address_like(text: &str) -> bool {
+    let in_word = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+    let end = text.find(|c| !in_word(c)).unwrap_or(text.len());
+    let (word, rest) = text.split_at(end);
+    let settings = [
+        "host", "hostaddr", "port", "dbname", "user", "password", "service",
+    ];
+    text.contains("://")
+        || word.starts_with(|c: char| c.is_ascii_alphabetic())
+            && (rest.starts_with(':')
+                || rest.starts_with("//")
+                || (rest.starts_with('=') && settings.contains(&word)))
+}
+
 impl fmt::Display for CopyPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
@@ -89,26 +102,6 @@ impl fmt::Debug for CopyPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "CopyPlace({self})")
     }
-}
-
-/// The address of a server without user and password.
-fn shown(url: &str) -> String {
-    let Ok(config) = Config::from_str(url) else {
-        return "postgres://…".to_owned();
-    };
-    let ports = config.get_ports();
-    let host = |(place, host): (usize, &Host)| {
-        let port = ports.get(place).or(ports.first());
-        let port = port.map_or(String::new(), |port| format!(":{port}"));
-        match host {
-            Host::Tcp(name) => format!("{name}{port}"),
-            #[cfg(unix)]
-            Host::Unix(path) => format!("{}{port}", path.display()),
-        }
-    };
-    let hosts: Vec<_> = config.get_hosts().iter().enumerate().map(host).collect();
-    let name = config.get_dbname().unwrap_or_default();
-    format!("postgres://{}/{name}", hosts.join(","))
 }
 
 #[cfg(test)]
@@ -128,6 +121,9 @@ mod tests {
             ("sqlite:data", "data"),
             ("sqlite://data", "data"),
             ("checkflow.db", "."),
+            ("./na:me", "./na:me"),
+            ("/srv/na:me", "/srv/na:me"),
+            ("a=b", "a=b"),
             ("postgres://me:secret@db/x", "postgres://db:5432/x"),
             (
                 "postgresql://me:secret@a:1,b:2/x?sslmode=require",
@@ -141,7 +137,20 @@ mod tests {
             let is_folder = !expected.contains("://");
             assert_eq!(place.folder().is_some(), is_folder, "{text}");
         }
-        for bad in ["", "sqlite:", "sqlite://", "mysql://me:secret@db/x"] {
+        for bad in [
+            "",
+            "sqlite:",
+            "sqlite://",
+            "mysql://me:secret@db/x",
+            "postgres:/me:secret@db/x",
+            "postgres:me:secret@db/x",
+            "postgres//me:secret@db/x",
+            "postgre://me:secret@db/x",
+            "Postgres://me:secret@db/x",
+            "SQLite:/data",
+            "me:secret@db/x",
+            "host=db password=secret",
+        ] {
             let error = CopyPlace::parse(bad).unwrap_err().to_string();
             assert!(
                 error.starts_with("it names no database; "),

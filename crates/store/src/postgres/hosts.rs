@@ -14,6 +14,11 @@ use tokio_postgres::{
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::{
+    address::hosts_shown,
+    refusal::{PostgresError, remedy},
+};
+
 /// The port where none is given.
 const PORT: u16 = 5_432;
 /// After how long without a word the system asks whether the other end is there, and how often.
@@ -67,6 +72,29 @@ impl Hosts {
         }
         last.connect(self.tls.clone()).await
     }
+
+    /// What kept us out, with more of it where no host takes writes: a standby is one thing, a server that is told
+    /// to take none another, and the client library has one word for both.
+    pub(super) async fn explained(&self, refused: PostgresError) -> PostgresError {
+        if !matches!(refused, PostgresError::OnlyReads { .. }) {
+            return refused;
+        }
+        for host in &self.each {
+            if let Ok(Ok(Some(remedy))) = timeout(self.part, self.asked_why(host)).await {
+                let host = hosts_shown(host);
+                return PostgresError::SetToRead { host, remedy };
+            }
+        }
+        refused
+    }
+
+    async fn asked_why(&self, host: &Config) -> Result<Option<String>, Error> {
+        let mut host = host.clone();
+        host.target_session_attrs(TargetSessionAttrs::Any);
+        let (client, connection) = host.connect(self.tls.clone()).await?;
+        drive(connection);
+        remedy(&client).await
+    }
 }
 
 impl Connect for Hosts {
@@ -76,15 +104,19 @@ impl Connect for Hosts {
     ) -> Pin<Box<dyn Future<Output = Result<(Client, JoinHandle<()>), Error>> + Send + '_>> {
         Box::pin(async move {
             let (client, connection) = Hosts::connect(self).await?;
-            let driving = tokio::spawn(async move {
-                if let Err(error) = connection.await {
-                    // Whoever uses it hears of it, too.
-                    tracing::debug!(%error, "a connection to the database ended");
-                }
-            });
-            Ok((client, driving))
+            Ok((client, drive(connection)))
         })
     }
+}
+
+/// Has a connection work by itself.
+pub(super) fn drive(connection: Connection<Socket, Stream>) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            // Whoever uses it hears of it, too.
+            tracing::debug!(%error, "a connection to the database ended");
+        }
+    })
 }
 
 /// Sets what the address leaves open.

@@ -1,27 +1,25 @@
 //! Opening: the address, the pools, the schema and the master key.
 
-use std::{fs::File, path::PathBuf, str::FromStr as _, sync::Arc, time::Duration};
+use std::{fs::File, sync::Arc, time::Duration};
 
 use deadpool_postgres::{
     ClientWrapper, Hook, HookError, Manager, ManagerConfig, Metrics, Pool, RecyclingMethod, Runtime,
 };
 use domain::Source;
-use tokio_postgres::{
-    Client, Config,
-    types::{ToSql, Type},
-};
+use tokio_postgres::{Client, Config};
 
 use super::{
     Postgres,
-    address::Address,
-    hosts::Hosts,
+    address::{Address, hosts_shown},
+    hosts::{Hosts, drive},
+    keys::key_check,
     migrations::migrate,
     promises::{begin_write, set_up},
-    refusal::{host, reason, refusal},
+    refusal::{PostgresError, reason, refusal},
     tls::encryption,
     tx::Core,
 };
-use crate::{MasterKey, StatementCount, Store, secrets::KEY_NAME};
+use crate::{MasterKey, StatementCount, Store};
 
 /// Connections for what is done beside units of work: leasing what was committed, and numbering.
 const SIDE_CONNECTIONS: usize = 2;
@@ -108,109 +106,6 @@ impl Default for PostgresLimits {
     }
 }
 
-/// Why the database was not opened. Each is one line that says what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum PostgresError {
-    /// The address is none.
-    #[error(
-        "the database's address is not understood ({0}); it reads \
-         postgres://user:password@host:port/name"
-    )]
-    BadUrl(String),
-    /// There is no way to it.
-    #[error("the database at {host} can't be reached: {message}")]
-    Unreachable {
-        /// Where it was looked for.
-        host: String,
-        /// What came back.
-        message: String,
-    },
-    /// It does not know the user, or not the password.
-    #[error(
-        "the database at {host} does not let us in: {message}; look at the user and the password in its address, \
-         and at the server's pg_hba.conf"
-    )]
-    NotLetIn {
-        /// Where it is.
-        host: String,
-        /// What it says.
-        message: String,
-    },
-    /// There is no such database on the server.
-    #[error(
-        "the server at {host} has no database \"{database}\"; make it with `createdb`, or name another"
-    )]
-    NoDatabase {
-        /// Where it is.
-        host: String,
-        /// What was asked for.
-        database: String,
-    },
-    /// As many are connected as it takes.
-    #[error(
-        "the database at {host} takes no more connections: {message}; raise its max_connections, or lower \
-         store.connections"
-    )]
-    NoRoom {
-        /// Where it is.
-        host: String,
-        /// What it says.
-        message: String,
-    },
-    /// Its certificate is not one that is trusted, or of another host.
-    #[error(
-        "the database at {host} is not trusted: {message}; name its host as its certificate does, and the file of \
-         its authority with ?sslrootcert=FILE at the end of its address"
-    )]
-    Untrusted {
-        /// Where it is.
-        host: String,
-        /// What is wrong with the certificate.
-        message: String,
-    },
-    /// It speaks no TLS.
-    #[error(
-        "the database at {host} does not encrypt; turn ssl on there, or put ?sslmode=disable at the end of its \
-         address if nobody can listen on the way"
-    )]
-    NotEncrypted {
-        /// Where it is.
-        host: String,
-    },
-    /// It is a standby.
-    #[error(
-        "the database at {host} is a standby that takes no writes; name the primary, or all hosts, separated by \
-         commas"
-    )]
-    OnlyReads {
-        /// Where it is.
-        host: String,
-    },
-    /// The file with the authorities can't be used.
-    #[error("the file {} (sslrootcert) has no certificate of an authority: {message}", path.display())]
-    BadAuthorities {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        message: String,
-    },
-    /// It is older than what is tested with.
-    #[error("PostgreSQL {0} is too old; version 15 or newer is needed")]
-    TooOld(String),
-    /// A newer version of the program has been here.
-    #[error(
-        "the database was made by a newer version of this program; run that version, or restore a \
-         backup from before it"
-    )]
-    NewerSchema,
-    /// The secrets in it are encrypted with another key.
-    #[error("the database was made with another master key; give the one it was made with")]
-    OtherKey,
-    /// Anything else that PostgreSQL says.
-    #[error("the database can't be opened: {0}")]
-    Failed(String),
-}
-
 /// Opens the database, makes or updates its schema, and checks the master key.
 ///
 /// # Errors
@@ -219,30 +114,35 @@ pub enum PostgresError {
 /// # Panics
 /// Outside of a tokio runtime.
 pub async fn open_postgres(options: PostgresOptions) -> Result<Store, PostgresError> {
-    open_holding(options, None).await
+    open_holding(options, || Ok(None)).await
 }
 
-/// The same, holding a lock for as long as the store is open.
-pub(crate) async fn open_holding(
+/// The same, with a lock that is held for as long as the store is open, and taken once nothing speaks against it
+/// any more: so that nothing is made where it lies for a database that is not opened.
+pub(crate) async fn open_holding<E: From<PostgresError>>(
     options: PostgresOptions,
-    lock: Option<File>,
-) -> Result<Store, PostgresError> {
+    lock: impl FnOnce() -> Result<Option<File>, E>,
+) -> Result<Store, E> {
     Ok(Store::new(open(options, lock).await?))
 }
 
-pub(super) async fn open(
+pub(super) async fn open<E: From<PostgresError>>(
     options: PostgresOptions,
-    lock: Option<File>,
-) -> Result<Postgres, PostgresError> {
+    lock: impl FnOnce() -> Result<Option<File>, E>,
+) -> Result<Postgres, E> {
     let limits = options.limits;
     let (config, hosts) = reached_by(&options.url, limits)?;
     let pooled = options.access.pooler;
     let side = pool(&hosts, SIDE_CONNECTIONS, limits, pooled)?;
     let pool = pool(&hosts, limits.connections, limits, pooled)?;
-    let mut conn = pool.get().await.map_err(|error| refusal(&config, &error))?;
+    let mut conn = match pool.get().await {
+        Ok(conn) => conn,
+        Err(error) => return Err(hosts.explained(refusal(&config, &error)).await.into()),
+    };
     version_check(&conn).await?;
-    let begin_write = begin_write(&conn, host(&config), pooled).await?;
+    let begin_write = begin_write(&conn, hosts_shown(&config), pooled).await?;
     prepare(&mut conn, &options.key, &options.source).await?;
+    let lock = lock()?;
     let lease_clock = options.lease_clock;
     let core = Core::new(&options, begin_write, side);
     core.begin_after_all(&conn)
@@ -259,9 +159,8 @@ pub(super) async fn open(
 
 /// How the server at `url` is reached.
 fn reached_by(url: &str, limits: PostgresLimits) -> Result<(Config, Hosts), PostgresError> {
-    let address = Address::of(url);
-    let mut config =
-        Config::from_str(&address.url).map_err(|error| PostgresError::BadUrl(reason(&error)))?;
+    let address = Address::of(url)?;
+    let mut config = address.config()?;
     let tls = encryption(&mut config, address.authorities.as_deref())?;
     let hosts = Hosts::of(&config, tls, limits.connect_time);
     Ok((config, hosts))
@@ -272,17 +171,17 @@ pub(super) async fn lone_client(url: &str) -> Result<Client, PostgresError> {
     let limits = PostgresLimits::default();
     let (config, hosts) = reached_by(url, limits)?;
     let connecting = tokio::time::timeout(limits.connect_time, hosts.connect());
-    let (client, connection) = connecting
-        .await
-        .map_err(|error| refusal(&config, &error))?
-        .map_err(|error| refusal(&config, &error))?;
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            // Whoever uses the client meets it as well.
-            tracing::debug!(%error, "a connection to the database ended");
+    let connected = match connecting.await {
+        Ok(connected) => connected.map_err(|error| refusal(&config, &error)),
+        Err(late) => Err(refusal(&config, &late)),
+    };
+    match connected {
+        Ok((client, connection)) => {
+            drive(connection);
+            Ok(client)
         }
-    });
-    Ok(client)
+        Err(refused) => Err(hosts.explained(refused).await),
+    }
 }
 
 /// Refuses a server that is older than what is tested with.
@@ -355,23 +254,6 @@ fn is_up(client: &mut ClientWrapper, _: &Metrics) -> Result<(), HookError> {
         return Err(HookError::message("the connection has ended"));
     }
     Ok(())
-}
-
-/// Whether `key` is the one of this database; a new database takes it for its own.
-async fn key_check(
-    client: &Client,
-    key: &MasterKey,
-    source: &Source,
-) -> Result<bool, tokio_postgres::Error> {
-    // Two nodes may start on a new database at once: then the first one's key is the key.
-    let value = key.known_by(source);
-    let sql = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
-    let name = (&KEY_NAME as &(dyn ToSql + Sync), Type::TEXT);
-    let bound = [name.clone(), (&value, Type::BYTEA)];
-    client.execute_typed(sql, &bound).await?;
-    let sql = "SELECT value FROM meta WHERE name = $1";
-    let known: Vec<u8> = client.query_typed_one(sql, &[name]).await?.try_get(0)?;
-    Ok(key.is_known_by(&known))
 }
 
 pub(super) fn failed(error: &tokio_postgres::Error) -> PostgresError {

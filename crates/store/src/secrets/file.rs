@@ -82,6 +82,11 @@ impl MasterKey {
         read(&path, File::open(&path).map_err(fail)?)
     }
 
+    /// The file that the key of `folder` is in.
+    pub(crate) fn file_in(folder: &Path) -> PathBuf {
+        folder.join(KEY_FILE)
+    }
+
     /// The key in the file of `folder`, if there is one.
     pub(crate) fn load(folder: &Path) -> Result<Option<Self>, MasterKeyError> {
         let path = folder.join(KEY_FILE);

@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::{
     fault::{Fault, meaning},
     migrations,
-    open::{DATABASE_FILE, OpenError, connection_open, refused, server_lock},
+    open::{DATABASE_FILE, OpenError, connection_open, refuse_leftover, refused, server_lock},
 };
 use crate::{
     StoreError,
@@ -41,6 +41,7 @@ type Shared = Arc<Mutex<Connection>>;
 
 impl CopySource {
     pub(crate) fn open(folder: &Path, place: String) -> Result<Self, CopyError> {
+        refuse_leftover(folder)?;
         let path = folder.join(DATABASE_FILE);
         if !path.is_file() {
             return Err(CopyError::NothingThere(place));

@@ -24,6 +24,8 @@ use crate::{MasterKey, secrets::KEY_NAME};
 
 /// The database, in the data folder.
 pub const DATABASE_FILE: &str = "checkflow.db";
+/// What it is called until all is in it, while it is copied into the folder.
+pub(super) const DRAFT_FILE: &str = "checkflow.db.copying";
 /// Locked by the one server of a folder for as long as it runs.
 const SERVER_LOCK_FILE: &str = "checkflow.lock";
 /// Locked by whoever opens, while it opens.
@@ -86,6 +88,13 @@ pub enum OpenError {
         .0.display()
     )]
     OtherKey(PathBuf),
+    /// There is no database, and one that was to come.
+    #[error(
+        "{} was left by a `checkflow copy` that did not come to its end, or is at work; run it again, which begins \
+         anew, or remove the file to begin with an empty database",
+        .0.display()
+    )]
+    Leftover(PathBuf),
     /// The file is no database, or a damaged one.
     #[error("{} is not a database or is damaged; restore it from a backup", .0.display())]
     Damaged(PathBuf),
@@ -112,6 +121,16 @@ pub(crate) fn folder_make(folder: &Path) -> Result<(), OpenError> {
         io::ErrorKind::NotADirectory => OpenError::NotAFolder(folder.to_owned()),
         _ => not_writable(folder, source),
     })
+}
+
+/// Refuses to begin a database where a copy was to bring one and has not: what is begun would be taken for it, and
+/// keep it out.
+pub(crate) fn refuse_leftover(folder: &Path) -> Result<(), OpenError> {
+    let draft = folder.join(DRAFT_FILE);
+    if draft.exists() && !folder.join(DATABASE_FILE).exists() {
+        return Err(OpenError::Leftover(draft));
+    }
+    Ok(())
 }
 
 /// Takes the lock of the server, which nobody but a server asks for.
@@ -162,6 +181,7 @@ pub(super) fn writer_open(
     key: &MasterKey,
     source: &Source,
 ) -> Result<Connection, OpenError> {
+    refuse_leftover(folder)?;
     let path = folder.join(DATABASE_FILE);
     // Made here rather than by SQLite, so that nobody else can read it. SQLite gives its other files
     // the same permissions.

@@ -1,10 +1,13 @@
 //! Reaching a server: what encrypts the way and whom it trusts, and what is said where there is none.
 
-use std::{path::PathBuf, sync::OnceLock};
+use std::{
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
 
 use domain::Source;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair};
-use store::{MasterKey, PostgresError, PostgresOptions, open_postgres};
+use store::{MasterKey, Outstanding, PostgresError, PostgresOptions, open_postgres, store_schema};
 use tempfile::TempDir;
 use testkit::{PostgresServer, PostgresSetup, test_source};
 
@@ -226,6 +229,54 @@ async fn a_standby_by_itself_is_refused() {
         "{error:?}"
     );
     assert!(error.to_string().contains("name the primary"), "{error}");
+}
+
+#[tokio::test]
+async fn a_primary_that_is_set_to_take_no_writes_is_told_from_a_standby() {
+    let database = PostgresServer::of_this_process().database();
+    let name = database.name();
+    let user = format!("{name}_reads");
+    database.sql(&format!("CREATE ROLE {user} LOGIN"));
+    let url = database.url();
+    let other = url.replace("//postgres@", &format!("//{user}@"));
+    let by_option = format!("{url}?options=-c%20default_transaction_read_only%3Don");
+    let set = "default_transaction_read_only";
+    database.sql(&format!("ALTER ROLE {user} SET {set} = on"));
+    for (url, remedy) in [
+        (&other, format!("`ALTER ROLE {user} RESET {set}`")),
+        (&by_option, "leave it out of the options".to_owned()),
+    ] {
+        let line = set_to_read(url).await;
+        assert!(line.contains(&remedy), "{line}");
+        let host = format!(
+            "the database at 127.0.0.1:{} is no standby",
+            database.port()
+        );
+        assert!(line.starts_with(&host), "{line}");
+    }
+    database.sql(&format!("ALTER DATABASE {name} SET {set} = on"));
+    let line = set_to_read(&url).await;
+    let remedy = format!("`SET {set} = off`, then `ALTER DATABASE {name} RESET {set}`");
+    assert!(line.contains(&remedy), "{line}");
+    let host = format!("127.0.0.1:1,127.0.0.1:{}", database.port());
+    let line = set_to_read(&url.replace(&format!("127.0.0.1:{}", database.port()), &host)).await;
+    assert!(line.contains(&remedy), "of several hosts: {line}");
+    // A copy and a look at the schema go another way.
+    let looked = store_schema(Path::new("."), Some(&url), Outstanding::Told).await;
+    let line = looked.unwrap_err().to_string();
+    assert!(line.contains(&remedy), "{line}");
+    // What it says helps; said here from another database, which takes writes.
+    PostgresServer::of_this_process().database().sql(&format!(
+        "ALTER DATABASE {name} RESET {set}; DROP ROLE {user}"
+    ));
+    let opened = open_postgres(options(url)).await;
+    opened.expect("it takes writes").stop().await;
+}
+
+async fn set_to_read(url: &str) -> String {
+    let error = refused(url.to_owned()).await;
+    assert!(matches!(error, PostgresError::SetToRead { .. }), "{error}");
+    error.to_string()
 }
 
 #[tokio::test]

@@ -113,7 +113,7 @@ async fn a_place_without_data_or_of_another_time_is_refused() {
     assert!(!line.contains("secret"), "{line}");
     let line = refusal(data, "postgres://127.0.0.1:1/x", &[]).await;
     assert!(
-        line.starts_with("the database at 127.0.0.1 can't be reached"),
+        line.starts_with("the database at 127.0.0.1:1 can't be reached"),
         "{line}"
     );
 

@@ -13,7 +13,7 @@ use super::super::{
     tx::{Begin, Change, Core, Tx},
 };
 use crate::{
-    MasterKey, PostgresOptions,
+    MasterKey, PostgresError, PostgresOptions,
     testing::{
         source,
         texts::unexplained,
@@ -62,7 +62,9 @@ async fn no_statement_looks_through_a_table() {
 
 /// Opens the database, walks through all that can be asked, and answers what knows the texts.
 async fn walked(options: PostgresOptions) -> std::sync::Arc<Core> {
-    let store = super::super::open::open(options, None).await.unwrap();
+    let store = super::super::open::open::<PostgresError>(options, || Ok(None))
+        .await
+        .unwrap();
     let core = store.shared.core.clone();
     let conn = store.shared.pool.get().await.unwrap();
     let mut tx = Tx::begin(&conn, &core, Begin::Write).await;

@@ -3,7 +3,7 @@
 use testkit::PostgresServer;
 
 use super::super::tx::{Begin, Tx};
-use crate::{MasterKey, PostgresOptions, testing::source};
+use crate::{MasterKey, PostgresError, PostgresOptions, testing::source};
 
 /// What a commit waits for where the database is set to `set`.
 async fn waits_for(set: &str, pooler: bool) -> Vec<String> {
@@ -17,7 +17,9 @@ async fn waits_for(set: &str, pooler: bool) -> Vec<String> {
     let key = MasterKey::generate(&source);
     let mut options = PostgresOptions::new(database.url(), key, source);
     options.access.pooler = pooler;
-    let store = super::super::open::open(options, None).await.unwrap();
+    let store = super::super::open::open::<PostgresError>(options, || Ok(None))
+        .await
+        .unwrap();
     let core = store.shared.core.clone();
     let mut found = Vec::new();
     // On every connection, and again after a transaction has ended on it.

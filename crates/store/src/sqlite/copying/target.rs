@@ -19,16 +19,14 @@ use super::{
         fault::{Fault, is_full},
         migrations,
         open::{
-            DATABASE_FILE, OpenError, connection_open, folder_make, not_writable, open_lock,
-            refused, server_lock,
+            DATABASE_FILE, DRAFT_FILE, OpenError, connection_open, folder_make, not_writable,
+            open_lock, refused, server_lock,
         },
     },
     During, Shared, Source, blocking, meaning, read,
 };
 use crate::copy::{CopyError, Row, Slices, TABLES, Table, Target, Value};
 
-/// What the database is called until all is in it.
-const DRAFT_FILE: &str = "checkflow.db.copying";
 /// Finds an event's number by its GUID, while deliveries are written.
 const EVENT_INDEX: &str = "copying_event";
 
