@@ -14,7 +14,7 @@ use store::{
     CopyPlace, CopyProgress, Copying, FileStore, FilesCopied, FilesOptions, KeyCopied, TableCopied,
 };
 
-use crate::{cli::CopyArgs, config, operator::say, serve};
+use crate::{cli::CopyArgs, config, operator::say, os, serve};
 
 /// What begins a place of files that is no folder.
 const BUCKET_MARK: &str = "s3://";
@@ -57,7 +57,11 @@ async fn copy(args: &CopyArgs, from: &CopyPlace, to: &CopyPlace) -> anyhow::Resu
                 None => None,
             };
             let target = FileStore::open_at(&target).await?;
-            Some(copying.files(source.as_ref(), &target, &watch).await?)
+            Some(
+                copying
+                    .files(source.as_ref(), &target, os::source().uuid(), &watch)
+                    .await?,
+            )
         }
     };
     let (tables, key) = copying.database(&watch).await?;

@@ -17,7 +17,13 @@ mod tests;
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
-use crate::{MasterKey, postgres, sqlite};
+use uuid::Uuid;
+
+use crate::{
+    FileStore, MasterKey,
+    files::{FILES_MARK, mark_of},
+    postgres, sqlite,
+};
 
 pub use error::CopyError;
 pub(crate) use error::During;
@@ -104,8 +110,14 @@ pub struct Copying {
     from: CopyPlace,
     to: CopyPlace,
     key: KeyCopied,
-    /// Whether the files are elsewhere from now on.
-    files_moved: bool,
+    /// None: the target knows its files as the source does.
+    bound: Option<Bound>,
+}
+
+/// Where the files of the target are, which it will know by this id.
+struct Bound {
+    files: FileStore,
+    id: Uuid,
 }
 
 impl std::fmt::Debug for Copying {
@@ -147,7 +159,7 @@ impl Copying {
             from: from.clone(),
             to: to.clone(),
             key,
-            files_moved: false,
+            bound: None,
         })
     }
 
@@ -186,15 +198,32 @@ impl Copying {
             // Before the database, which is of no use without it.
             MasterKey::copy(from, to)?;
         }
+        let Some(Bound { files, id }) = &self.bound else {
+            self.target.keep().await?;
+            return Ok((report, self.key));
+        };
+        files.copy_begun(*id).await?;
         self.target.keep().await?;
+        if let Err(error) = files.copy_ended(*id).await {
+            // The first start does it.
+            tracing::debug!(%error, "the files were not told that their database was kept");
+        }
         Ok((report, self.key))
     }
 
-    /// Whether a row is of no meaning in the target: the mark that ties a database to where its files were.
-    /// Without it, the first server takes the copied ones for its own.
-    fn leaves_out(&self, table: &Table, row: &Row) -> bool {
-        let mark = Value::Text(crate::files::FILES_MARK.to_owned());
-        self.files_moved && table.name == "meta" && row.first() == Some(&mark)
+    /// The rows of a slice as the target gets them: its mark of where its files are is its own.
+    fn bind(&self, table: &Table, rows: &mut Vec<Row>) {
+        if self.bound.is_some() && table.name == "meta" {
+            let mark = Value::Text(FILES_MARK.to_owned());
+            rows.retain(|row| row.first() != Some(&mark));
+        }
+    }
+
+    /// The row that the target has beside those of the source.
+    fn own_row(&self, table: &Table) -> Option<Row> {
+        let bound = self.bound.as_ref().filter(|_| table.name == "meta")?;
+        let mark = Value::Text(FILES_MARK.to_owned());
+        Some(vec![mark, Value::Bytes(mark_of(bound.id))])
     }
 
     /// Copies the rows of one table.
@@ -203,10 +232,15 @@ impl Copying {
         let writing = async move {
             let mut tally = Tally::default();
             while let Some(mut rows) = slices.recv().await {
-                rows.retain(|row| !self.leaves_out(table, row));
+                self.bind(table, &mut rows);
                 tally.add(table, &rows);
                 self.target.write(table, rows).await?;
                 watch(progress("copying", table, tally));
+            }
+            if let Some(row) = self.own_row(table) {
+                let rows = vec![row];
+                tally.add(table, &rows);
+                self.target.write(table, rows).await?;
             }
             Ok::<_, CopyError>(tally)
         };
@@ -243,6 +277,25 @@ fn progress(doing: &'static str, table: &Table, tally: Tally) -> CopyProgress {
     }
 }
 
+/// What a database keeps under `name`.
+async fn meta(source: &dyn Source, name: &str) -> Result<Option<Vec<u8>>, CopyError> {
+    let mut known = None;
+    let (send, mut slices) = mpsc::channel::<Vec<Row>>(SLICES_WAITING);
+    let looking = async {
+        while let Some(rows) = slices.recv().await {
+            for row in rows {
+                if let [Value::Text(found), Value::Bytes(value)] = &row[..]
+                    && found == name
+                {
+                    known = Some(value.clone());
+                }
+            }
+        }
+    };
+    let ((), read) = tokio::join!(looking, source.read(table("meta"), send));
+    read.map(|()| known)
+}
+
 /// What is to become of the master key. The rows need none: what is encrypted is copied as it is.
 async fn key_look(
     source: &dyn Source,
@@ -252,21 +305,7 @@ async fn key_look(
     let Some(folder) = to.folder() else {
         return Ok(KeyCopied::NotCopied);
     };
-    let mut known = None;
-    let (send, mut slices) = mpsc::channel::<Vec<Row>>(SLICES_WAITING);
-    let looking = async {
-        while let Some(rows) = slices.recv().await {
-            for row in rows {
-                if let [Value::Text(name), Value::Bytes(value)] = &row[..]
-                    && name == crate::secrets::KEY_NAME
-                {
-                    known = Some(value.clone());
-                }
-            }
-        }
-    };
-    let ((), read) = tokio::join!(looking, source.read(table("meta"), send));
-    read?;
+    let known = meta(source, crate::secrets::KEY_NAME).await?;
     let is_its = |key: &MasterKey| known.as_ref().is_none_or(|known| key.is_known_by(known));
     if let Some(key) = MasterKey::load(folder)? {
         if is_its(&key) {

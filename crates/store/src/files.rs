@@ -30,7 +30,7 @@ use object_store::{
 };
 
 pub use self::identity::FilesElsewhere;
-pub(crate) use self::identity::MARK_NAME as FILES_MARK;
+pub(crate) use self::identity::{MARK_NAME as FILES_MARK, id_in, mark_of};
 pub use self::s3::{BadS3Location, S3Credentials, S3Error, S3Limits, S3Location, S3Options};
 use self::{
     local::Folder,

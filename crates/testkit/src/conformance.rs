@@ -200,6 +200,7 @@ cases! { $
         a_checklist_is_loaded_with_its_files_oldest_first,
         files_of_a_control_are_listed_newest_first_over_all_checklists,
         orphans_are_the_keys_without_a_row,
+        the_newest_are_of_whichever_team,
     }
     subscriptions {
         a_subscription_is_read_back_whole_and_by_its_team_alone,

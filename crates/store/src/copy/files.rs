@@ -4,9 +4,15 @@ use domain::FileKey;
 use futures_util::TryStreamExt as _;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
-use super::{CopyError, CopyProgress, CopyWatch, Copying, Row, SLICES_WAITING, Value, table};
-use crate::{FileStore, FileStoreError, StoredBytes};
+use super::{
+    Bound, CopyError, CopyProgress, CopyWatch, Copying, Row, SLICES_WAITING, Value, meta, table,
+};
+use crate::{
+    FileStore, FileStoreError, StoredBytes,
+    files::{FILES_MARK, id_in},
+};
 
 /// What became of the files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,8 +27,9 @@ pub struct FilesCopied {
 
 impl Copying {
     /// Copies every file that has a row from one place to another, but for those that are there as they
-    /// should be. The database is copied after it, and goes on with the files in the other place. Where there is
-    /// none to copy from, all have to be there.
+    /// should be. The database is copied after it, and goes on with the files in the other place, to which it
+    /// belongs then by `id`; unless that is the source's own, which it goes on belonging to. Where there is none to
+    /// copy from, all have to be there.
     ///
     /// # Errors
     /// [`CopyError::File`] for the first that is not there, or not what its row says; [`CopyError::Files`] if the
@@ -31,9 +38,14 @@ impl Copying {
         &mut self,
         from: Option<&FileStore>,
         to: &FileStore,
+        id: Uuid,
         watch: CopyWatch<'_>,
     ) -> Result<FilesCopied, CopyError> {
-        if from.is_some() {
+        let own = meta(&*self.source, FILES_MARK).await?;
+        let own = own.as_deref().and_then(id_in);
+        let there = to.there().await?.map(|there| there.id);
+        let is_own = from.is_none() && own.is_some() && there == own;
+        if !is_own {
             to.must_be_nobodys().await?;
         }
         let (send, mut slices) = mpsc::channel::<Vec<Row>>(SLICES_WAITING);
@@ -66,7 +78,10 @@ impl Copying {
         let (done, read) = tokio::join!(copying, self.source.read(table("file"), send));
         let done = done?;
         read?;
-        self.files_moved = from.is_some();
+        self.bound = (!is_own).then(|| Bound {
+            files: to.clone(),
+            id,
+        });
         Ok(done)
     }
 }

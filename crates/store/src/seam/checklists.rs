@@ -105,6 +105,9 @@ pub trait ReadChecklists: Send {
 
     /// Which of `keys` have no row, in whichever team.
     async fn file_orphans(&mut self, keys: &[FileKey]) -> Result<Vec<FileKey>, StoreError>;
+
+    /// The keys of the newest files, in whichever team.
+    async fn file_newest(&mut self, count: u32) -> Result<Vec<FileKey>, StoreError>;
 }
 
 /// Changing checklists.

@@ -199,6 +199,7 @@ async fn checklists(tx: &mut dyn WriteTx) {
     tx.file_get(TEAM, file.key).await.unwrap().unwrap();
     tx.file_page(TEAM, CONTROL, PAGE).await.unwrap();
     tx.file_orphans(&[file.key]).await.unwrap();
+    tx.file_newest(3).await.unwrap();
     tx.checklist_get(TEAM, id, Fields::All)
         .await
         .unwrap()

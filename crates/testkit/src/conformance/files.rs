@@ -104,3 +104,17 @@ pub(super) async fn orphans_are_the_keys_without_a_row(world: &World) {
         []
     );
 }
+
+pub(super) async fn the_newest_are_of_whichever_team(world: &World) {
+    let (scene, other) = (world.scene().await, world.scene().await);
+    let newest = async |count: u32| {
+        world
+            .read(reading!([count] tx => tx.file_newest(*count).await))
+            .await
+    };
+    let one = upload(world, &scene, &scene.list, "a").await.key;
+    let two = upload(world, &other, &other.list, "b").await.key;
+    let three = upload(world, &scene, &scene.list, "c").await.key;
+    assert_eq!(newest(2).await, [three, two]);
+    assert_eq!(newest(3).await, [three, two, one]);
+}

@@ -74,6 +74,7 @@ forward! {
         file_page(team: TeamId, control: ControlKey, page: Page) -> Vec<StoredFile>;
         file_get(team: TeamId, key: FileKey) -> Option<StoredFile>;
         file_orphans(keys: &[FileKey]) -> Vec<FileKey>;
+        file_newest(count: u32) -> Vec<FileKey>;
     }
     WriteChecklists {
         checklist_hold(team: TeamId, id: ChecklistId, fields: Fields) -> Option<Checklist>;

@@ -3,12 +3,12 @@
 use futures_util::future::join_all;
 
 use super::{
-    super::identity::{Keep, Promise},
+    super::identity::{Keep, Look, Promise},
     *,
 };
 use crate::{
-    FilesElsewhere, MasterKey, SqliteOptions, Store, open_sqlite,
-    testing::{source, source_from},
+    FilesElsewhere, MasterKey, SqliteOptions, Store, StoreError, Write, WriteTx, open_sqlite,
+    testing::{source, source_from, things::scene, walk::everything},
 };
 
 /// A new database, and the folder that it is in.
@@ -38,6 +38,8 @@ on_each_keeper!(
     a_first_start_that_was_cut_short_is_made_good,
     nodes_that_start_at_once_agree,
     an_id_that_is_none_is_told,
+    a_database_with_files_takes_no_place_without_them,
+    what_a_copy_left_is_put_right_or_told,
 );
 
 const ID: &str = "checkflow-files";
@@ -169,4 +171,82 @@ async fn an_id_that_is_none_is_told(keeper: fn() -> Keeper) {
             "{damaged:?}: {refused}"
         );
     }
+}
+
+struct Fill;
+
+impl Write for Fill {
+    type Done = Vec<FileKey>;
+    type Error = StoreError;
+
+    async fn run(&self, tx: &mut dyn WriteTx) -> Result<Vec<FileKey>, StoreError> {
+        scene(tx).await;
+        everything(tx).await;
+        tx.file_newest(2).await
+    }
+}
+
+/// A database in which a file is, and its key.
+async fn with_a_file() -> (Store, TempDir, FileKey) {
+    let (store, folder) = database();
+    let [key] = store.write(Fill).await.unwrap()[..] else {
+        panic!("one file");
+    };
+    (store, folder, key)
+}
+
+async fn a_database_with_files_takes_no_place_without_them(keeper: fn() -> Keeper) {
+    let (here, elsewhere) = (keeper(), keeper());
+    let (store, _folder, key) = with_a_file().await;
+    put(&here.files().await, key, content(1)).await.unwrap();
+    // Whether it has promised an id before, or not.
+    for _ in 0..2 {
+        let refused = elsewhere.files().await.belong_to(&store, &source()).await;
+        let refused = refused.unwrap_err();
+        assert!(matches!(refused, FilesElsewhere::NotHere(_)), "{refused}");
+        assert!(refused.to_string().contains("--files s3://"), "{refused}");
+        assert_eq!(elsewhere.names(), [""; 0]);
+        assert!(
+            store
+                .read(Look)
+                .await
+                .unwrap()
+                .0
+                .is_none_or(|known| !known.is_kept)
+        );
+        store.write(Promise(Uuid::from_u128(7))).await.unwrap();
+    }
+    here.files()
+        .await
+        .belong_to(&store, &source())
+        .await
+        .unwrap();
+    let refused = elsewhere.files().await.belong_to(&store, &source()).await;
+    assert!(
+        matches!(refused, Err(FilesElsewhere::Missing { .. })),
+        "{refused:?}"
+    );
+}
+
+async fn what_a_copy_left_is_put_right_or_told(keeper: fn() -> Keeper) {
+    let keeper = keeper();
+    let files = keeper.files().await;
+    let id = Uuid::from_u128(7);
+    files.copy_begun(Uuid::from_u128(6)).await.unwrap();
+    // The next copy takes over.
+    files.copy_begun(id).await.unwrap();
+    let (other, _other) = database();
+    let refused = files.belong_to(&other, &source_from(99)).await.unwrap_err();
+    assert!(matches!(refused, FilesElsewhere::Copying(_)), "{refused}");
+    // The database was kept, and nobody said so here.
+    let (store, _folder) = database();
+    store.write(Promise(id)).await.unwrap();
+    store.write(Keep(id)).await.unwrap();
+    files.belong_to(&store, &source()).await.unwrap();
+    let refused = files.copy_begun(Uuid::from_u128(8)).await.unwrap_err();
+    assert!(
+        matches!(refused, FilesElsewhere::Taken { there, .. } if there == id),
+        "{refused}"
+    );
+    files.belong_to(&store, &source()).await.unwrap();
 }
