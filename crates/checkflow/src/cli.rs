@@ -1,12 +1,17 @@
 //! The command line: what can be said, and the help that says so.
 
-use std::{env, net::SocketAddr, path::PathBuf};
+mod copy;
+mod pasted;
+mod place;
+mod serve;
+
+use std::env;
 
 use clap::{
     Arg, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, builder::Resettable,
 };
 
-use crate::config::Role;
+pub(crate) use self::{copy::CopyArgs, pasted::option, place::StoreArgs, serve::ServeArgs};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -70,76 +75,6 @@ pub(crate) enum Command {
     Config,
 }
 
-/// Where the data is; the same for the server and for the tools beside it.
-#[derive(Clone, Debug, Default, Args)]
-pub(crate) struct StoreArgs {
-    /// Folder of the database, the files and the key that secrets are encrypted with; `serve` and
-    /// `team create` make it when it is missing [default: ./checkflow-data]
-    #[arg(long, value_name = "DIR", env = "CHECKFLOW_DATA")]
-    pub(crate) data: Option<PathBuf>,
-    /// Another database than the one in the data folder: postgres://user:password@host:port/name
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "CHECKFLOW_DATABASE",
-        hide_env_values = true
-    )]
-    pub(crate) database: Option<String>,
-    /// Configuration file (TOML); `checkflow config` prints one
-    #[arg(long, value_name = "FILE", env = "CHECKFLOW_CONFIG")]
-    pub(crate) config: Option<PathBuf>,
-}
-
-const SERVE_HELP: &str = "\
-Settings are taken from, the later winning: defaults, the configuration file, variables
-CHECKFLOW_<SECTION>__<KEY> (such as CHECKFLOW_DELIVERY__REQUEST_TIMEOUT=20s), the options above.
-A variable that is empty counts as not set.
-
-Prints `listening on http://ADDRESS:PORT` on standard output once it can answer, and its log on
-standard error. SIGTERM or SIGINT stops it: nothing new is taken and what runs is finished, within
-ten seconds. A second signal ends it at once.
-
-Examples:
-  checkflow serve --data /var/lib/checkflow --listen 0.0.0.0:8080 \\
-      --public-url https://checks.example.com
-  checkflow serve --allow-target hooks.internal --allow-target 10.20.0.0/16
-  checkflow serve --files s3://checks --database postgres://checkflow:secret@db.example.com/checkflow
-  checkflow serve --role deliver --database postgres://checkflow:secret@db.example.com/checkflow";
-
-#[derive(Clone, Debug, Default, Args)]
-#[command(after_help = SERVE_HELP)]
-pub(crate) struct ServeArgs {
-    #[command(flatten)]
-    pub(crate) store: StoreArgs,
-    /// What this node does of the work; others than `all` need PostgreSQL, and others beside it [default: all]
-    #[arg(long, value_enum, env = "CHECKFLOW_ROLE")]
-    pub(crate) role: Option<Role>,
-    /// A bucket that uploaded files are kept in, in place of the data folder: `s3://BUCKET` or
-    /// `s3://BUCKET/PREFIX`
-    #[arg(long, value_name = "URL", env = "CHECKFLOW_FILES")]
-    pub(crate) files: Option<String>,
-    /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDR:PORT", env = "CHECKFLOW_LISTEN")]
-    pub(crate) listen: Option<SocketAddr>,
-    /// A private host or CIDR that webhooks may be sent to; repeatable, in place of those of the
-    /// configuration
-    #[arg(
-        long = "allow-target",
-        value_name = "HOST-or-CIDR",
-        env = "CHECKFLOW_ALLOW_TARGETS",
-        value_delimiter = ','
-    )]
-    pub(crate) allow_targets: Vec<String>,
-    /// Where people reach this server; links in answers and webhooks begin with it [default: made
-    /// from the address it listens on]
-    #[arg(long, value_name = "URL", env = "CHECKFLOW_PUBLIC_URL")]
-    pub(crate) public_url: Option<String>,
-    /// Drill: this server kills itself (SIGKILL) at a step, which is before-commit, before-answer or
-    /// before-settle, when it comes to it for the first time, or for the N-th
-    #[arg(long, value_name = "STEP[:N]", env = "CHECKFLOW_CRASH_AT")]
-    pub(crate) crash_at: Option<String>,
-}
-
 const DEMO_HELP: &str = "\
 Everything is made new in a folder of its own, which is removed at the end.
 
@@ -177,68 +112,6 @@ pub(crate) struct MigrateArgs {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
-}
-
-const COPY_HELP: &str = "\
-A database is named by its data folder (/var/lib/checkflow, or sqlite:///var/lib/checkflow), or by
-its address (postgres://user:password@host:port/name).
-
-Stop the server first: a source or a target that one works on is refused, as is a target that
-holds anything, or a schema that is not up to date. The source is not changed. All rows are read
-back from the target and compared before it is kept; until then it is as it was, so a copy that
-ends early, however that comes to be, can simply be begun again.
-
-Files are copied from folder to folder where both databases lie in one; with --from-files and
---to-files, wherever they lie. Where a target on PostgreSQL is given no place for them, they stay
-where they are. How a bucket is got at is said by the settings of section [files], and by the
-variables that programs which use S3 look for. The master key goes along from folder to folder;
-PostgreSQL never has it.
-
-Exit status: 0 copied, 1 failed (nothing was kept), 2 wrong command line.
-
-Examples:
-  checkflow copy --from /var/lib/checkflow --to postgres://checkflow@db.internal/checkflow
-  checkflow copy --from /var/lib/checkflow --to postgres://checkflow@db.internal/checkflow \\
-      --to-files s3://checks
-  checkflow copy --from postgres://checkflow@db.internal/checkflow --to /srv/checkflow \\
-      --from-files /var/lib/checkflow";
-
-#[derive(Clone, Debug, Args)]
-#[command(after_help = COPY_HELP)]
-pub(crate) struct CopyArgs {
-    /// The database that is copied
-    #[arg(
-        long,
-        value_name = "PLACE",
-        env = "CHECKFLOW_FROM",
-        hide_env_values = true
-    )]
-    pub(crate) from: String,
-    /// The empty database that it is copied into; a folder is made
-    #[arg(
-        long,
-        value_name = "PLACE",
-        env = "CHECKFLOW_TO",
-        hide_env_values = true
-    )]
-    pub(crate) to: String,
-    /// Data folder or bucket (`s3://BUCKET/PREFIX`) in which the files lie [default: that of the source,
-    /// else that of the target]
-    #[arg(long, value_name = "PLACE", conflicts_with = "no_files")]
-    pub(crate) from_files: Option<PathBuf>,
-    /// Data folder or bucket that the files are copied into [default: the folder of the target, if it
-    /// lies in one]
-    #[arg(long, value_name = "PLACE", conflicts_with = "no_files")]
-    pub(crate) to_files: Option<PathBuf>,
-    /// Copy the database alone, whatever is with the files
-    #[arg(long)]
-    pub(crate) no_files: bool,
-    /// Print {"from", "to", "tables", "files", "masterKey"}
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Configuration file (TOML), for what is said of buckets in it
-    #[arg(long, value_name = "FILE", env = "CHECKFLOW_CONFIG")]
-    pub(crate) config: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Args)]

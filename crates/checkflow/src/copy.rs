@@ -1,5 +1,7 @@
 //! `checkflow copy`: everything into another database, and what is said of it.
 
+mod told;
+
 use std::{
     io::Write as _,
     path::{Path, PathBuf},
@@ -8,20 +10,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::anyhow;
-use serde_json::{Value, json};
+use anyhow::{anyhow, bail};
 use store::{
-    CopyPlace, CopyProgress, Copying, FileStore, FilesCopied, FilesOptions, KeyCopied, TableCopied,
+    CopyError, CopyPlace, CopyProgress, Copying, FileStore, FilesOptions, is_address_like,
 };
 
+use self::told::Done;
 use crate::{cli::CopyArgs, config, operator::say, os, serve};
 
 /// What begins a place of files that is no folder.
 const BUCKET_MARK: &str = "s3://";
 /// How often somebody who waits is told how far it is.
 const TOLD_EVERY: Duration = Duration::from_secs(2);
-/// Hexadecimal digits of a sum that people compare; `--json` has all.
-const SUM_SHOWN: usize = 16;
 
 /// `checkflow copy`
 pub(crate) fn command(args: &CopyArgs) -> anyhow::Result<ExitCode> {
@@ -31,25 +31,25 @@ pub(crate) fn command(args: &CopyArgs) -> anyhow::Result<ExitCode> {
     let (from, to) = (place("--from", &args.from)?, place("--to", &args.to)?);
     serve::run_to_end(async {
         let done = copy(args, &from, &to).await?;
-        say(args.json, &done.row(&from, &to), &done.text(&to))?;
+        say(
+            args.json,
+            &done.row(&from, &to),
+            &done.text(args, &from, &to),
+        )?;
         Ok(ExitCode::SUCCESS)
     })
-}
-
-/// What was done.
-struct Done {
-    tables: Vec<TableCopied>,
-    /// None: they stay where they are.
-    files: Option<FilesCopied>,
-    key: KeyCopied,
 }
 
 async fn copy(args: &CopyArgs, from: &CopyPlace, to: &CopyPlace) -> anyhow::Result<Done> {
     let told = Mutex::new(Instant::now());
     let watch = |progress: CopyProgress| tell(&told, progress);
-    let mut copying = Copying::begin(from, to).await?;
+    // Before anything is opened: they may be misspelt.
+    let files = files(args, from, to)?;
+    let begun = Copying::begin(from, to).await;
+    let mut copying = begun.map_err(|error| behind(error, args, from, to))?;
+    let place = files.as_ref().map(|(_, target)| target.clone());
     // First, because they are what may be found wanting, and what need not be done twice.
-    let files = match files(args, from, to)? {
+    let files = match files {
         None => None,
         Some((source, target)) => {
             let source = match &source {
@@ -65,7 +65,25 @@ async fn copy(args: &CopyArgs, from: &CopyPlace, to: &CopyPlace) -> anyhow::Resu
         }
     };
     let (tables, key) = copying.database(&watch).await?;
-    Ok(Done { tables, files, key })
+    Ok(Done {
+        tables,
+        files,
+        place,
+        key,
+    })
+}
+
+/// Names the command that brings a schema up to date, with which of the two it is to be run on.
+fn behind(error: CopyError, args: &CopyArgs, from: &CopyPlace, to: &CopyPlace) -> anyhow::Error {
+    let CopyError::Behind { place, steps } = error else {
+        return error.into();
+    };
+    let again = if place == from.to_string() {
+        told::named(from, &args.from)
+    } else {
+        told::named(to, &args.to)
+    };
+    anyhow!("the schema of {place} is {steps} steps behind; run `checkflow migrate{again}` first")
 }
 
 /// Between which places files are copied. Where only the target is known, they are to be there already.
@@ -89,7 +107,14 @@ fn files(
 
 /// The files in a data folder, or in a bucket.
 fn files_at(args: &CopyArgs, option: &'static str, said: &Path) -> anyhow::Result<FilesOptions> {
-    let url = said.to_str().filter(|said| said.starts_with(BUCKET_MARK));
+    let text = said.to_str();
+    let url = text.filter(|said| said.starts_with(BUCKET_MARK));
+    if url.is_none() && text.is_some_and(is_address_like) {
+        bail!(
+            "{option}: it names no place for files; write the path of a data folder (./it if its name has a colon), \
+             or s3://BUCKET/PREFIX"
+        );
+    }
     let bucket = url.map(|url| config::bucket(args.config.as_ref(), option, url));
     Ok(FilesOptions {
         folder: said.to_owned(),
@@ -100,12 +125,14 @@ fn files_at(args: &CopyArgs, option: &'static str, said: &Path) -> anyhow::Resul
 fn is_same(one: &FilesOptions, other: &FilesOptions) -> bool {
     match (&one.bucket, &other.bucket) {
         (Some(one), Some(other)) => one.location == other.location,
-        (None, None) => {
-            let (one, other) = (one.folder.canonicalize(), other.folder.canonicalize());
-            one.is_ok_and(|one| other.is_ok_and(|other| one == other))
-        }
+        (None, None) => is_same_folder(&one.folder, &other.folder),
         _ => false,
     }
+}
+
+fn is_same_folder(one: &Path, other: &Path) -> bool {
+    let (one, other) = (one.canonicalize(), other.canonicalize());
+    one.is_ok_and(|one| other.is_ok_and(|other| one == other))
 }
 
 /// Says how far it is on standard error, now and then.
@@ -120,64 +147,5 @@ fn tell(told: &Mutex<Instant>, progress: CopyProgress) {
         } = progress;
         // Nobody may be there to read it.
         let _ = writeln!(std::io::stderr(), "{doing} {table}: {count}");
-    }
-}
-
-impl Done {
-    fn row(&self, from: &CopyPlace, to: &CopyPlace) -> Value {
-        let table = |table: &TableCopied| json!({ "table": table.name, "rows": table.rows, "sum": domain::hex(&table.sum) });
-        let files = self.files.map(
-            |files| json!({ "copied": files.copied, "there": files.there, "bytes": files.bytes }),
-        );
-        json!({
-            "from": from.to_string(),
-            "to": to.to_string(),
-            "tables": self.tables.iter().map(table).collect::<Vec<_>>(),
-            "files": files,
-            "masterKey": match self.key {
-                KeyCopied::Copied => "copied",
-                KeyCopied::WasThere => "wasThere",
-                KeyCopied::NotCopied => "notCopied",
-            },
-        })
-    }
-
-    fn text(&self, to: &CopyPlace) -> String {
-        let mut lines = vec![format!("{:<22}{:>12}  sum of the rows", "table", "rows")];
-        for table in &self.tables {
-            let sum = &domain::hex(&table.sum)[..SUM_SHOWN];
-            lines.push(format!("{:<22}{:>12}  {sum}…", table.name, table.rows));
-        }
-        let rows: u64 = self.tables.iter().map(|table| table.rows).sum();
-        lines.push(format!(
-            "{rows} rows were copied, read back from {to} and found the same"
-        ));
-        lines.push(match self.files {
-            None => "files: they stay where they are".to_owned(),
-            Some(files) => format!(
-                "files: {} copied, {} there already, {} bytes in all",
-                files.copied, files.there, files.bytes
-            ),
-        });
-        lines.push(key_told(self.key, to.folder()));
-        lines.join("\n")
-    }
-}
-
-/// What became of the master key, and what is left to do.
-fn key_told(key: KeyCopied, folder: Option<&Path>) -> String {
-    let Some(folder) = folder else {
-        return "master key: it is not in the database; serve it with the data folder whose master.key it was \
-                made with, or with that key as store.master_key"
-            .to_owned();
-    };
-    let folder = folder.display();
-    match key {
-        KeyCopied::Copied => format!("master key: copied into {folder}"),
-        KeyCopied::WasThere => format!("master key: {folder} has it"),
-        KeyCopied::NotCopied => format!(
-            "master key: it was not found; put the master.key that the source was made with into {folder}, or \
-             give that key as store.master_key"
-        ),
     }
 }

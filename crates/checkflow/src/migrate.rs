@@ -33,7 +33,7 @@ pub(crate) fn command(args: &MigrateArgs) -> anyhow::Result<ExitCode> {
         "made": steps.made,
         "outstanding": steps.outstanding,
     });
-    say(args.json, &row, &told(&steps))?;
+    say(args.json, &row, &told(&steps, &args.store.again()))?;
     Ok(if steps.outstanding.is_empty() {
         ExitCode::SUCCESS
     } else {
@@ -41,7 +41,8 @@ pub(crate) fn command(args: &MigrateArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn told(steps: &SchemaSteps) -> String {
+/// What is done and what is not; `again` names the same database to a command that is pasted.
+fn told(steps: &SchemaSteps, again: &str) -> String {
     let names = |what: &str, names: &[&str]| {
         let lines = names.iter().map(|name| format!("{what} {name}\n"));
         lines.collect::<String>()
@@ -51,7 +52,7 @@ fn told(steps: &SchemaSteps) -> String {
     if outstanding > 0 {
         let listed = names("outstanding:", &steps.outstanding);
         return format!(
-            "{listed}{done} of {all} steps are done; `checkflow migrate` does the others"
+            "{listed}{done} of {all} steps are done; `checkflow migrate{again}` does the others"
         );
     }
     let listed = names("done:", &steps.made);

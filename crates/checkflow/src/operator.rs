@@ -19,11 +19,12 @@ use crate::{
 /// `checkflow team …`
 pub(crate) fn team(args: &TeamArgs) -> anyhow::Result<ExitCode> {
     let TeamCommand::Create { name, json, store } = &args.command;
+    let again = store.again();
     with_store(store, serve::open_or_make_beside, async |store, source| {
         let team = app::create_team(store, source, name).await?;
         let row = json!({ "teamId": team.id.get(), "teamName": team.name });
         let text = format!(
-            "team {} made: {}\nnext: checkflow key create --team {} --name NAME",
+            "team {} made: {}\nnext: checkflow key create --team {} --name NAME{again}",
             team.id, team.name, team.id
         );
         say(*json, &row, &text)
@@ -51,9 +52,14 @@ pub(crate) fn key(args: &KeyArgs) -> anyhow::Result<ExitCode> {
             say(*json, &row, &text)
         }),
         KeyCommand::List { team, json, store } => {
+            let again = store.again();
             with_store(store, serve::open_beside, async |store, _| {
                 let keys = app::list_keys(store, TeamId::new(*team)).await?;
-                say(*json, &keys.iter().map(listed).collect(), &table(&keys))
+                let none = format!(
+                    "no keys; `checkflow key create --team {team} --name NAME{again}` makes one"
+                );
+                let text = if keys.is_empty() { none } else { table(&keys) };
+                say(*json, &keys.iter().map(listed).collect(), &text)
             })
         }
         KeyCommand::Revoke {
@@ -63,7 +69,8 @@ pub(crate) fn key(args: &KeyArgs) -> anyhow::Result<ExitCode> {
             store,
         } => {
             let id: ApiKeyId = key.parse().map_err(|_| {
-                anyhow!("{key:?} is no identifier of a key; `checkflow key list --team {team}` shows them")
+                let again = store.again();
+                anyhow!("{key:?} is no identifier of a key; `checkflow key list --team {team}{again}` shows them")
             })?;
             with_store(store, serve::open_beside, async |store, source| {
                 let revoked = app::revoke_key(store, source, TeamId::new(*team), id).await?;
@@ -129,9 +136,6 @@ fn listed(key: &ApiKey) -> Value {
 }
 
 fn table(keys: &[ApiKey]) -> String {
-    if keys.is_empty() {
-        return "no keys; `checkflow key create` makes one".to_owned();
-    }
     let row = |key: &ApiKey| {
         let state = key
             .revoked_at

@@ -1,11 +1,11 @@
 //! Whether the values make sense, and what to write where they do not.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::{anyhow, bail};
 use delivery::{BadSetting, DeliverySettings};
 use domain::{ALLOW_TARGETS_SETTING, AddressPolicy, PublicUrl, RetrySchedule};
-use store::MasterKey;
+use store::{MasterKey, is_address_like};
 use tracing_subscriber::EnvFilter;
 
 use super::{
@@ -33,7 +33,7 @@ pub(super) fn check(config: Config, origin: &Origin) -> anyhow::Result<Settings>
         bucket: config.files.bucket(origin)?,
         role: config.role,
         delivery: delivery(&config.delivery, origin)?,
-        data: config.data,
+        data: data(config.data, origin)?,
         listen: config.listen,
         public_url,
         policy,
@@ -57,6 +57,18 @@ fn public_url(text: &str, origin: &Origin) -> anyhow::Result<Option<PublicUrl>> 
     let url = PublicUrl::new(text);
     url.map(Some)
         .map_err(|error| anyhow!("{}public_url {error}", origin.of("public_url")))
+}
+
+/// It may hold a password, too, so it is not repeated.
+fn data(folder: PathBuf, origin: &Origin) -> anyhow::Result<PathBuf> {
+    if folder.to_str().is_some_and(is_address_like) {
+        bail!(
+            "{}data: it is the path of a folder (./it if its name has a colon); a database elsewhere is named by \
+             database (--database postgres://…), a bucket by files.store (--files s3://…)",
+            origin.of("data")
+        );
+    }
+    Ok(folder)
 }
 
 /// The address may hold a password, so it is not repeated.

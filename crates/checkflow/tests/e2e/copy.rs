@@ -1,6 +1,7 @@
 //! `checkflow copy`: a server's data on another database, with nothing lost and nothing told twice that was
 //! settled.
 
+mod pasted;
 mod refused;
 
 use std::{fs, path::Path};
@@ -258,6 +259,23 @@ async fn files_go_along_into_a_bucket_and_out_of_it() {
     };
     copied(data, &url, "--to-files").await;
 
+    // Its files are there, whoever is the first to start, and with whatever folder.
+    let known = format!("the files of this database are not in {data}/files: it holds those");
+    let empty = other.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    fs::copy(folder.path().join("master.key"), empty.join("master.key")).unwrap();
+    let missing = format!(
+        "the files of this database are not in {}/files: nothing",
+        empty.display()
+    );
+    for (folder, expected) in [(folder.path(), known), (&*empty, missing)] {
+        let mut command = serve(folder, "127.0.0.0/8");
+        let line = complaint_of(command.args(["--database", &url])).await;
+        assert!(
+            line.contains(&expected) && line.contains("--files"),
+            "{line}"
+        );
+    }
     let mut command = serve(folder.path(), "127.0.0.0/8");
     command.args(["--database", &url, "--files", &place]);
     command.envs(bucket.variables());
@@ -286,6 +304,15 @@ fn fill(database: &PostgresDatabase) {
             gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(),
             decode(repeat(md5(n::text), 60), 'hex') FROM generate_series(1, 8000) n",
     );
+}
+
+/// What is in a folder.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = names.collect();
+    names.sort();
+    names
 }
 
 /// A copy on its way.
@@ -319,6 +346,22 @@ async fn a_copy_that_is_killed_leaves_nothing_and_is_made_again() {
     amid(&mut copying, large).await;
     copying.kill().await;
     assert!(draft.exists() && !folder.join("checkflow.db").exists());
+    let before = names(&folder);
+    for args in [
+        &["serve", "--listen", "127.0.0.1:0", "--data", data][..],
+        &["team", "create", "--name", "A", "--data", data],
+        &["key", "list", "--team", "1", "--data", data],
+        &["migrate", "--data", data],
+        &["copy", "--from", data, "--to", &two.url()],
+    ] {
+        let line = complaint(args).await;
+        let left = format!("{} was left by a `checkflow copy` that", draft.display());
+        assert!(
+            line.contains(&left) && line.contains("run it again"),
+            "{args:?}: {line}"
+        );
+    }
+    assert_eq!(names(&folder), before, "no key was made");
     let into_folder = copy(&one.url(), data, &[]).await;
     assert_eq!(rows(&into_folder, "event"), 8_000);
     assert!(

@@ -16,6 +16,7 @@ mod disk;
 mod folder;
 mod hostile;
 mod isolation;
+mod keys;
 mod kill;
 mod life;
 mod migrate;

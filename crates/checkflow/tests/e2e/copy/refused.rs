@@ -6,7 +6,7 @@ use serde_json::Value;
 use tempfile::tempdir;
 
 use super::{copy, database, rows, server};
-use crate::support::{Client, complaint, json, team_and_key};
+use crate::support::{Client, checkflow, complaint, complaint_of, json, team_and_key};
 
 /// What a copy that must fail says.
 async fn refusal(from: &str, to: &str, more: &[&str]) -> String {
@@ -111,6 +111,34 @@ async fn a_place_without_data_or_of_another_time_is_refused() {
         "{line}"
     );
     assert!(!line.contains("secret"), "{line}");
+    for mistyped in [
+        "postgres:/me:secret@db/x",
+        "postgre://me:secret@db/x",
+        "me:secret@db/x",
+    ] {
+        for args in [
+            &["copy", "--from", mistyped, "--to", to][..],
+            &["copy", "--from", data, "--to", mistyped],
+            &["copy", "--from", data, "--to", to, "--to-files", mistyped],
+            &["copy", "--from", data, "--to", to, "--from-files", mistyped],
+            &["serve", "--data", mistyped],
+            &["serve", "--data", to, "--database", mistyped],
+            &["serve", "--data", to, "--files", mistyped],
+        ] {
+            let mut command = checkflow(args);
+            let line = complaint_of(command.current_dir(target.path())).await;
+            assert!(
+                line.contains("postgres://") || line.contains("s3://"),
+                "{args:?}: {line}"
+            );
+            assert!(!line.contains("secret"), "{line}");
+        }
+    }
+    assert_eq!(
+        fs::read_dir(target.path()).unwrap().count(),
+        0,
+        "nothing was made"
+    );
     let line = refusal(data, "postgres://127.0.0.1:1/x", &[]).await;
     assert!(
         line.starts_with("the database at 127.0.0.1:1 can't be reached"),
