@@ -100,6 +100,15 @@ fn files(
     let Some(target) = target.filter(|_| !args.no_files) else {
         return Ok(None);
     };
+    if let Some(folder) = to.folder().filter(|_| target.are_in_the_folder())
+        && folder != target.folder
+        && !is_same_folder(folder, &target.folder)
+    {
+        bail!(
+            "--to-files: a database that lies in a folder has its files in the same folder, or in a bucket; leave it \
+             out, or name s3://BUCKET/PREFIX"
+        );
+    }
     let source = place("--from-files", &args.from_files, from)?;
     let source = source.filter(|source| !is_same(source, &target));
     Ok(Some((source, target)))

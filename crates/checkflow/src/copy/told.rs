@@ -7,11 +7,13 @@ use store::{
     CopyPlace, FilesCopied, FilesOptions, KeyCopied, TableCopied, database_without_password,
 };
 
-use super::is_same_folder;
 use crate::cli::{CopyArgs, option};
 
 /// Hexadecimal digits of a sum that people compare; `--json` has all.
 const SUM_SHOWN: usize = 16;
+
+/// The file of the master key in a data folder.
+const KEY_FILE: &str = "master.key";
 
 /// What was done.
 pub(super) struct Done {
@@ -68,12 +70,8 @@ impl Done {
             ),
         });
         let folder = self.data_folder(from, to);
-        lines.push(key_told(
-            self.key,
-            from.folder(),
-            folder,
-            to.folder().is_some(),
-        ));
+        let key = folder.filter(|folder| folder.join(KEY_FILE).exists());
+        lines.push(key_told(self.key, folder, key.is_some()));
         lines.push(self.next(args, to, folder));
         lines.join("\n")
     }
@@ -112,34 +110,24 @@ impl Done {
     }
 }
 
-/// What became of the master key, and what is left to do with that of the folder `from`, which may have it, for a
-/// server with the data folder `folder`.
-fn key_told(key: KeyCopied, from: Option<&Path>, folder: Option<&Path>, copies: bool) -> String {
+/// What became of the master key, and what is left to do for a server with the data folder `folder`, in which the
+/// source's may lie.
+fn key_told(key: KeyCopied, folder: Option<&Path>, is_there: bool) -> String {
     let Some(folder) = folder else {
         return "master key: it is not in the database; serve it with the data folder whose master.key it was \
                 made with, or with that key as store.master_key"
             .to_owned();
     };
     let shown = folder.display();
-    let of_source = from.map_or_else(
-        || "the master.key that the source was made with".to_owned(),
-        |from| format!("{}/master.key", from.display()),
-    );
     match key {
         KeyCopied::Copied => format!("master key: copied into {shown}"),
         KeyCopied::WasThere => format!("master key: {shown} has it"),
-        KeyCopied::NotCopied
-            if !copies && from.is_some_and(|from| is_same_folder(from, folder)) =>
-        {
-            format!(
-                "master key: it is not in the database; it stays in {shown}, or is store.master_key"
-            )
+        KeyCopied::NotCopied if is_there => {
+            format!("master key: it is not in the database; it stays in {shown}")
         }
-        KeyCopied::NotCopied if copies => format!(
-            "master key: it was not found; put the master.key that the source was made with into {shown}, or give that key as store.master_key"
-        ),
         KeyCopied::NotCopied => format!(
-            "master key: it is not in the database; put {of_source} into {shown}, or give that key as store.master_key"
+            "master key: it is not in {shown}; put the master.key that the source was made with there, or give that \
+             key as store.master_key"
         ),
     }
 }

@@ -136,6 +136,68 @@ impl Target for Altering {
     }
 }
 
+/// A target that breaks off when it is kept: before it is, or after.
+struct BreakingOff {
+    target: Box<dyn Target>,
+    is_kept: bool,
+}
+
+#[async_trait]
+impl Source for BreakingOff {
+    async fn read(&self, table: &'static Table, out: Slices) -> Result<(), CopyError> {
+        self.target.read(table, out).await
+    }
+}
+
+#[async_trait]
+impl Target for BreakingOff {
+    async fn write(&self, table: &'static Table, rows: Vec<Row>) -> Result<(), CopyError> {
+        self.target.write(table, rows).await
+    }
+
+    async fn filled(&self) -> Result<(), CopyError> {
+        self.target.filled().await
+    }
+
+    async fn keep(self: Box<Self>) -> Result<(), CopyError> {
+        if self.is_kept {
+            self.target.keep().await?;
+        }
+        Err(CopyError::Same)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_and_database_belong_together_wherever_a_copy_breaks_off() {
+    let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    two_teams(from.path()).await;
+    let key = MasterKey::load_or_create(from.path(), &source()).unwrap();
+    let before = FileStore::open(from.path()).unwrap();
+    let folder = to.path().join("data");
+    let there = || fs::read_to_string(folder.join("files/checkflow-files")).unwrap();
+    for (id, is_kept) in [(Uuid::from_u128(1), false), (Uuid::from_u128(2), true)] {
+        let after = FileStore::open(&folder).unwrap();
+        let begun = Copying::begin(&place(from.path()), &place(&folder)).await;
+        let mut copying = begun.unwrap();
+        let copied = copying.files(Some(&before), &after, id, &|_| {}).await;
+        copied.unwrap();
+        copying.target = Box::new(BreakingOff {
+            target: copying.target,
+            is_kept,
+        });
+        copying.database(&|_| {}).await.unwrap_err();
+        assert_eq!(there(), format!("{id} copying\n"));
+        assert_eq!(folder.join(DATABASE_FILE).exists(), is_kept);
+    }
+    let store = open_sqlite(SqliteOptions::new(&folder, key, source())).unwrap();
+    for _ in 0..2 {
+        let files = FileStore::open(&folder).unwrap();
+        files.belong_to(&store, &source()).await.unwrap();
+        assert_eq!(there(), format!("{}\n", Uuid::from_u128(2)));
+    }
+    store.stop().await;
+}
+
 /// A folder with two teams in it.
 async fn two_teams(folder: &Path) {
     let key = MasterKey::load_or_create(folder, &source()).unwrap();

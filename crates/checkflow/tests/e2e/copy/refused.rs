@@ -105,12 +105,41 @@ async fn a_place_without_data_or_of_another_time_is_refused() {
     let line = refusal(data, to, &["--to-files", "s3://x"]).await;
     let bad = "--to-files: files.store: it reads s3://BUCKET";
     assert!(line.starts_with(bad), "{line}");
+    let elsewhere = target.path().join("files");
+    let line = refusal(data, to, &["--to-files", elsewhere.to_str().unwrap()]).await;
+    let same = "--to-files: a database that lies in a folder has its files in the same folder";
+    assert!(line.starts_with(same), "{line}");
     let line = refusal(data, "mysql://me:secret@db/x", &[]).await;
     assert!(
         line.starts_with("--to: it names no database; write"),
         "{line}"
     );
     assert!(!line.contains("secret"), "{line}");
+    let line = refusal(data, "postgres://127.0.0.1:1/x", &[]).await;
+    assert!(
+        line.starts_with("the database at 127.0.0.1:1 can't be reached"),
+        "{line}"
+    );
+
+    let url = database.url();
+    json(&["migrate", "--json", "--database", &url]).await;
+    database.sql("INSERT INTO schema_step (number) VALUES (1000)");
+    for (from, to) in [(&*url, to), (data, &*url)] {
+        let line = refusal(from, to, &[]).await;
+        assert!(
+            line.contains("was made by a newer version of this program"),
+            "{line}"
+        );
+    }
+    assert!(!missing.exists());
+}
+
+#[tokio::test]
+async fn a_mistyped_address_is_no_folder() {
+    let (folder, target) = (tempdir().unwrap(), tempdir().unwrap());
+    let data = folder.path().to_str().unwrap();
+    let to = target.path().join("data");
+    let to = to.to_str().unwrap();
     for mistyped in [
         "postgres:/me:secret@db/x",
         "postgre://me:secret@db/x",
@@ -139,23 +168,6 @@ async fn a_place_without_data_or_of_another_time_is_refused() {
         0,
         "nothing was made"
     );
-    let line = refusal(data, "postgres://127.0.0.1:1/x", &[]).await;
-    assert!(
-        line.starts_with("the database at 127.0.0.1:1 can't be reached"),
-        "{line}"
-    );
-
-    let url = database.url();
-    json(&["migrate", "--json", "--database", &url]).await;
-    database.sql("INSERT INTO schema_step (number) VALUES (1000)");
-    for (from, to) in [(&*url, to), (data, &*url)] {
-        let line = refusal(from, to, &[]).await;
-        assert!(
-            line.contains("was made by a newer version of this program"),
-            "{line}"
-        );
-    }
-    assert!(!missing.exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]
