@@ -8,6 +8,7 @@
 
 mod error;
 mod files;
+mod keys;
 mod place;
 mod rows;
 mod tables;
@@ -28,10 +29,12 @@ use crate::{
 pub use error::CopyError;
 pub(crate) use error::During;
 pub use files::FilesCopied;
+pub use keys::KeyCopied;
 pub use place::{CopyPlace, CopyPlaceError, is_address_like};
 pub(crate) use rows::{Row, Slice, Value};
 pub(crate) use tables::{Column, Kind, TABLES, Table};
 
+use keys::{key_look, meta};
 use rows::Tally;
 use tables::table;
 
@@ -90,17 +93,6 @@ pub struct TableCopied {
     pub rows: u64,
     /// The sum of their SHA-256s, each over typed values, so that it is the same on both kinds of database.
     pub sum: [u8; 32],
-}
-
-/// What became of the master key that secrets are encrypted with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyCopied {
-    /// It was copied into the target's folder.
-    Copied,
-    /// The target's folder had it already.
-    WasThere,
-    /// Whoever works on the target has to be given it.
-    NotCopied,
 }
 
 /// A source and a target, opened, with nobody else at work on them.
@@ -275,50 +267,4 @@ fn progress(doing: &'static str, table: &Table, tally: Tally) -> CopyProgress {
         table: table.name,
         count: tally.rows,
     }
-}
-
-/// What a database keeps under `name`.
-async fn meta(source: &dyn Source, name: &str) -> Result<Option<Vec<u8>>, CopyError> {
-    let mut known = None;
-    let (send, mut slices) = mpsc::channel::<Vec<Row>>(SLICES_WAITING);
-    let looking = async {
-        while let Some(rows) = slices.recv().await {
-            for row in rows {
-                if let [Value::Text(found), Value::Bytes(value)] = &row[..]
-                    && found == name
-                {
-                    known = Some(value.clone());
-                }
-            }
-        }
-    };
-    let ((), read) = tokio::join!(looking, source.read(table("meta"), send));
-    read.map(|()| known)
-}
-
-/// What is to become of the master key. The rows need none: what is encrypted is copied as it is.
-async fn key_look(
-    source: &dyn Source,
-    from: &CopyPlace,
-    to: &CopyPlace,
-) -> Result<KeyCopied, CopyError> {
-    let Some(folder) = to.folder() else {
-        return Ok(KeyCopied::NotCopied);
-    };
-    let known = meta(source, crate::secrets::KEY_NAME).await?;
-    let is_its = |key: &MasterKey| known.as_ref().is_none_or(|known| key.is_known_by(known));
-    if let Some(key) = MasterKey::load(folder)? {
-        if is_its(&key) {
-            return Ok(KeyCopied::WasThere);
-        }
-        return Err(CopyError::OtherKey {
-            folder: folder.to_owned(),
-            source_place: from.to_string(),
-        });
-    }
-    let theirs = from.folder().map(MasterKey::load).transpose()?.flatten();
-    Ok(match theirs {
-        Some(key) if is_its(&key) => KeyCopied::Copied,
-        _ => KeyCopied::NotCopied,
-    })
 }

@@ -3,6 +3,8 @@
 //! Bytes go to a fresh, immutable name first and their row follows, so a row never lacks its bytes.
 //! What has no row is removed by a sweeper, a day later. Nothing here holds a whole file in memory.
 
+mod elsewhere;
+mod error;
 mod identity;
 mod intake;
 mod local;
@@ -13,7 +15,7 @@ mod tests;
 
 use std::{
     error::Error,
-    fmt, io,
+    fmt,
     ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
@@ -29,45 +31,20 @@ use object_store::{
     GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt as _, path::Path as Name,
 };
 
-pub use self::identity::FilesElsewhere;
 pub(crate) use self::identity::{MARK_NAME as FILES_MARK, id_in, mark_of};
 pub use self::s3::{BadS3Location, S3Credentials, S3Error, S3Limits, S3Location, S3Options};
+pub use self::{
+    elsewhere::FilesElsewhere,
+    error::{FileStoreError, OpenFilesError},
+};
 use self::{
+    error::{io_refused, refused},
     local::Folder,
-    s3::{Bucket, Trouble},
+    s3::Bucket,
 };
 
 /// A name below which nothing is.
 const NOTHING: &str = "nothing";
-
-/// Why a file was not stored, read or removed.
-#[derive(Debug, thiserror::Error)]
-pub enum FileStoreError {
-    /// It is larger than it may be; nothing of it was kept.
-    #[error("the file is larger than {max} bytes")]
-    TooLarge {
-        /// The most there may be.
-        max: u64,
-    },
-    /// Its sender went away; nothing of it was kept.
-    #[error("the upload was interrupted")]
-    Interrupted(#[source] Box<dyn Error + Send + Sync>),
-    /// The disk is full or read-only.
-    #[error("the disk is full or read-only")]
-    Full(#[source] Box<dyn Error + Send + Sync>),
-    /// The store can't be reached, or has too much to do: the same may go well in a moment.
-    #[error("the file store is not available at the moment")]
-    Away(#[source] Box<dyn Error + Send + Sync>),
-    /// There is no such file.
-    #[error("there is no such file")]
-    NotThere,
-    /// The range is not within the file.
-    #[error("the range is not within the file")]
-    OutOfRange,
-    /// Anything else that the store says.
-    #[error("the file store failed")]
-    Failed(#[source] Box<dyn Error + Send + Sync>),
-}
 
 /// Where files are to be.
 #[derive(Clone, Debug)]
@@ -83,17 +60,6 @@ impl FilesOptions {
     pub const fn are_in_the_folder(&self) -> bool {
         self.bucket.is_none()
     }
-}
-
-/// Why the files are not to be got at. Each is one line that says what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenFilesError {
-    /// Those in the folder.
-    #[error(transparent)]
-    Folder(#[from] FileStoreError),
-    /// Those in a bucket.
-    #[error(transparent)]
-    Bucket(#[from] S3Error),
 }
 
 /// What was stored.
@@ -296,42 +262,4 @@ impl FileBytes {
             bytes: stream::empty().boxed(),
         }
     }
-}
-
-fn refused(error: object_store::Error) -> FileStoreError {
-    if matches!(error, object_store::Error::NotFound { .. }) {
-        return FileStoreError::NotThere;
-    }
-    match Trouble::of(&error) {
-        Some(trouble) if trouble.is_transient() => return FileStoreError::Away(error.into()),
-        Some(_) => return FileStoreError::Failed(error.into()),
-        None => {}
-    }
-    let mut source: Option<&(dyn Error + 'static)> = Some(&error);
-    let mut full = false;
-    while let Some(cause) = source {
-        full |= cause.downcast_ref::<io::Error>().is_some_and(is_full);
-        source = cause.source();
-    }
-    if full {
-        FileStoreError::Full(error.into())
-    } else {
-        FileStoreError::Failed(error.into())
-    }
-}
-
-fn io_refused(error: io::Error) -> FileStoreError {
-    if is_full(&error) {
-        FileStoreError::Full(error.into())
-    } else {
-        FileStoreError::Failed(error.into())
-    }
-}
-
-fn is_full(error: &io::Error) -> bool {
-    use io::ErrorKind::{FileTooLarge, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
-    matches!(
-        error.kind(),
-        StorageFull | QuotaExceeded | ReadOnlyFilesystem | FileTooLarge
-    )
 }
