@@ -164,7 +164,10 @@ codes! {
         "Something failed that should not. Tell the operator the answer's `x-request-id`; the log has the rest under it.";
     /// The database is not there at the moment.
     Unavailable = SERVICE_UNAVAILABLE "unavailable", "The server can't answer at the moment",
-        "The database is away, or too much is asked of it at once. Send the request again after the seconds in `Retry-After`. Nothing was changed, save where the answer has `mayBeDone`: then the database went away before it said whether the change was stored, and you should look first.";
+        "The database is away, or too much is asked of it at once. Send the request again after the seconds in `Retry-After`. Nothing was changed, save where the answer has `mayBeDone`: then the database went away before it said whether the change was stored, and you should look first. `detail` says which of the two it is.";
+    /// The file store is not there at the moment, or does not let us in.
+    FilesUnavailable = SERVICE_UNAVAILABLE "files_unavailable", "The server can't get at its files at the moment",
+        "The store that the server keeps files in is away, or does not let the server in, which its operator has to mend; `detail` says which. Of an upload that is answered so, no file was stored. Send the request again after the seconds in `Retry-After`; everything but uploads and downloads is served meanwhile.";
     /// Too many at once.
     Overloaded = SERVICE_UNAVAILABLE "overloaded", "Too many uploads at once",
         "As many files are being uploaded as the server takes at once. Send the request again after the seconds in `Retry-After`.";

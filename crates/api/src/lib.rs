@@ -25,7 +25,7 @@ use tokio::sync::Semaphore;
 
 pub use code::Code;
 pub use openapi::openapi;
-pub use settings::{ApiLimits, ApiSettings, NotReady, Ready, ReadyProbe};
+pub use settings::{ApiLimits, ApiSettings, FilesHealth, NotReady, Ready, ReadyProbe};
 
 /// What every operation of this door stands on. Cheap to clone.
 #[derive(Clone)]

@@ -149,8 +149,8 @@ impl Problem {
             next = error.source();
         }
         let code = self.0.code;
-        if code == Code::Unavailable {
-            // Every request fails so while the database is away, which the log says once, elsewhere.
+        if matches!(code, Code::Unavailable | Code::FilesUnavailable) {
+            // Every request fails so while the database or the file store is away, which the log says once, elsewhere.
             tracing::debug!(code = code.word(), cause = %chain, "a request was put off");
         } else {
             tracing::error!(code = code.word(), cause = %chain, "a request failed");

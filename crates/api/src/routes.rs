@@ -109,7 +109,7 @@ fn of_checklists() -> Vec<Operation> {
         operation!(
             download,
             __path_download,
-            [FileMissing, RangeNotSatisfiable]
+            [FileMissing, RangeNotSatisfiable, FilesUnavailable]
         ),
         operation!(
             task_details,
@@ -138,7 +138,7 @@ fn of_checklists() -> Vec<Operation> {
                 ValueRefused
             ]
         ),
-        operation!(upload, __path_upload, [MalformedMultipart, UploadInterrupted, ControlMissing, TaskHalted, TaskDone, ChecklistArchived, FilesFull, NotAnUpload, BodyTooLarge, FileTooLarge, RequestTimeout, MediaTypeUnsupported, Overloaded], streams: true),
+        operation!(upload, __path_upload, [MalformedMultipart, UploadInterrupted, ControlMissing, TaskHalted, TaskDone, ChecklistArchived, FilesFull, NotAnUpload, BodyTooLarge, FileTooLarge, RequestTimeout, MediaTypeUnsupported, FilesUnavailable, Overloaded], streams: true),
     ]
 }
 

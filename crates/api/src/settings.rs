@@ -17,6 +17,20 @@ pub struct Ready {
     pub late_outcomes: u64,
     /// Deliveries that it took over from servers that had gone or stood still.
     pub rescued_deliveries: u64,
+    /// Whether it gets at its files; left out by one that has none. Never a reason not to be ready: everything else
+    /// is served without them, and a bucket that is away is away for every server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files: Option<FilesHealth>,
+}
+
+/// Whether a server gets at its files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum FilesHealth {
+    /// It does.
+    Ok,
+    /// It does not; its log says why.
+    Away,
 }
 
 /// Asked by `/health/ready`; must answer at once, without waiting for anything.

@@ -1,5 +1,7 @@
 //! Why a use case did not do what it was asked, named for what the caller can do about it.
 
+use std::fmt;
+
 use domain::{FieldError, Refusal, SubscriptionState, TargetRefusal, TaskKey, ValueRefusal};
 use store::{FileStoreError, StoreError};
 
@@ -45,6 +47,27 @@ pub struct Fit {
     pub key: String,
     /// What people call it.
     pub name: String,
+}
+
+/// What is done with the file store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileWork {
+    /// A file is taken in. Should that fail, no file is there: its row comes last.
+    Storing,
+    /// A file is given out.
+    Reading,
+    /// Bytes that nobody has a row for are removed.
+    Sweeping,
+}
+
+impl fmt::Display for FileWork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Storing => "storing a file",
+            Self::Reading => "reading a file",
+            Self::Sweeping => "sweeping files",
+        })
+    }
 }
 
 /// Why a use case did not do what it was asked.
@@ -128,7 +151,7 @@ pub enum AppError {
     #[error("the file store failed while {doing}")]
     Files {
         /// What was being done.
-        doing: &'static str,
+        doing: FileWork,
         /// How it failed.
         #[source]
         source: FileStoreError,

@@ -11,7 +11,7 @@ use futures_util::{Stream, StreamExt};
 use store::{Doing, Fields, FileStoreError, Page, Read, ReadTx, StoreError, StoredBytes, WriteTx};
 
 use crate::{
-    App, AppError, Caller, Change, Missing, Query,
+    App, AppError, Caller, Change, FileWork, Missing, Query,
     emit::{Happened, audit, emit},
 };
 
@@ -57,7 +57,7 @@ impl App {
         let key = FileKey::new(self.source().uuid());
         let max = self.limits().file_bytes_max;
         let stored = self.files().put(key, bytes, max).await;
-        let stored = stored.map_err(|error| files_failed("storing a file", error))?;
+        let stored = stored.map_err(|error| files_failed(FileWork::Storing, error))?;
         if self.source().now().since(begun) > UPLOAD_TIME_MAX {
             let _ = self.files().delete(key).await;
             return Err(AppError::UploadInterrupted);
@@ -89,7 +89,7 @@ impl App {
             None => 0..file.size,
         };
         let bytes = self.files().get(open.key, Some(range.clone())).await;
-        let bytes = bytes.map_err(|error| files_failed("reading a file", error))?;
+        let bytes = bytes.map_err(|error| files_failed(FileWork::Reading, error))?;
         Ok(Opened {
             file,
             range,
@@ -106,21 +106,21 @@ impl App {
         let mut removed = 0;
         while let Some(keys) = old.next().await {
             let keys: Result<Vec<FileKey>, _> = keys.into_iter().collect();
-            let keys = keys.map_err(|error| files_failed(DOING, error))?;
+            let keys = keys.map_err(|error| files_failed(FileWork::Sweeping, error))?;
             let orphans = self.parts().store.read(Orphans(keys)).await;
             for key in orphans.doing::<AppError>(DOING)? {
                 let gone = self.files().delete(key).await;
-                gone.map_err(|error| files_failed(DOING, error))?;
+                gone.map_err(|error| files_failed(FileWork::Sweeping, error))?;
                 removed += 1;
             }
         }
         let partial = self.files().sweep_partial(before).await;
-        removed += partial.map_err(|error| files_failed(DOING, error))?;
+        removed += partial.map_err(|error| files_failed(FileWork::Sweeping, error))?;
         Ok(removed)
     }
 }
 
-fn files_failed(doing: &'static str, source: FileStoreError) -> AppError {
+fn files_failed(doing: FileWork, source: FileStoreError) -> AppError {
     match source {
         FileStoreError::TooLarge { max } => AppError::FileTooLarge { max },
         FileStoreError::Interrupted(_) => AppError::UploadInterrupted,

@@ -28,7 +28,7 @@ pub use store::{DeliveryQuery, FileStoreError, Page, StoreError};
 pub use actor::{Caller, Validate, Validated};
 pub use checklists::{CreateChecklist, FindChecklists, ListChecklists};
 pub use deliveries::{DELIVERIES_PAGE_MAX, DeliveryPage, GetDelivery, ListDeliveries, Redeliver};
-pub use error::{AppError, Fit, Missing};
+pub use error::{AppError, FileWork, Fit, Missing};
 pub use fields::{SetField, SetFieldAnswer};
 pub use files::{ByteRange, ListFiles, OpenFile, Opened, Upload};
 pub use operator::{KeyMade, OperatorError, create_key, create_team, list_keys, revoke_key};

@@ -2,6 +2,7 @@
 
 use std::{error::Error, fmt, time::Duration};
 
+use store::StoreError;
 use tokio::time;
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +31,12 @@ impl Backoff {
     pub(crate) fn reset(&mut self) {
         self.0 = None;
     }
+}
+
+/// Whether somebody else tells of `error`: that the database is away is said once, by whoever looks after it, and
+/// not by each who meets it.
+pub(crate) const fn is_told(error: &StoreError) -> bool {
+    error.is_away()
 }
 
 /// A warning, or where `$again` a line for whoever looks closely: what goes on failing is said once.

@@ -10,7 +10,7 @@ use store::{Rescue, Store, StoreError, Write, WriteTx};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    backoff::{Backoff, Chain, pause, warn_once},
+    backoff::{Backoff, Chain, is_told, pause, warn_once},
     counters::Counters,
 };
 
@@ -62,7 +62,7 @@ impl Rescuer {
                 Ok(count) if count < RESCUE_SLICE_MAX => return true,
                 Ok(_) => backoff.reset(),
                 Err(error) => {
-                    let again = backoff.goes_on();
+                    let again = is_told(&error) || backoff.goes_on();
                     let wait = backoff.next();
                     warn_once!(
                         again,

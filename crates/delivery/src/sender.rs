@@ -12,7 +12,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     attempt::Attempter,
-    backoff::{Backoff, Chain, warn_once},
+    backoff::{Backoff, Chain, is_told, warn_once},
     counters::Counters,
     lanes::{Handed, LaneTable},
 };
@@ -117,7 +117,7 @@ impl Sender {
                 .map(|(_, lease, _)| *lease)
                 .collect();
             if let Err(error) = self.store.write(GiveBack { leases, now }).await {
-                let again = returning.backoff.goes_on();
+                let again = is_told(&error) || returning.backoff.goes_on();
                 let wait = returning.backoff.next();
                 warn_once!(
                     again,

@@ -11,7 +11,7 @@ use tokio::{sync::mpsc, time};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    backoff::{Backoff, Chain, pause, warn_once},
+    backoff::{Backoff, Chain, is_told, pause, warn_once},
     counters::Counters,
     lanes::{Gate, LaneTable},
     standing::Standing,
@@ -135,7 +135,7 @@ impl Settler {
                         break;
                     }
                     self.lanes.shut(Gate::Choked);
-                    let again = backoff.goes_on();
+                    let again = is_told(&error) || backoff.goes_on();
                     let wait = backoff.next();
                     warn_once!(
                         again,

@@ -14,7 +14,7 @@ use tokio::time;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    backoff::{Backoff, Chain, pause, warn_once},
+    backoff::{Backoff, Chain, is_told, pause, warn_once},
     lanes::{Gate, LaneTable, Plan},
     rescue::Rescuer,
 };
@@ -63,7 +63,7 @@ impl Taker {
                     self.wait(&known).await;
                 }
                 Err(error) => {
-                    let again = backoff.goes_on();
+                    let again = is_told(&error) || backoff.goes_on();
                     let wait = backoff.next();
                     warn_once!(
                         again,

@@ -43,6 +43,24 @@ impl StoreError {
         }
     }
 
+    /// Whether the database was not there, or had no time: of which whoever looks after it tells, once for all who
+    /// meet it.
+    pub const fn is_away(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Unsure(_))
+    }
+
+    /// What it says and what led to it.
+    pub(crate) fn with_sources(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = self.source();
+        while let Some(error) = source {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            source = error.source();
+        }
+        text
+    }
+
     /// The same failure for another participant of the group that failed. The source stays with
     /// the first.
     #[must_use]

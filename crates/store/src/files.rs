@@ -9,6 +9,7 @@ mod identity;
 mod intake;
 mod local;
 mod s3;
+mod standing;
 
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use std::{
     ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -30,19 +32,26 @@ use futures_util::{
 use object_store::{
     GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt as _, path::Path as Name,
 };
+use tokio::time::timeout;
 
 pub(crate) use self::identity::{MARK_NAME as FILES_MARK, id_in, mark_of};
 pub use self::s3::{BadS3Location, S3Credentials, S3Error, S3Limits, S3Location, S3Options};
 pub use self::{
     elsewhere::FilesElsewhere,
     error::{FileStoreError, OpenFilesError},
+    standing::FilesTrouble,
 };
 use self::{
     error::{io_refused, refused},
     local::Folder,
     s3::Bucket,
+    standing::silent,
 };
+use crate::slot::Slot;
 
+/// How long it may take until a file that is read begins, all tries counted. Whoever asked is told then, while it
+/// still listens: the doors give a request half a minute.
+pub(crate) const FIRST_BYTE_TIME: Duration = Duration::from_secs(10);
 /// A name below which nothing is.
 const NOTHING: &str = "nothing";
 
@@ -88,6 +97,8 @@ pub struct FileStore {
     /// What the names of all files begin with.
     prefix: Name,
     place: Place,
+    /// What the first request met that found the store away.
+    met: Arc<Slot<FilesTrouble>>,
 }
 
 #[derive(Clone, Debug)]
@@ -121,6 +132,7 @@ impl FileStore {
             objects,
             prefix: Name::default(),
             place: Place::Folder(folder),
+            met: Arc::default(),
         })
     }
 
@@ -132,6 +144,7 @@ impl FileStore {
             objects: bucket.objects(),
             prefix: prefix.clone(),
             place: Place::Bucket(bucket),
+            met: Arc::default(),
         })
     }
 
@@ -145,14 +158,26 @@ impl FileStore {
         max_bytes: u64,
     ) -> Result<StoredBytes, FileStoreError> {
         let name = self.name(key);
-        match &self.place {
+        self.noted(match &self.place {
             Place::Folder(_) => local::put(&*self.objects, &name, bytes, max_bytes).await,
             Place::Bucket(bucket) => bucket.put(name, bytes, max_bytes).await,
-        }
+        })
     }
 
-    /// The bytes of a file, or those of `range`, whose end may lie beyond the end of the file.
+    /// The bytes of a file, or those of `range`, whose end may lie beyond the end of the file. They begin within
+    /// [`S3Limits::first_byte_time`], or the store is away.
     pub async fn get(
+        &self,
+        key: FileKey,
+        range: Option<Range<u64>>,
+    ) -> Result<FileBytes, FileStoreError> {
+        let found = self.in_time(self.find(key, range)).await?;
+        let files = self.clone();
+        let bytes = found.bytes.map(move |piece| files.noted(piece)).boxed();
+        Ok(FileBytes { bytes, ..found })
+    }
+
+    async fn find(
         &self,
         key: FileKey,
         range: Option<Range<u64>>,
@@ -200,10 +225,25 @@ impl FileStore {
 
     /// Removes the bytes of a file. One that is not there is no error: the sweeper may come twice.
     pub async fn delete(&self, key: FileKey) -> Result<(), FileStoreError> {
-        match self.objects.delete(&self.name(key)).await.map_err(refused) {
+        let name = self.name(key);
+        let deleting = async { self.objects.delete(&name).await.map_err(refused) };
+        match self.in_time(deleting).await {
             Err(FileStoreError::NotThere) => Ok(()),
             result => result,
         }
+    }
+
+    /// What a request for a few bytes comes to, which is not waited for longer than for the first byte of a file.
+    async fn in_time<T>(
+        &self,
+        request: impl Future<Output = Result<T, FileStoreError>>,
+    ) -> Result<T, FileStoreError> {
+        let patience = match &self.place {
+            Place::Folder(_) => FIRST_BYTE_TIME,
+            Place::Bucket(bucket) => bucket.limits().first_byte_time,
+        };
+        let came = timeout(patience, request).await;
+        self.noted(came.unwrap_or_else(|_| Err(silent(patience))))
     }
 
     /// The files that were stored before `before`, piece by piece and in no order, for whoever

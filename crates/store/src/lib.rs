@@ -19,6 +19,7 @@ mod schema;
 mod seam;
 mod secrets;
 mod shown;
+mod slot;
 mod sql;
 mod sqlite;
 mod statements;
@@ -34,7 +35,8 @@ pub use copy::{
 pub use error::{Doing, StoreError};
 pub use files::{
     BadS3Location, FileBytes, FileStore, FileStoreError, FilesElsewhere, FilesOptions,
-    OpenFilesError, S3Credentials, S3Error, S3Limits, S3Location, S3Options, StoredBytes,
+    FilesTrouble, OpenFilesError, S3Credentials, S3Error, S3Limits, S3Location, S3Options,
+    StoredBytes,
 };
 pub use open::{OpenStoreError, StoreOptions, open_store, store_may_be_there, store_to_share};
 pub use postgres::{

@@ -21,6 +21,7 @@ mod nodes;
 mod open;
 mod promises;
 mod refusal;
+mod sign;
 mod subscriptions;
 mod teams;
 mod templates;
@@ -64,6 +65,7 @@ use nodes::Nodes;
 pub(crate) use open::open_holding;
 pub use open::{LeaseClock, PostgresAccess, PostgresLimits, PostgresOptions, open_postgres};
 pub use refusal::PostgresError;
+use sign::Sign;
 use tx::{Begin, Core, Lost, Spoilt, Tx};
 
 /// A transaction that reads, on one view of the data. A statement in it may take so many milliseconds.
@@ -95,6 +97,8 @@ struct Postgres {
     units: TaskTracker,
     writes: Arc<Semaphore>,
     reads: Arc<Semaphore>,
+    /// None behind a pooler, which has a client wait for its turn, and so says nothing of the server by its silence.
+    sign: Option<Sign>,
     hinting: Mutex<Option<JoinHandle<()>>>,
     /// What goes on for as long as the store is open.
     tasks: Mutex<JoinSet<()>>,
@@ -111,6 +115,7 @@ impl Postgres {
         lock: Option<File>,
     ) -> Self {
         let (hints, received) = Hints::new();
+        let sign = (!core.pooled).then(|| Sign::new(hosts.clone(), limits.connect_time));
         let shared = Arc::new(Shared {
             core,
             pool,
@@ -130,6 +135,7 @@ impl Postgres {
             units: TaskTracker::new(),
             writes: Arc::new(Semaphore::new(limits.writes_waiting_max)),
             reads: Arc::new(Semaphore::new(limits.reads_waiting_max)),
+            sign,
             hinting: Mutex::new(Some(hinting)),
             tasks: Mutex::new(tasks),
             lock: Mutex::new(lock),
@@ -167,6 +173,15 @@ impl Backend for Postgres {
         nodes::join(&self.shared, &lanes, &mut tasks);
     }
 
+    fn gives_sign(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
+        Box::pin(async move {
+            match &self.sign {
+                Some(sign) => sign.is_given().await,
+                None => true,
+            }
+        })
+    }
+
     fn stop(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(async move {
             self.writes.close();
@@ -192,6 +207,9 @@ impl Backend for Postgres {
                 && let Err(error) = nodes::leave(&self.shared, lanes.node()).await
             {
                 tracing::debug!(%error, "the other nodes could not be told of the end of this one");
+            }
+            if let Some(sign) = &self.sign {
+                sign.end().await;
             }
             self.shared.pool.close();
             self.shared.core.side.close();

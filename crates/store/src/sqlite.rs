@@ -296,6 +296,11 @@ impl Backend for Sqlite {
         *self.lanes.write().unwrap_or_else(PoisonError::into_inner) = Some(lanes);
     }
 
+    fn gives_sign(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
+        // It is in this process.
+        Box::pin(std::future::ready(true))
+    }
+
     fn stop(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(async move {
             self.close();

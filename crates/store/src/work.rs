@@ -12,9 +12,9 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use async_trait::async_trait;
 use domain::ChecklistId;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 
-use crate::{Lanes, ReadTx, StoreError, WriteTx};
+use crate::{Lanes, ReadTx, StoreError, WriteTx, slot::Slot};
 
 /// What a unit of work is for, as far as those on its way care.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +110,10 @@ pub trait Backend: Send + Sync + 'static {
     /// From now on, deliveries that can be sent at once are handed to `lanes` after their commit.
     fn attach(&self, lanes: Arc<dyn Lanes>);
 
+    /// Whether anything is heard of the database. Waits for no unit and nothing that units wait for, so that one which
+    /// has much to do is not taken for one that is gone; says nothing of whether it takes writes.
+    fn gives_sign(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>>;
+
     /// Finishes what was submitted, takes nothing more, and closes the database.
     fn stop(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
 }
@@ -118,7 +122,8 @@ pub trait Backend: Send + Sync + 'static {
 #[derive(Clone)]
 pub struct Store {
     backend: Arc<dyn Backend>,
-    trouble: Arc<Notify>,
+    /// What the first unit met that found the database away.
+    trouble: Arc<Slot<String>>,
 }
 
 impl Store {
@@ -169,9 +174,14 @@ impl Store {
     }
 
     /// Resolves once a unit has come back because the database was not available, also when that was
-    /// before the call.
-    pub async fn troubled(&self) {
-        self.trouble.notified().await;
+    /// before the call, and says why that was.
+    pub async fn troubled(&self) -> String {
+        self.trouble.taken().await
+    }
+
+    /// Whether anything is heard of the database: known in seconds, and of one that has much to do as well.
+    pub async fn gives_sign(&self) -> bool {
+        self.backend.gives_sign().await
     }
 
     /// From now on, deliveries that can be sent at once are handed to `lanes` after their commit.
@@ -191,7 +201,7 @@ struct Job<U, T, E> {
     unit: U,
     answer: Option<Result<T, E>>,
     reply: Reply<T, E>,
-    trouble: Arc<Notify>,
+    trouble: Arc<Slot<String>>,
 }
 
 impl<U, T, E: From<StoreError>> Job<U, T, E> {
@@ -201,8 +211,8 @@ impl<U, T, E: From<StoreError>> Job<U, T, E> {
                 .answer
                 .unwrap_or_else(|| Err(StoreError::Panicked.into())),
             Err(error) => {
-                if matches!(error, StoreError::Unavailable(_) | StoreError::Unsure(_)) {
-                    self.trouble.notify_one();
+                if error.is_away() {
+                    self.trouble.put(|| error.with_sources());
                 }
                 Err(error.into())
             }

@@ -43,6 +43,10 @@ impl Backend for Watch {
         self.behind.attach(lanes);
     }
 
+    fn gives_sign(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
+        self.behind.gives_sign()
+    }
+
     fn stop(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         self.behind.stop()
     }

@@ -227,6 +227,10 @@ impl Backend for Front {
         }
     }
 
+    fn gives_sign(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
+        self.sound.gives_sign()
+    }
+
     fn stop(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         self.sound.stop()
     }

@@ -3,6 +3,8 @@
 mod disposition;
 mod range;
 
+use std::error::Error;
+
 use app::{OpenFile, Opened};
 use axum::{
     body::Body,
@@ -10,7 +12,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use domain::{FileKey, StoredFile, hex};
+use futures_util::{Stream, TryStreamExt as _};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use tracing::Span;
 
 use crate::{Api, ask::Ask, input::Input, problem::Problem};
 
@@ -93,7 +97,7 @@ fn names(given: &HeaderValue, etag: &str) -> bool {
 
 fn respond(opened: Opened, partial: bool, etag: &str) -> Response {
     let Opened { file, range, bytes } = opened;
-    let mut response = Body::from_stream(bytes).into_response();
+    let mut response = Body::from_stream(telling(bytes)).into_response();
     let unknown = HeaderValue::from_static("application/octet-stream");
     let headers = response.headers_mut();
     headers.insert(
@@ -126,9 +130,46 @@ fn respond(opened: Opened, partial: bool, etag: &str) -> Response {
     response
 }
 
+/// The bytes, and a line in the log should they end too early: the head is sent by then, so the caller sees the
+/// connection end before the file does, and nothing else.
+fn telling<B, E: Error>(
+    bytes: impl Stream<Item = Result<B, E>>,
+) -> impl Stream<Item = Result<B, E>> {
+    let request = Span::current();
+    bytes.inspect_err(move |error| {
+        let cause = error.source().map(ToString::to_string);
+        request.in_scope(|| tracing::warn!(%error, cause, "a download was cut short"));
+    })
+}
+
 #[cfg(test)]
 mod tests {
+    use app::FileStoreError;
+    use futures_util::{StreamExt as _, stream};
+
     use super::*;
+
+    #[test]
+    fn a_download_that_is_cut_short_is_logged_with_its_request_and_why() {
+        let logged = crate::tests::logged(|| {
+            let whole = || stream::iter([Ok::<_, FileStoreError>("a")]);
+            let cut = FileStoreError::Away("nothing moved".into());
+            let span = tracing::info_span!("request", id = "r-1");
+            let (sound, broken) = span.in_scope(|| {
+                (
+                    telling(whole()),
+                    telling(whole().chain(stream::iter([Err(cut)]))),
+                )
+            });
+            // Polled by the connection, outside of its request.
+            assert_eq!(crate::tests::now(sound.count()), 1);
+            assert_eq!(crate::tests::now(broken.count()), 2);
+        });
+        assert_eq!(logged.lines().count(), 1, "{logged}");
+        for part in ["WARN", "r-1", "a download was cut short", "nothing moved"] {
+            assert!(logged.contains(part), "{part}: {logged}");
+        }
+    }
 
     #[test]
     fn a_cached_copy_is_known_by_its_tag() {

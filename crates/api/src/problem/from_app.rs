@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use app::{AppError, FileStoreError, Missing, StoreError};
+use app::{AppError, FileStoreError, FileWork, Missing, StoreError};
 use domain::{ControlFailure, FieldError, Refusal, TargetRefusal};
 use http::{HeaderValue, header};
 use serde_json::json;
@@ -12,6 +12,13 @@ use crate::Code;
 
 /// How long a caller is asked to wait when the database or the file store is not there.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// The same when somebody has to mend it first.
+const RETRY_AFTER_MENDED: Duration = Duration::from_mins(1);
+
+/// What is said when nothing was done, for sure.
+const UNDONE: &str = "The database is away, or too much is asked of it at once. Nothing was changed: send the request \
+    again after the seconds in Retry-After.";
 
 /// What is said when a change may have been made.
 const UNSURE: &str = "The database went away before it said whether the change was stored. It is, or nothing of it is: \
@@ -49,7 +56,7 @@ impl From<AppError> for Problem {
                 said(Code::RangeNotSatisfiable, &error).header(header::CONTENT_RANGE, whole)
             }
             AppError::Storage { source, .. } => stored(source),
-            AppError::Files { source, .. } => of_files(source),
+            AppError::Files { doing, source } => of_files(*doing, source),
         };
         problem.for_known_caller().caused_by(error)
     }
@@ -112,7 +119,9 @@ fn target(refusal: &TargetRefusal) -> Problem {
 fn stored(error: &StoreError) -> Problem {
     match error {
         StoreError::Full(_) => Problem::new(Code::StorageFull),
-        StoreError::Unavailable(_) => Problem::new(Code::Unavailable).retry_after(RETRY_AFTER),
+        StoreError::Unavailable(_) => Problem::new(Code::Unavailable)
+            .detail(UNDONE)
+            .retry_after(RETRY_AFTER),
         StoreError::Unsure(_) => Problem::new(Code::Unavailable)
             .detail(UNSURE)
             .with("mayBeDone", true)
@@ -123,16 +132,31 @@ fn stored(error: &StoreError) -> Problem {
     }
 }
 
-fn of_files(error: &FileStoreError) -> Problem {
+fn of_files(doing: FileWork, error: &FileStoreError) -> Problem {
     match error {
         FileStoreError::Full(_) => Problem::new(Code::StorageFull),
-        FileStoreError::Away(_) => Problem::new(Code::Unavailable).retry_after(RETRY_AFTER),
+        FileStoreError::Away(_) => files_away(doing, "The file store is away.", RETRY_AFTER),
+        // Not a 500: the request is right, and the same one goes well once the operator has mended what the log names.
+        FileStoreError::Denied(_) => {
+            let why = "The file store does not let the server in, which the server's operator has to mend.";
+            files_away(doing, why, RETRY_AFTER_MENDED)
+        }
         FileStoreError::TooLarge { .. }
         | FileStoreError::Interrupted(_)
         | FileStoreError::NotThere
         | FileStoreError::OutOfRange
         | FileStoreError::Failed(_) => Problem::new(Code::Internal),
     }
+}
+
+fn files_away(doing: FileWork, why: &str, wait: Duration) -> Problem {
+    let come_back = match doing {
+        FileWork::Storing => "No file was stored: send it again after the seconds in Retry-After.",
+        FileWork::Reading | FileWork::Sweeping => "Ask again after the seconds in Retry-After.",
+    };
+    Problem::new(Code::FilesUnavailable)
+        .detail(format!("{why} {come_back}"))
+        .retry_after(wait)
 }
 
 #[cfg(test)]
@@ -169,7 +193,7 @@ mod tests {
     #[test]
     fn a_failure_of_the_file_store_is_told_like_one_of_the_database() {
         let failed = |source| AppError::Files {
-            doing: "storing a file",
+            doing: FileWork::Storing,
             source,
         };
         assert_eq!(
@@ -177,10 +201,55 @@ mod tests {
             Code::StorageFull
         );
         assert_eq!(code(failed(FileStoreError::NotThere)), Code::Internal);
-        let away = Problem::from(failed(FileStoreError::Away("SECRET".into())));
-        assert_eq!(away.code(), Code::Unavailable);
-        let after = away.into_response();
-        assert_eq!(after.headers()[header::RETRY_AFTER], "2");
+    }
+
+    /// The detail of the answer, and after how many seconds to come back.
+    fn put_off(error: AppError, code: Code) -> (String, String) {
+        let problem = Problem::from(error);
+        assert_eq!(problem.code(), code);
+        let answer = problem.into_response();
+        let wait = answer.headers()[header::RETRY_AFTER].to_str().unwrap();
+        let wait = wait.to_owned();
+        let body = crate::tests::now(axum::body::to_bytes(answer.into_body(), usize::MAX));
+        let body: serde_json::Value = serde_json::from_slice(&body.unwrap()).unwrap();
+        (body["detail"].as_str().unwrap().to_owned(), wait)
+    }
+
+    #[test]
+    fn a_file_store_that_is_away_is_told_in_its_own_words() {
+        let told = |doing, source| {
+            let (detail, wait) = put_off(AppError::Files { doing, source }, Code::FilesUnavailable);
+            assert!(
+                !detail.contains("database") && !detail.contains("SECRET"),
+                "{detail}"
+            );
+            let stored = detail.contains("No file was stored");
+            assert_eq!(stored, doing == FileWork::Storing, "{detail}");
+            (detail, wait)
+        };
+        for doing in [FileWork::Storing, FileWork::Reading] {
+            let (detail, wait) = told(doing, FileStoreError::Away("SECRET".into()));
+            assert!(detail.contains("is away") && wait == "2", "{detail} {wait}");
+            let (detail, wait) = told(doing, FileStoreError::Denied("SECRET".into()));
+            assert!(
+                detail.contains("operator") && wait == "60",
+                "{detail} {wait}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_database_that_is_away_says_whether_anything_may_be_done() {
+        let told = |error: StoreError| put_off(error.into(), Code::Unavailable);
+        let (undone, _) = told(StoreError::Unavailable(None));
+        assert!(
+            undone.contains("Nothing was changed: send the request again"),
+            "{undone}"
+        );
+        assert!(!undone.contains("mayBeDone"), "{undone}");
+        let (unsure, _) = told(StoreError::Unsure(None));
+        assert!(unsure.contains("look after the seconds"), "{unsure}");
+        assert!(!unsure.contains("Nothing was changed"), "{unsure}");
     }
 
     #[test]

@@ -54,7 +54,11 @@ async fn hold(store: &Store, source: &Source, lease: ChoreLease, work: impl Futu
         () = lost(store, source, lease) => warn!(chore, "given up: this node was not heard of in time, and another may do it now"),
         () = work => {
             if let Err(error) = store.chore_end(lease, source.now()).await {
+                let is_told = error.is_away();
                 let error = one_line(&error.into());
+                if is_told {
+                    return debug!(error, chore, "done, which could not be noted; another node may do it again");
+                }
                 warn!(error, chore, "done, which could not be noted; another node may do it again");
             }
         }

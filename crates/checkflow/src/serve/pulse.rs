@@ -3,27 +3,22 @@
 //!
 //! `/health/ready` must answer at once, so it reads what was found here last. The write changes
 //! nothing and so costs no sync; what it proves is that the thread that writes takes its turn, or that there
-//! is a connection that does. The log says here, once each, that the database is away and that it is back;
-//! whoever was asked for something meanwhile only answers that it can't be done.
+//! is a connection that does. The log says here and nowhere else, once each, that the database is away and that it
+//! is back; whoever wanted something of it meanwhile, a request or a task of ours, only says so to those who look
+//! closely (`debug`). The file store has the same ([`files`]).
+
+mod course;
+mod files;
 
 use std::time::{Duration, Instant};
 
-use store::{Store, StoreError, Write, WriteTx};
-use tokio::{
-    sync::watch,
-    task::JoinHandle,
-    time::{sleep, timeout},
-};
+use store::{FileStore, Store, StoreError, Write, WriteTx};
+use tokio::{sync::watch, task::JoinHandle, time::timeout};
 use tracing::{info, warn};
 
+use self::course::{Course, Turn};
 use crate::reason::one_line;
 
-/// How often.
-const PULSE_INTERVAL: Duration = Duration::from_secs(5);
-/// The same while it is not well, so that it is soon known when it is again.
-const AWAY_INTERVAL: Duration = Duration::from_millis(500);
-/// Least time between two questions.
-const PULSE_PAUSE: Duration = Duration::from_millis(100);
 /// How long a write may take; a database that needs longer is in no state to be sent more.
 const PULSE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -44,39 +39,44 @@ pub(super) type Trouble = Option<&'static str>;
 const AWAY: Trouble = Some("the database is not available at the moment; the log says why");
 const NO_WRITES: Trouble = Some("the database takes no writes at the moment; the log says why");
 
-/// Begins to ask. It begins with a database that is well, for it has just been opened.
-pub(super) fn begin(store: Store) -> (watch::Receiver<Trouble>, JoinHandle<()>) {
+/// What was found last.
+pub(super) struct Found {
+    pub(super) database: watch::Receiver<Trouble>,
+    /// Whether the files can be got at; none where there are none.
+    pub(super) files: Option<watch::Receiver<bool>>,
+}
+
+/// Begins to ask. It begins with a database and files that are well, for they have just been opened.
+pub(super) fn begin(store: Store, files: Option<FileStore>) -> (Found, Vec<JoinHandle<()>>) {
+    let (database, asking) = ask_on(store);
+    let (files, looking) = files.map(files::begin).unzip();
+    let found = Found { database, files };
+    (found, looking.into_iter().chain([asking]).collect())
+}
+
+fn ask_on(store: Store) -> (watch::Receiver<Trouble>, JoinHandle<()>) {
     let (tell, told) = watch::channel(None);
     let asking = tokio::spawn(async move {
-        let mut since: Option<Instant> = None;
+        let mut course = Course::new();
         loop {
             let (trouble, cause) = ask(&store).await;
             tell.send_replace(trouble);
-            match (trouble, since) {
-                (Some(_), None) => {
-                    since = Some(Instant::now());
+            match course.looked(trouble.is_none(), Instant::now()) {
+                Turn::None => {}
+                Turn::Begins => warn!(
+                    cause,
+                    "the database is away or takes no writes: requests are answered 503 and nothing \
+                     new is sent until it does"
+                ),
+                Turn::Ends(after) => info!(?after, "the database takes writes again"),
+                Turn::Passed(cause) => {
                     warn!(
                         cause,
-                        "the database is away or takes no writes: requests are answered 503 and nothing \
-                         new is sent until it does"
+                        "work on the database was put off, though it takes writes"
                     );
                 }
-                (None, Some(begun)) => {
-                    since = None;
-                    let after = begun.elapsed();
-                    info!(?after, "the database takes writes again");
-                }
-                _ => {}
             }
-            sleep(PULSE_PAUSE).await;
-            if since.is_some() {
-                sleep(AWAY_INTERVAL).await;
-                continue;
-            }
-            tokio::select! {
-                () = sleep(PULSE_INTERVAL) => {}
-                () = store.troubled() => {}
-            }
+            course.rest(store.troubled()).await;
         }
     });
     (told, asking)
@@ -84,6 +84,11 @@ pub(super) fn begin(store: Store) -> (watch::Receiver<Trouble>, JoinHandle<()>) 
 
 /// What is wrong, and for the log why.
 async fn ask(store: &Store) -> (Trouble, String) {
+    // First, because a database of which nothing is heard is known by this in a fraction of the time that a unit
+    // of work waits for it. One that has much to do gives it as well: it waits for nobody's turn.
+    if !store.gives_sign().await {
+        return (AWAY, "nothing is heard of it".to_owned());
+    }
     match timeout(PULSE_TIMEOUT, store.write(Nothing)).await {
         Ok(Ok(())) => (None, String::new()),
         Ok(Err(error @ StoreError::Unavailable(_))) => (AWAY, one_line(&error.into())),

@@ -10,14 +10,13 @@ use std::{
 };
 
 use anyhow::{Context as _, anyhow};
-use api::{ApiSettings, NotReady, Ready, ReadyProbe};
+use api::{ApiSettings, FilesHealth, NotReady, Ready, ReadyProbe};
 use app::{App, Parts};
 use delivery::{Engine, SystemResolver};
 use domain::{PublicUrl, Source};
 use store::{FileStore, StatementCount, Store};
 use tokio::{
     net::TcpListener,
-    sync::watch,
     task::JoinHandle,
     time::{Instant, timeout_at},
 };
@@ -46,7 +45,7 @@ pub(crate) struct Server {
     /// None where others send.
     engine: Option<Arc<Engine>>,
     http: HttpServer,
-    /// The sweeper and the pulse.
+    /// The sweeper and the pulses.
     background: Vec<JoinHandle<()>>,
     stopping: Arc<AtomicBool>,
 }
@@ -88,13 +87,12 @@ impl Server {
         });
         let engine = engine.transpose()?.map(Arc::new);
         let stopping = Arc::new(AtomicBool::new(false));
-        let (database, pulse) = pulse::begin(store.clone());
+        let (found, mut background) = pulse::begin(store.clone(), opened.files.clone());
         let door = ApiSettings {
             source: source.clone(),
-            ready: ready_probe(database, engine.as_ref(), &stopping),
+            ready: ready_probe(found, engine.as_ref(), &stopping),
             limits: settings.api.clone(),
         };
-        let mut background = vec![pulse];
         let router = match &opened.files {
             Some(files) => {
                 let app = App::new(Parts {
@@ -205,7 +203,7 @@ fn public_url(address: SocketAddr) -> anyhow::Result<PublicUrl> {
 
 /// What `/health/ready` asks: the database, and whether webhooks are sent where they are to be.
 fn ready_probe(
-    database: watch::Receiver<pulse::Trouble>,
+    found: pulse::Found,
     engine: Option<&Arc<Engine>>,
     stopping: &Arc<AtomicBool>,
 ) -> ReadyProbe {
@@ -215,11 +213,21 @@ fn ready_probe(
             return Err("the server is stopping".to_owned());
         }
         // Before what follows from it.
-        if let Some(trouble) = *database.borrow() {
+        if let Some(trouble) = *found.database.borrow() {
             return Err(trouble.to_owned());
         }
+        let files = found.files.as_ref().map(|there| {
+            if *there.borrow() {
+                FilesHealth::Ok
+            } else {
+                FilesHealth::Away
+            }
+        });
         let Some(engine) = &engine else {
-            return Ok(Ready::default());
+            return Ok(Ready {
+                files,
+                ..Ready::default()
+            });
         };
         let stats = engine.stats();
         if !stats.is_open {
@@ -228,6 +236,7 @@ fn ready_probe(
         Ok(Ready {
             late_outcomes: stats.lease_lost,
             rescued_deliveries: stats.rescued,
+            files,
         })
     })
 }

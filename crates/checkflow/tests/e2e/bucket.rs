@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
-use testkit::{PostgresDatabase, PostgresServer, S3Fault, S3Server};
-use tokio::process::Command;
+use testkit::{PATIENCE, PostgresDatabase, PostgresServer, S3Fault, S3Server};
+use tokio::{process::Command, time::timeout};
 
 use crate::support::{Client, Server, checkflow, complaint_of, serve};
 
@@ -135,17 +135,85 @@ async fn a_file_store_that_is_away_is_a_503_and_everything_else_goes_on() {
     let refused = client.upload(field(&list), "lost").await;
     assert_eq!(
         (refused.status, &refused.body["code"]),
-        (503, &json!("unavailable"))
+        (503, &json!("files_unavailable"))
     );
     let (head, _) = client.download(key).await;
     assert_eq!(head.status, 503);
     assert_eq!(head.headers["retry-after"], "2");
+    wait_for_files(&client, "away").await;
     let done = client.complete(&list["tasks"][0]).await;
     assert_eq!(done.status, 200, "{}", done.body);
     stage.bucket.always(None);
     let (head, bytes) = client.download(key).await;
     assert_eq!((head.status.as_u16(), &bytes[..]), (200, &b"kept"[..]));
-    server.stop().await;
+    wait_for_files(&client, "ok").await;
+    let told = told_by(server).await;
+    assert_eq!(told.len(), 2, "{told:#?}");
+    assert!(
+        told[0].contains("WARN") && told[0].contains("the file store is away"),
+        "{told:#?}"
+    );
+    assert!(told[0].contains("answered 503"), "it says why: {told:#?}");
+    assert!(
+        told[1].contains("INFO") && told[1].contains("the file store is back"),
+        "{told:#?}"
+    );
+}
+
+#[tokio::test]
+async fn a_file_store_that_lets_nobody_in_is_the_operators_to_mend() {
+    let stage = Stage::new();
+    let server = Server::start_by(stage.node("")).await;
+    let (client, list) = stage.client(&server).await;
+    stage.bucket.always(Some(S3Fault::Answer(403)));
+    let refused = client.upload(field(&list), "lost").await;
+    assert_eq!(
+        (refused.status, &refused.body["code"]),
+        (503, &json!("files_unavailable"))
+    );
+    assert!(
+        refused.body["detail"].to_string().contains("operator"),
+        "{}",
+        refused.body
+    );
+    wait_for_files(&client, "away").await;
+    let told = told_by(server).await;
+    assert_eq!(told.len(), 1, "{told:#?}");
+    assert!(
+        told[0].contains("ERROR") && told[0].contains("s3:PutObject"),
+        "{told:#?}"
+    );
+}
+
+/// Waits until a server says so of its files; it is ready all the while.
+async fn wait_for_files(client: &Client, word: &str) {
+    let waited = timeout(PATIENCE, async {
+        loop {
+            let ready = client.ask("GET", "/health/ready", &Value::Null).await;
+            assert_eq!(ready.status, 200, "{}", ready.body);
+            if ready.body["files"] == word {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    });
+    waited
+        .await
+        .unwrap_or_else(|_| panic!("its files are never {word}"));
+}
+
+/// Stops a server; answers the lines of its log from its start to its stop that tell of its files.
+async fn told_by(mut server: Server) -> Vec<String> {
+    server.process.terminate();
+    let mut told = Vec::new();
+    while let Some(line) = server.process.log.next_line().await.unwrap() {
+        let is_bad = line.contains("WARN") || line.contains("ERROR");
+        if is_bad || line.contains("file store") {
+            told.push(line);
+        }
+    }
+    assert!(server.process.ended().await.success());
+    told
 }
 
 #[tokio::test]

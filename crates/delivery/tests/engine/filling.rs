@@ -38,6 +38,10 @@ impl Backend for Filling {
         self.sound.attach(lanes);
     }
 
+    fn gives_sign(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
+        self.sound.gives_sign()
+    }
+
     fn stop(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         self.sound.stop()
     }

@@ -22,6 +22,9 @@ pub enum FileStoreError {
     /// The store can't be reached, or has too much to do: the same may go well in a moment.
     #[error("the file store is not available at the moment")]
     Away(#[source] Box<dyn Error + Send + Sync>),
+    /// The store does not let us in, or is not where it was said to be: whoever runs the server has to mend that.
+    #[error("the file store does not let this server in")]
+    Denied(#[source] Box<dyn Error + Send + Sync>),
     /// There is no such file.
     #[error("there is no such file")]
     NotThere,
@@ -50,6 +53,7 @@ pub(super) fn refused(error: object_store::Error) -> FileStoreError {
     }
     match Trouble::of(&error) {
         Some(trouble) if trouble.is_transient() => return FileStoreError::Away(error.into()),
+        Some(trouble) if trouble.is_denial() => return FileStoreError::Denied(error.into()),
         Some(_) => return FileStoreError::Failed(error.into()),
         None => {}
     }

@@ -170,7 +170,7 @@ impl FileStore {
         Ok(())
     }
 
-    fn id_name(&self) -> Name {
+    pub(super) fn id_name(&self) -> Name {
         self.prefix.clone().join(ID_NAME)
     }
 

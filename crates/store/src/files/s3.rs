@@ -18,14 +18,23 @@ use object_store::{
     multipart::{MultipartStore as _, PartId},
     path::Path as Name,
 };
-use tokio::{runtime::Handle, sync::Semaphore, task::JoinSet};
+use tokio::{
+    runtime::Handle,
+    sync::Semaphore,
+    task::{JoinHandle, JoinSet},
+    time::timeout,
+};
 use tokio_util::task::TaskTracker;
 
+use self::open::advice;
 pub use self::{
     open::S3Error,
     options::{BadS3Location, S3Credentials, S3Limits, S3Location, S3Options},
 };
-pub(super) use self::{open::open, trouble::Trouble};
+pub(super) use self::{
+    open::open,
+    trouble::{Trouble, reason},
+};
 use super::{FileStoreError, StoredBytes, intake::Intake, refused};
 
 /// Bytes of a part: the least that S3 takes. All but the last are of this size, as some stores want; ten
@@ -42,7 +51,7 @@ const PIECE_BYTES: usize = 64 * 1024;
 #[derive(Clone, Debug)]
 pub(super) struct Bucket {
     s3: Arc<AmazonS3>,
-    location: Arc<S3Location>,
+    options: Arc<S3Options>,
     /// The right to have a part on its way.
     ways: Arc<Semaphore>,
     /// What takes uploads back whose sender went away.
@@ -50,17 +59,26 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    fn new(s3: AmazonS3, location: S3Location) -> Self {
+    fn new(s3: AmazonS3, options: S3Options) -> Self {
         Self {
             s3: Arc::new(s3),
-            location: Arc::new(location),
+            options: Arc::new(options),
             ways: Arc::new(Semaphore::new(PARTS_MAX)),
             cleaning: TaskTracker::new(),
         }
     }
 
     pub(super) fn location(&self) -> &S3Location {
-        &self.location
+        &self.options.location
+    }
+
+    pub(super) fn limits(&self) -> &S3Limits {
+        &self.options.limits
+    }
+
+    /// Why the store can't be used, and what to do.
+    pub(super) fn advice(&self, error: &FileStoreError) -> String {
+        advice(&self.options, error)
     }
 
     pub(super) fn objects(&self) -> Arc<AmazonS3> {
@@ -197,20 +215,19 @@ impl Upload {
         Ok(())
     }
 
+    /// Takes it back; goes on with that for itself should the store be what keeps it.
     async fn take_back(mut self) {
-        self.is_over = true;
-        self.sending.shutdown().await;
-        take_back(&self.bucket.s3, &self.name, &self.id).await;
+        let patience = self.bucket.limits().first_byte_time;
+        if let Some(taking) = self.give_up() {
+            let _ = timeout(patience, taking).await;
+        }
     }
-}
 
-impl Drop for Upload {
-    fn drop(&mut self) {
-        let Ok(runtime) = Handle::try_current() else {
-            return;
-        };
-        if self.is_over {
-            return;
+    /// Begins to take it back, unless it is a file by now.
+    fn give_up(&mut self) -> Option<JoinHandle<()>> {
+        let runtime = Handle::try_current().ok()?;
+        if std::mem::replace(&mut self.is_over, true) {
+            return None;
         }
         let mut sending = std::mem::take(&mut self.sending);
         let (s3, name) = (self.bucket.s3.clone(), self.name.clone());
@@ -219,7 +236,13 @@ impl Drop for Upload {
             sending.shutdown().await;
             take_back(&s3, &name, &id).await;
         };
-        self.bucket.cleaning.spawn_on(work, &runtime);
+        Some(self.bucket.cleaning.spawn_on(work, &runtime))
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        self.give_up();
     }
 }
 

@@ -130,7 +130,12 @@ async fn hand_over(shared: &Shared, lanes: &Arc<dyn Lanes>, hints: Vec<Hint>) {
         .beside(async |tx| tx.lease_named(&ids, terms).await)
         .await;
     let leased = leased.unwrap_or_else(|error| {
-        tracing::warn!(%error, "deliveries could not be leased at once; the next look finds them");
+        if error.is_away() {
+            // Told of by whoever looks after the database.
+            tracing::debug!(%error, "deliveries were not leased at once; the next look finds them");
+        } else {
+            tracing::warn!(%error, "deliveries could not be leased at once; the next look finds them");
+        }
         Vec::new()
     });
     let mut leased = leased.into_iter().peekable();

@@ -102,8 +102,9 @@ async fn beat(shared: Arc<Shared>, lanes: Arc<dyn Lanes>) {
                 shared.nodes.alive.store(alive, Ordering::Relaxed);
                 lanes.nodes(alive);
             }
-            Err(error) if silent => {
-                tracing::debug!(%error, "this node still can't say that it is alive");
+            // That the database is away is told by whoever looks after it.
+            Err(error) if silent || error.is_away() => {
+                tracing::debug!(%error, "this node can't say that it is alive");
             }
             Err(error) => {
                 silent = true;

@@ -19,6 +19,9 @@ use store::{
 };
 use testkit::{Fixture, PostgresDatabase, PostgresServer};
 
+/// How many connections a store has for units of work.
+const CONNECTIONS: usize = 8;
+
 /// A database of its own, on the server that all tests here share.
 struct OnPostgres {
     database: PostgresDatabase,
@@ -68,7 +71,7 @@ fn key() -> MasterKey {
 
 fn options(url: String, lease_clock: LeaseClock, source: Source) -> PostgresOptions {
     let mut options = PostgresOptions::new(url, key(), source);
-    options.limits.connections = 8;
+    options.limits.connections = CONNECTIONS;
     options.lease_clock = lease_clock;
     options
 }

@@ -6,7 +6,9 @@ use domain::TeamId;
 use store::{Store, StoreError};
 use testkit::{PostgresServer, Proxy, Refused, reading, test_source, writing};
 
-use crate::{OnPostgres, on_server};
+use tokio::sync::Barrier;
+
+use crate::{CONNECTIONS, OnPostgres, on_server};
 
 const TEAM: TeamId = TeamId::new(1);
 
@@ -58,6 +60,43 @@ async fn a_commit_without_an_answer_is_told_to_be_neither_done_nor_undone() {
     proxy.mend();
     let read = reading!([] tx => tx.team_get(TEAM).await);
     assert!(store.read(read).await.is_ok(), "it is back");
+    store.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn silence_is_told_from_having_much_to_do() {
+    let database = OnPostgres::new();
+    let (store, proxy) = behind_a_proxy(&database).await;
+    assert!(store.gives_sign().await);
+    // Every connection for units is in use.
+    let gate = Arc::new(Barrier::new(CONNECTIONS + 1));
+    let units: Vec<_> = (0..CONNECTIONS)
+        .map(|_| {
+            let (store, gate) = (store.clone(), gate.clone());
+            tokio::spawn(async move {
+                let held = reading!([gate] tx => {
+                    let found = tx.team_get(TEAM).await;
+                    gate.wait().await;
+                    gate.wait().await;
+                    found
+                });
+                store.read(held).await
+            })
+        })
+        .collect();
+    gate.wait().await;
+    assert!(store.gives_sign().await, "it has much to do, and is there");
+    gate.wait().await;
+    for unit in units {
+        assert!(unit.await.unwrap().is_ok());
+    }
+
+    proxy.silence();
+    assert!(!store.gives_sign().await, "nothing is heard of it");
+    proxy.mend();
+    assert!(store.gives_sign().await, "it is heard again");
+    proxy.cut();
+    assert!(store.gives_sign().await, "that it refuses is a sign, too");
     store.stop().await;
 }
 

@@ -1,6 +1,6 @@
 //! Opening a bucket: what stands in the way is told at once, in one line that says what to do.
 
-use std::{sync::Arc, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use futures_util::TryStreamExt as _;
 use object_store::{
@@ -33,7 +33,7 @@ pub(in crate::files) async fn open(options: &S3Options, below: &Name) -> Result<
     // Looking for what is not there asks for the bucket, the key, and the right to list, without which
     // nothing could be swept.
     match s3.list(Some(below)).try_next().await {
-        Ok(_) => Ok(Bucket::new(s3, options.location.clone())),
+        Ok(_) => Ok(Bucket::new(s3, options.clone())),
         Err(error) => Err(fail(advice(options, &error))),
     }
 }
@@ -84,10 +84,10 @@ fn retries(limits: S3Limits) -> RetryConfig {
 }
 
 /// What to do about `error`.
-fn advice(options: &S3Options, error: &object_store::Error) -> String {
+pub(super) fn advice(options: &S3Options, error: &(dyn Error + 'static)) -> String {
     let Some(trouble) = Trouble::of(error) else {
-        return match error {
-            object_store::Error::NotFound { .. } => no_bucket(options),
+        return match error.downcast_ref() {
+            Some(object_store::Error::NotFound { .. }) => no_bucket(options),
             _ => reason(error),
         };
     };

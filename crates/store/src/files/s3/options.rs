@@ -5,6 +5,8 @@ use std::{fmt, net::IpAddr, str::FromStr, time::Duration};
 use http::Uri;
 use object_store::{aws::AmazonS3ConfigKey, path::Path as Name};
 
+use crate::files::FIRST_BYTE_TIME;
+
 /// Least and most characters of a bucket's name.
 const BUCKET_CHARS: std::ops::RangeInclusive<usize> = 3..=63;
 /// Longest prefix; S3's names end at 1,024 bytes.
@@ -116,6 +118,8 @@ pub struct S3Limits {
     pub connect_time: Duration,
     /// How long nothing may move in a request or its answer.
     pub idle_time: Duration,
+    /// How long it may take until a file that is read begins, all tries counted.
+    pub first_byte_time: Duration,
     /// How often a request that failed is sent again.
     pub retries_max: usize,
     /// From when on a request is not sent again.
@@ -127,6 +131,7 @@ impl Default for S3Limits {
         Self {
             connect_time: Duration::from_secs(5),
             idle_time: Duration::from_secs(20),
+            first_byte_time: FIRST_BYTE_TIME,
             retries_max: 4,
             retry_time: Duration::from_secs(30),
         }

@@ -71,6 +71,24 @@ impl Trouble {
         }
     }
 
+    /// Whether whoever runs the server has to mend it: the store does not let us in, or is not where it was said to
+    /// be.
+    pub(in crate::files) fn is_denial(&self) -> bool {
+        let Self::Answered { status, code, .. } = self else {
+            return false;
+        };
+        status.is_redirection()
+            || matches!(*status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+            || matches!(
+                &**code,
+                "NoSuchBucket"
+                    | "ExpiredToken"
+                    | "InvalidToken"
+                    | "AuthorizationHeaderMalformed"
+                    | "IncorrectEndpoint"
+            )
+    }
+
     /// The trouble at the bottom of `error`.
     pub(in crate::files) fn of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Self> {
         let mut cause = Some(error);
@@ -85,7 +103,7 @@ impl Trouble {
 }
 
 /// The reason at the bottom of an error: those above it repeat it, or say less.
-pub(super) fn reason(error: &(dyn Error + 'static)) -> String {
+pub(in crate::files) fn reason(error: &(dyn Error + 'static)) -> String {
     match error.source() {
         Some(source) => reason(source),
         None => error.to_string(),

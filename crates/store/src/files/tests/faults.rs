@@ -138,12 +138,84 @@ async fn a_refusal_is_not_taken_for_an_outage() {
     server.always(Some(Answer(403)));
     let before = server.requests().len();
     let error = put(&files, KEY, content(5)).await.unwrap_err();
-    assert!(matches!(error, FileStoreError::Failed(_)), "{error:?}");
+    assert!(matches!(error, FileStoreError::Denied(_)), "{error:?}");
     assert_eq!(
         server.requests().len(),
         before + 1,
         "asking again would not help"
     );
+    let told = files.troubled().await;
+    assert!(told.is_for_the_operator, "{told:?}");
+    assert!(told.why.contains("the key needs s3:ListBucket"), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_look_tells_whether_the_store_is_there_and_whose_it_is_to_mend() {
+    let server = S3Server::start();
+    let files = files_on(&server).await;
+    let folder = server.folder().join(PREFIX);
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("checkflow-files"), "an id").unwrap();
+    assert_eq!(files.look().await, Ok(()));
+    for (fault, is_for_the_operator, why) in [
+        (Answer(500), false, "answered 500"),
+        (Answer(403), true, "the key needs s3:ListBucket"),
+        (CutRequest(0), false, "was lost"),
+        (Silence, false, "it gave no answer for 5s"),
+    ] {
+        server.always(Some(fault));
+        let told = in_time(files.look()).await.unwrap_err();
+        assert_eq!(told.is_for_the_operator, is_for_the_operator, "{fault:?}");
+        assert!(told.why.contains(why), "{fault:?}: {}", told.why);
+    }
+    server.always(None);
+    assert_eq!(files.look().await, Ok(()));
+    fs::remove_file(folder.join("checkflow-files")).unwrap();
+    let told = files.look().await.unwrap_err();
+    assert!(
+        told.is_for_the_operator && told.why.contains("restore the object"),
+        "{told:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_file_that_does_not_begin_in_time_is_not_waited_for() {
+    let server = S3Server::start();
+    let mut options = options(&server, PREFIX);
+    // Longer than the test waits, so that it is the bound of the first byte that ends it.
+    options.limits.idle_time = Duration::from_hours(1);
+    options.limits.first_byte_time = Duration::from_millis(200);
+    let files = FileStore::open_s3(&options).await.unwrap();
+    put(&files, KEY, content(5)).await.unwrap();
+    server.always(Some(Silence));
+    for range in [None, Some(0..2), Some(2..2)] {
+        let error = in_time(files.get(KEY, range)).await.err().unwrap();
+        assert!(matches!(error, FileStoreError::Away(_)), "{error:?}");
+    }
+    let error = in_time(files.delete(KEY)).await.unwrap_err();
+    assert!(matches!(error, FileStoreError::Away(_)), "{error:?}");
+    let told = files.troubled().await;
+    assert!(told.why.contains("no answer for 200ms"), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_broken_upload_is_taken_back_however_long_that_takes_and_nobody_waits_for_it() {
+    let server = S3Server::start();
+    let mut options = options(&server, PREFIX);
+    options.limits.first_byte_time = Duration::from_millis(200);
+    options.limits.idle_time = Duration::from_secs(3);
+    let files = FileStore::open_s3(&options).await.unwrap();
+    server.upset(&Method::PUT, "partNumber=2", [Answer(403)]);
+    // The first try to take it back comes to nothing, the second is made when the sender has heard.
+    server.upset(&Method::DELETE, "uploadId", [Silence]);
+    let error = in_time(put(&files, KEY, content(3 * PART)))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, FileStoreError::Denied(_)), "{error:?}");
+    in_time(files.settle()).await;
+    let requests = server.requests();
+    let tries = requests.iter().filter(|line| line.starts_with("DELETE "));
+    assert_eq!(tries.count(), 2, "{requests:#?}");
 }
 
 #[tokio::test]
