@@ -1,9 +1,11 @@
 //! Files in an S3-compatible store that several nodes share.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
 use testkit::{PATIENCE, PostgresDatabase, PostgresServer, S3Fault, S3Server};
-use tokio::{process::Command, time::timeout};
+use tokio::{process::Command, task::JoinSet, time::timeout};
 
 use crate::support::{Client, Server, checkflow, complaint_of, serve};
 
@@ -183,6 +185,37 @@ async fn a_file_store_that_lets_nobody_in_is_the_operators_to_mend() {
         told[0].contains("ERROR") && told[0].contains("s3:PutObject"),
         "{told:#?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "measures: the store of the tests takes half a minute for so many bytes"]
+async fn sixteen_uploads_at_once_take_no_more_memory_than_is_documented() {
+    const UPLOADS: usize = 16;
+    /// Of each, in MiB: two parts and the beginning of a third.
+    const SIZE: usize = 12;
+    /// What `docs/files.md` says, in MiB: a part on its way and one that is filled for each, and the server itself.
+    const MOST: u64 = 240;
+    let stage = Stage::new();
+    let server = Server::start_by(stage.node("")).await;
+    let (client, first) = stage.client(&server).await;
+    let template = client.template().await;
+    let mut lists = vec![first];
+    while lists.len() < UPLOADS {
+        lists.push(client.checklist(&template, "Invoice").await);
+    }
+    let before = server.process.peak_mib();
+    let client = Arc::new(client.waiting(PATIENCE * 10));
+    let text: Arc<str> = "0123456789abcdef".repeat(SIZE * 1024 * 64).into();
+    let uploads = lists.iter().map(|list| {
+        let (client, text, field) = (client.clone(), text.clone(), field(list).clone());
+        async move { client.try_upload(&field, &text).await.unwrap().status }
+    });
+    let answered = uploads.collect::<JoinSet<_>>().join_all().await;
+    let peak = server.process.peak_mib();
+    println!("{UPLOADS} uploads of {SIZE} MiB at once: {peak} MiB at most, {before} before");
+    assert!(peak <= MOST, "{peak} MiB");
+    assert_eq!(answered, [200; UPLOADS]);
+    server.stop().await;
 }
 
 /// Waits until a server says so of its files; it is ready all the while.

@@ -6,14 +6,15 @@
 mod http;
 mod open;
 mod options;
+mod part;
 mod trouble;
 
 use std::{error::Error, sync::Arc};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, pin_mut};
 use object_store::{
-    ObjectStoreExt as _, PutPayload,
+    ObjectStoreExt as _,
     aws::AmazonS3,
     multipart::{MultipartStore as _, PartId},
     path::Path as Name,
@@ -26,11 +27,11 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
-use self::open::advice;
 pub use self::{
     open::S3Error,
     options::{BadS3Location, S3Credentials, S3Limits, S3Location, S3Options},
 };
+use self::{open::advice, part::Part};
 pub(super) use self::{
     open::open,
     trouble::{Trouble, reason},
@@ -44,8 +45,6 @@ pub(super) const PART_BYTES: usize = 5 * 1024 * 1024;
 const PARTS_PER_UPLOAD_MAX: usize = 3;
 /// Most parts of all uploads that are on their way.
 const PARTS_MAX: usize = 16;
-/// Bytes that are given to the connection at once, so that it is seen whether they move.
-const PIECE_BYTES: usize = 64 * 1024;
 
 /// The bucket. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -99,18 +98,21 @@ impl Bucket {
     ) -> Result<StoredBytes, FileStoreError> {
         pin_mut!(bytes);
         let mut intake = Intake::new(max);
-        let mut part = BytesMut::new();
+        let mut part = Part::default();
         let mut upload = None;
         let filled = async {
             while let Some(piece) = bytes.next().await {
-                part.extend_from_slice(&intake.take(piece)?);
-                while part.len() >= PART_BYTES {
+                let mut piece = intake.take(piece)?;
+                while !piece.is_empty() {
+                    part.fill(&mut piece);
+                    if !part.is_full() {
+                        continue;
+                    }
                     if upload.is_none() {
                         upload = Some(Upload::begin(self.clone(), name.clone()).await?);
                     }
-                    let full = part.split_to(PART_BYTES).freeze();
                     if let Some(upload) = &mut upload {
-                        upload.send(full).await?;
+                        upload.send(&mut part).await?;
                     }
                 }
             }
@@ -119,12 +121,12 @@ impl Bucket {
         let filled: Result<(), FileStoreError> = filled.await;
         let Some(mut upload) = upload else {
             filled?;
-            let put = self.s3.put(&name, payload(part.freeze())).await;
+            let put = self.s3.put(&name, part.take()).await;
             put.map_err(refused)?;
             return Ok(intake.stored());
         };
         let ended = match filled {
-            Ok(()) => upload.finish(part.freeze()).await,
+            Ok(()) => upload.finish(part).await,
             Err(error) => Err(error),
         };
         match ended {
@@ -135,15 +137,6 @@ impl Bucket {
             }
         }
     }
-}
-
-/// In pieces, each of which moves for itself.
-fn payload(mut bytes: Bytes) -> PutPayload {
-    let mut pieces = Vec::with_capacity(bytes.len().div_ceil(PIECE_BYTES));
-    while !bytes.is_empty() {
-        pieces.push(bytes.split_to(bytes.len().min(PIECE_BYTES)));
-    }
-    pieces.into_iter().collect()
 }
 
 /// A file that goes up in parts. Dropped before its end, it is taken back.
@@ -169,8 +162,8 @@ impl Upload {
         })
     }
 
-    /// Begins to send a part, once there is room for it on the way.
-    async fn send(&mut self, part: Bytes) -> Result<(), FileStoreError> {
+    /// Begins to send what is gathered in a part, once there is room for it on the way.
+    async fn send(&mut self, part: &mut Part) -> Result<(), FileStoreError> {
         while self.sending.len() >= PARTS_PER_UPLOAD_MAX {
             self.arrive().await?;
         }
@@ -180,9 +173,10 @@ impl Upload {
         let number = self.sent.len();
         self.sent.push(None);
         let (s3, name, id) = (self.bucket.s3.clone(), self.name.clone(), self.id.clone());
+        let payload = part.take();
         self.sending.spawn(async move {
             let _way = way;
-            let sent = s3.put_part(&name, &id, number, payload(part)).await?;
+            let sent = s3.put_part(&name, &id, number, payload).await?;
             Ok((number, sent))
         });
         Ok(())
@@ -200,9 +194,9 @@ impl Upload {
     }
 
     /// Sends the last part, and makes a file of all of them.
-    async fn finish(&mut self, last: Bytes) -> Result<(), FileStoreError> {
+    async fn finish(&mut self, mut last: Part) -> Result<(), FileStoreError> {
         if !last.is_empty() {
-            self.send(last).await?;
+            self.send(&mut last).await?;
         }
         while !self.sending.is_empty() {
             self.arrive().await?;
