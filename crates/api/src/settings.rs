@@ -8,8 +8,8 @@ use domain::Source;
 pub type NotReady = String;
 
 /// What `/health/ready` tells of a server that takes requests: what whoever runs several should know of each.
-/// Both count since its start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+/// Numbers count since its start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Ready {
     /// Outcomes of attempts that came after their lease, and were refused because another server had taken the
@@ -21,6 +21,9 @@ pub struct Ready {
     /// is served without them, and a bucket that is away is away for every server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub files: Option<FilesHealth>,
+    /// Names of the settings of which another server on the database was given another value at this moment. No
+    /// reason to send it no requests: of two that differ each sees the other.
+    pub differing_settings: Vec<String>,
 }
 
 /// Whether a server gets at its files.

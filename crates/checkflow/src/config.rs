@@ -12,6 +12,7 @@ mod files;
 mod log;
 mod role;
 mod sections;
+mod shared;
 mod span;
 
 use std::{env, fs, net::SocketAddr, path::PathBuf};

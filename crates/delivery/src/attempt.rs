@@ -17,6 +17,7 @@ use crate::{
     counters::Counters,
     failure::Failure,
     lanes::LaneTable,
+    peers::Peers,
     settler::Finished,
     standing::{Standing, Tidings},
 };
@@ -27,6 +28,7 @@ pub(crate) struct Attempter {
     pub(crate) schedule: RetrySchedule,
     pub(crate) source: Source,
     pub(crate) lanes: Arc<LaneTable>,
+    pub(crate) peers: Arc<Peers>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) finished: mpsc::Sender<Finished>,
     /// Cuts what still runs when the time for stopping is over.
@@ -43,11 +45,13 @@ impl Attempter {
         let secrets = &leased.destination.secrets;
         let signature = sign(secrets, &id, started_at.as_seconds(), &leased.body);
         let exchange = self.exchange(&leased, headers(head.headers(&signature)));
-        let answer = self
+        let mut answer = self
             .cut
             .run_until_cancelled(exchange)
             .await
             .unwrap_or_else(|| was_cut().into());
+        let ended_at = self.source.now();
+        let disputed = self.dispute(&mut answer, ended_at);
         let duration_ms = u32::try_from(began.elapsed().as_millis()).unwrap_or(u32::MAX);
         let attempt = Attempt {
             number: leased.lease.attempt,
@@ -72,10 +76,23 @@ impl Attempter {
             outcome: answer.outcome,
             status: answer.status,
             retry_after: answer.retry_after,
-            now: self.source.now(),
-            jitter: self.jitter(answer.outcome),
+            now: ended_at,
+            jitter: self.jitter(answer.outcome, disputed),
+            disputed,
         };
         self.finish(&leased, attempt, &tried, permit).await;
+    }
+
+    /// Whether the address rule has refused what it may not have the last word of; the log then says so.
+    fn dispute(&self, answer: &mut Answer, now: Timestamp) -> bool {
+        if answer.outcome != Outcome::AddressRefused {
+            return false;
+        }
+        let Some(doubt) = self.peers.doubt(now) else {
+            return false;
+        };
+        answer.error = format!("{}; tried again, because {doubt}", answer.error);
+        true
     }
 
     async fn exchange(&self, leased: &LeasedDelivery, headers: Option<HeaderMap>) -> Answer {
@@ -105,7 +122,10 @@ impl Attempter {
             error: &attempt.error,
             at: tried.now,
         };
-        let standing = Standing::after(&leased.destination, tidings);
+        // What nodes do not agree about says nothing of the receiver.
+        let standing = (!tried.disputed)
+            .then(|| Standing::after(&leased.destination, tidings))
+            .flatten();
         let (state, due_at) = state_after(next.change);
         let reason = attempt.error.clone();
         let settlement = Settlement {
@@ -147,9 +167,10 @@ impl Attempter {
     }
 
     /// Randomness costs a call to the system, so only what may be tried again gets some.
-    fn jitter(&self, outcome: Outcome) -> f64 {
+    fn jitter(&self, outcome: Outcome, disputed: bool) -> f64 {
         match outcome {
-            Outcome::Delivered | Outcome::Gone | Outcome::AddressRefused => 0.0,
+            Outcome::Delivered | Outcome::Gone => 0.0,
+            Outcome::AddressRefused if !disputed => 0.0,
             _ => self.source.fraction(),
         }
     }

@@ -6,12 +6,12 @@ use std::{
 };
 
 use domain::{AddressPolicy, NodeId, Resolver, Source};
-use store::{Lanes as _, Store};
+use store::{Node as _, Store};
 use tokio::{sync::mpsc, task::JoinHandle, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    BadSetting, DeliverySettings,
+    BadSetting, DeliverySettings, Peers,
     attempt::Attempter,
     client::{Client, tls_of_this_machine},
     counters::{Counters, EngineStats},
@@ -66,28 +66,45 @@ impl Tasks {
     }
 }
 
+/// What an engine is made of.
+pub struct Parts<'a> {
+    /// Where deliveries are.
+    pub store: Store,
+    /// Where time and randomness come from.
+    pub source: Source,
+    /// The node that it sends for, and what is known of others.
+    pub peers: Arc<Peers>,
+    /// What an operator may set.
+    pub settings: &'a DeliverySettings,
+    /// Which addresses may be connected to.
+    pub policy: AddressPolicy,
+    /// Looks names up.
+    pub resolver: Arc<dyn Resolver>,
+}
+
 impl Engine {
-    /// Attaches itself to `store`, ends the leases of earlier lives, and then sends what is due.
+    /// Attaches itself to the store, ends the leases of earlier lives, and then sends what is due.
     ///
     /// Runs on the tokio runtime that calls it. Nothing is sent before the leases of earlier lives
-    /// are ended; [`EngineStats::is_open`] says when that is done. No other node may be alive on the
-    /// same database.
+    /// are ended; [`EngineStats::is_open`] says when that is done.
     ///
     /// # Errors
     /// A setting is out of its bounds.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
-    pub fn start(
-        store: Store,
-        source: Source,
-        settings: &DeliverySettings,
-        policy: AddressPolicy,
-        resolver: Arc<dyn Resolver>,
-    ) -> Result<Self, BadSetting> {
+    pub fn start(parts: Parts<'_>) -> Result<Self, BadSetting> {
+        let Parts {
+            store,
+            source,
+            peers,
+            settings,
+            policy,
+            resolver,
+        } = parts;
         settings.check()?;
-        let node = NodeId::new(source.uuid());
-        let (lanes, handed) = LaneTable::new(node, settings);
+        let node = peers.id();
+        let (lanes, handed) = LaneTable::new(peers.clone(), settings);
         let counters = Arc::new(Counters::default());
         let signals = Signals::default();
         let (finished, queue) = mpsc::channel(count(settings.settle_queue_max));
@@ -96,6 +113,7 @@ impl Engine {
             schedule: settings.schedule.clone(),
             source: source.clone(),
             lanes: lanes.clone(),
+            peers,
             counters: counters.clone(),
             finished,
             cut: signals.cut.clone(),

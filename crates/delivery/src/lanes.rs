@@ -12,10 +12,10 @@ use std::{
 };
 
 use domain::{LaneEffect, NodeId, SubscriptionId, Timestamp};
-use store::{Lanes, LeasedDelivery, Permit};
+use store::{Company, Lanes, LeasedDelivery, Node, NodeSettings, Permit};
 use tokio::sync::{Notify, mpsc};
 
-use crate::DeliverySettings;
+use crate::{DeliverySettings, Peers};
 pub(crate) use state::Plan;
 use state::State;
 
@@ -45,7 +45,7 @@ pub(crate) struct LaneFigures {
 
 /// The lanes.
 pub(crate) struct LaneTable {
-    node: NodeId,
+    peers: Arc<Peers>,
     lease: Duration,
     state: Mutex<State>,
     changed: Notify,
@@ -56,12 +56,12 @@ pub(crate) struct LaneTable {
 impl LaneTable {
     /// The lanes, closed for starting, and where what is handed over comes out.
     pub(crate) fn new(
-        node: NodeId,
+        peers: Arc<Peers>,
         settings: &DeliverySettings,
     ) -> (Arc<Self>, mpsc::UnboundedReceiver<Handed>) {
         let (handed, out) = mpsc::unbounded_channel();
         let lanes = Self {
-            node,
+            peers,
             lease: settings.lease(),
             state: Mutex::new(State::new(settings)),
             changed: Notify::new(),
@@ -202,11 +202,26 @@ impl LaneTable {
     }
 }
 
-impl Lanes for LaneTable {
+impl Node for LaneTable {
     fn node(&self) -> NodeId {
-        self.node
+        self.peers.node()
     }
 
+    fn settings(&self) -> NodeSettings {
+        self.peers.settings()
+    }
+
+    fn joined(&self) {
+        self.peers.joined();
+    }
+
+    fn saw(&self, company: &Company) {
+        self.state().share(company.sending);
+        self.peers.saw(company);
+    }
+}
+
+impl Lanes for LaneTable {
     fn lease_until(&self, now: Timestamp) -> Timestamp {
         now.after(self.lease)
     }
@@ -240,10 +255,6 @@ impl Lanes for LaneTable {
             // When the sender is gone the engine has stopped. The lease then waits for the rescue.
             let _ = self.handed.send(handed);
         }
-    }
-
-    fn nodes(&self, alive: u32) {
-        self.state().share(alive);
     }
 
     fn wake(&self) {

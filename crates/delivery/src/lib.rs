@@ -20,6 +20,7 @@ mod engine;
 mod failure;
 mod lane;
 mod lanes;
+mod peers;
 mod rescue;
 mod resolver;
 mod sender;
@@ -29,6 +30,7 @@ mod standing;
 mod taker;
 
 pub use counters::EngineStats;
-pub use engine::Engine;
+pub use engine::{Engine, Parts};
+pub use peers::Peers;
 pub use resolver::{LOOKUP_TIME_MAX, LOOKUPS_MAX, SystemResolver};
 pub use settings::{BadSetting, DeliverySettings};

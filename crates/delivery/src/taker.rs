@@ -7,8 +7,8 @@ use std::{sync::Arc, time::Duration};
 
 use domain::{NodeId, Source, SubscriptionId, Timestamp};
 use store::{
-    DueLane, Lanes, LeasedDelivery, Permit, Read, ReadTx, Store, StoreError, Take, Taken, Write,
-    WriteTx,
+    DueLane, Lanes, LeasedDelivery, Node as _, Permit, Read, ReadTx, Store, StoreError, Take,
+    Taken, Write, WriteTx,
 };
 use tokio::time;
 use tokio_util::sync::CancellationToken;

@@ -51,7 +51,7 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use crate::{Backend, Lanes, ReadJob, StoreError, WriteJob};
+use crate::{Backend, Lanes, Node, ReadJob, StoreError, WriteJob};
 pub use address::database_without_password;
 pub(crate) use address::shown;
 pub(crate) use copying::{CopySource, CopyTarget};
@@ -167,10 +167,17 @@ impl Backend for Postgres {
     }
 
     fn attach(&self, lanes: Arc<dyn Lanes>) {
-        self.shared.hints.attach(lanes.clone());
         let _runtime = self.runtime.enter();
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        nodes::join(&self.shared, &lanes, &mut tasks);
+        nodes::join(&self.shared, lanes.clone(), true, &mut tasks);
+        nodes::attach(&self.shared, &lanes, &mut tasks);
+        self.shared.hints.attach(lanes);
+    }
+
+    fn join(&self, node: Arc<dyn Node>) {
+        let _runtime = self.runtime.enter();
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        nodes::join(&self.shared, node, false, &mut tasks);
     }
 
     fn gives_sign(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
@@ -203,9 +210,8 @@ impl Backend for Postgres {
                 std::mem::take(&mut *tasks)
             };
             tasks.shutdown().await;
-            if let Some(lanes) = self.shared.hints.detach()
-                && let Err(error) = nodes::leave(&self.shared, lanes.node()).await
-            {
+            drop(self.shared.hints.detach());
+            if let Err(error) = nodes::leave(&self.shared).await {
                 tracing::debug!(%error, "the other nodes could not be told of the end of this one");
             }
             if let Some(sign) = &self.sign {

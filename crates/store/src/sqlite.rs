@@ -43,7 +43,9 @@ use std::{
 use domain::Source;
 use tokio::sync::oneshot;
 
-use crate::{Backend, Lanes, MasterKey, ReadJob, StatementCount, Store, StoreError, WriteJob};
+use crate::{
+    Backend, Lanes, MasterKey, Node, ReadJob, StatementCount, Store, StoreError, WriteJob,
+};
 use checkpoint::{Checkpoints, checkpoint_loop};
 use open::{connection_open, open_lock, refused, wal_take_up, writer_open};
 use queue::Queue;
@@ -300,6 +302,9 @@ impl Backend for Sqlite {
         // It is in this process.
         Box::pin(std::future::ready(true))
     }
+
+    /// There are no others: the folder's lock is one server's.
+    fn join(&self, _: Arc<dyn Node>) {}
 
     fn stop(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(async move {

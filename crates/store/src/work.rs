@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use domain::ChecklistId;
 use tokio::sync::oneshot;
 
-use crate::{Lanes, ReadTx, StoreError, WriteTx, slot::Slot};
+use crate::{Lanes, Node, ReadTx, StoreError, WriteTx, slot::Slot};
 
 /// What a unit of work is for, as far as those on its way care.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +114,9 @@ pub trait Backend: Send + Sync + 'static {
     /// has much to do is not taken for one that is gone; says nothing of whether it takes writes.
     fn gives_sign(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>>;
 
+    /// From now on, `node` is told of the others on this database and they of it, though it sends nothing.
+    fn join(&self, node: Arc<dyn Node>);
+
     /// Finishes what was submitted, takes nothing more, and closes the database.
     fn stop(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
 }
@@ -187,6 +190,12 @@ impl Store {
     /// From now on, deliveries that can be sent at once are handed to `lanes` after their commit.
     pub fn attach(&self, lanes: Arc<dyn Lanes>) {
         self.backend.attach(lanes);
+    }
+
+    /// From now on, `node` is told of the others on this database and they of it, though it sends nothing. One
+    /// that sends attaches its lanes instead.
+    pub fn join(&self, node: Arc<dyn Node>) {
+        self.backend.join(node);
     }
 
     /// Finishes what was submitted, takes nothing more, and closes the database.

@@ -11,8 +11,8 @@ use std::{
 use async_trait::async_trait;
 use rusqlite::Connection;
 use store::{
-    Backend, DATABASE_FILE, Lanes, MasterKey, Purpose, ReadJob, SqliteOptions, StoreError, Verdict,
-    Write, WriteJob, WriteTx, open_sqlite,
+    Backend, DATABASE_FILE, Lanes, MasterKey, Node, Purpose, ReadJob, SqliteOptions, StoreError,
+    Verdict, Write, WriteJob, WriteTx, open_sqlite,
 };
 use testkit::{SeedTeam, test_source};
 
@@ -45,6 +45,10 @@ impl Backend for Watch {
 
     fn gives_sign(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
         self.behind.gives_sign()
+    }
+
+    fn join(&self, node: Arc<dyn Node>) {
+        self.behind.join(node);
     }
 
     fn stop(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {

@@ -14,7 +14,8 @@ use std::{
 use async_trait::async_trait;
 use domain::{DeliveryId, Source, Timestamp};
 use store::{
-    Backend, Lanes, Lease, Purpose, ReadJob, Rescue, Store, StoreError, Verdict, WriteJob, WriteTx,
+    Backend, Lanes, Lease, Node, Purpose, ReadJob, Rescue, Store, StoreError, Verdict, WriteJob,
+    WriteTx,
 };
 
 use crate::{Case, Fixture};
@@ -229,6 +230,10 @@ impl Backend for Front {
 
     fn gives_sign(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
         self.sound.gives_sign()
+    }
+
+    fn join(&self, node: Arc<dyn Node>) {
+        self.sound.join(node);
     }
 
     fn stop(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {

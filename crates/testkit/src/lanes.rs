@@ -7,7 +7,7 @@ use std::{
 };
 
 use domain::{DeliveryId, NodeId, Source, SubscriptionId, Timestamp};
-use store::{Lanes, LeasedDelivery, Permit};
+use store::{Company, Differing, Lanes, LeasedDelivery, Node, NodeSettings, Permit};
 use tokio::sync::watch;
 
 use crate::PATIENCE;
@@ -34,6 +34,7 @@ pub enum LaneCall {
 #[derive(Debug)]
 pub struct TestLanes {
     node: NodeId,
+    settings: NodeSettings,
     lease: Duration,
     state: Mutex<State>,
     changed: watch::Sender<()>,
@@ -47,7 +48,7 @@ struct State {
     calls: Vec<LaneCall>,
     handed: Vec<(LeasedDelivery, Permit)>,
     returned_twice: usize,
-    alive: u32,
+    company: Company,
 }
 
 impl TestLanes {
@@ -56,8 +57,14 @@ impl TestLanes {
 
     /// Lanes of a node of their own, without a permit.
     pub fn new(source: &Source) -> Arc<Self> {
+        Self::given(NodeSettings::default(), source)
+    }
+
+    /// Lanes of a node that was given `settings`.
+    pub fn given(settings: NodeSettings, source: &Source) -> Arc<Self> {
         Arc::new(Self {
             node: NodeId::new(source.uuid()),
+            settings,
             lease: Self::LEASE,
             state: Mutex::default(),
             changed: watch::Sender::new(()),
@@ -84,9 +91,14 @@ impl TestLanes {
         self.state().backlog.contains(&subscription)
     }
 
-    /// How many nodes are alive, as far as was said.
+    /// How many nodes are alive and send, as far as was said.
     pub fn alive(&self) -> u32 {
-        self.state().alive
+        self.state().company.sending
+    }
+
+    /// Which were given other settings, as far as was said.
+    pub fn differing(&self) -> Vec<Differing> {
+        self.state().company.differing.clone()
     }
 
     /// How many permits are out, of all lanes together.
@@ -170,11 +182,22 @@ impl TestLanes {
     }
 }
 
-impl Lanes for TestLanes {
+impl Node for TestLanes {
     fn node(&self) -> NodeId {
         self.node
     }
 
+    fn settings(&self) -> NodeSettings {
+        self.settings.clone()
+    }
+
+    fn saw(&self, company: &Company) {
+        self.state().company = company.clone();
+        self.changed.send_replace(());
+    }
+}
+
+impl Lanes for TestLanes {
     fn lease_until(&self, now: Timestamp) -> Timestamp {
         now.after(self.lease)
     }
@@ -220,10 +243,5 @@ impl Lanes for TestLanes {
 
     fn wake(&self) {
         self.record(|_| LaneCall::Wake);
-    }
-
-    fn nodes(&self, alive: u32) {
-        self.state().alive = alive;
-        self.changed.send_replace(());
     }
 }

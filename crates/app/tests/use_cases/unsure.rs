@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{TryStreamExt as _, stream};
 use serde_json::json;
-use store::{Backend, Lanes, Page, ReadJob, StoreError, Verdict, WriteJob, WriteTx};
+use store::{Backend, Lanes, Node, Page, ReadJob, StoreError, Verdict, WriteJob, WriteTx};
 
 use crate::support::Bench;
 
@@ -68,6 +68,10 @@ impl Backend for Lossy {
 
     fn gives_sign(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
         self.sound.gives_sign()
+    }
+
+    fn join(&self, node: Arc<dyn Node>) {
+        self.sound.join(node);
     }
 
     fn stop(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {

@@ -13,8 +13,8 @@ use domain::{
     Timestamp,
 };
 use store::{
-    Lanes, LeasedDelivery, MasterKey, Permit, Settlement, SqliteOptions, StateChange, Store,
-    open_sqlite,
+    Company, Lanes, LeasedDelivery, MasterKey, Node, Permit, Settlement, SqliteOptions,
+    StateChange, Store, open_sqlite,
 };
 use testkit::{CountingEntropy, TestClock, writing};
 use tokio::sync::mpsc;
@@ -211,11 +211,15 @@ struct Keep {
     handed: mpsc::UnboundedSender<Vec<LeasedDelivery>>,
 }
 
-impl Lanes for Keep {
+impl Node for Keep {
     fn node(&self) -> NodeId {
         self.node
     }
 
+    fn saw(&self, _: &Company) {}
+}
+
+impl Lanes for Keep {
     fn lease_until(&self, now: Timestamp) -> Timestamp {
         now.after(Duration::from_mins(1))
     }
@@ -233,8 +237,6 @@ impl Lanes for Keep {
         // Nobody waits for it once the filling has failed.
         let _ = self.handed.send(leased);
     }
-
-    fn nodes(&self, _: u32) {}
 
     fn wake(&self) {}
 }

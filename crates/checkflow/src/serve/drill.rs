@@ -15,7 +15,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use store::{Backend, Lanes, Purpose, ReadJob, Store, StoreError, Verdict, WriteJob, WriteTx};
+use store::{
+    Backend, Lanes, Node, Purpose, ReadJob, Store, StoreError, Verdict, WriteJob, WriteTx,
+};
 use tracing::warn;
 
 use crate::{
@@ -84,6 +86,10 @@ impl Backend for Drill {
 
     fn gives_sign(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
         self.behind.gives_sign()
+    }
+
+    fn join(&self, node: Arc<dyn Node>) {
+        self.behind.join(node);
     }
 
     fn stop(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {

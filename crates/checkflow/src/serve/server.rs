@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context as _, anyhow};
 use api::{ApiSettings, FilesHealth, NotReady, Ready, ReadyProbe};
 use app::{App, Parts};
-use delivery::{Engine, SystemResolver};
+use delivery::{Engine, Peers, SystemResolver};
 use domain::{PublicUrl, Source};
 use store::{FileStore, StatementCount, Store};
 use tokio::{
@@ -20,7 +20,7 @@ use tokio::{
     task::JoinHandle,
     time::{Instant, timeout_at},
 };
-use tracing::{field::display, info, warn};
+use tracing::{info, warn};
 
 use super::{http::HttpServer, open, pulse, sweep};
 use crate::config::Settings;
@@ -76,21 +76,26 @@ impl Server {
             None => public_url(address)?,
         };
         let (store, resolver) = (opened.store.clone(), Arc::new(SystemResolver::default()));
+        let peers = Peers::new(settings.shared(&public_url), source.clone());
         let engine = settings.role.sends().then(|| {
-            Engine::start(
-                store.clone(),
-                source.clone(),
-                &settings.delivery,
-                settings.policy.clone(),
-                resolver.clone(),
-            )
+            Engine::start(delivery::Parts {
+                store: store.clone(),
+                source: source.clone(),
+                peers: peers.clone(),
+                settings: &settings.delivery,
+                policy: settings.policy.clone(),
+                resolver: resolver.clone(),
+            })
         });
         let engine = engine.transpose()?.map(Arc::new);
+        if engine.is_none() {
+            store.join(peers.clone());
+        }
         let stopping = Arc::new(AtomicBool::new(false));
         let (found, mut background) = pulse::begin(store.clone(), opened.files.clone());
         let door = ApiSettings {
             source: source.clone(),
-            ready: ready_probe(found, engine.as_ref(), &stopping),
+            ready: ready_probe(found, engine.as_ref(), &peers, &stopping),
             limits: settings.api.clone(),
         };
         let router = match &opened.files {
@@ -117,8 +122,7 @@ impl Server {
         let http = HttpServer::start(listener, router, &settings.http);
         let role = settings.role;
         let data = settings.data.display();
-        let node = engine.as_ref().map(|engine| display(engine.node()));
-        info!(%address, %public_url, %role, %data, node.id = node, "started");
+        info!(%address, %public_url, %role, %data, node.id = %peers.id(), "started");
         Ok(Self {
             address,
             public_url,
@@ -205,9 +209,11 @@ fn public_url(address: SocketAddr) -> anyhow::Result<PublicUrl> {
 fn ready_probe(
     found: pulse::Found,
     engine: Option<&Arc<Engine>>,
+    peers: &Arc<Peers>,
     stopping: &Arc<AtomicBool>,
 ) -> ReadyProbe {
-    let (engine, stopping) = (engine.cloned(), Arc::clone(stopping));
+    let (engine, peers) = (engine.cloned(), Arc::clone(peers));
+    let stopping = Arc::clone(stopping);
     Arc::new(move || -> Result<Ready, NotReady> {
         if stopping.load(Ordering::Acquire) {
             return Err("the server is stopping".to_owned());
@@ -226,6 +232,7 @@ fn ready_probe(
         let Some(engine) = &engine else {
             return Ok(Ready {
                 files,
+                differing_settings: peers.differing(),
                 ..Ready::default()
             });
         };
@@ -237,6 +244,7 @@ fn ready_probe(
             late_outcomes: stats.lease_lost,
             rescued_deliveries: stats.rescued,
             files,
+            differing_settings: peers.differing(),
         })
     })
 }

@@ -23,6 +23,7 @@ mod migrate;
 mod refusals;
 mod restart;
 mod roles;
+mod settings;
 mod support;
 mod sync;
 mod trips;

@@ -67,7 +67,7 @@ impl Stage {
 
     /// How many nodes say that they send.
     fn nodes(&self) -> String {
-        self.database.sql("SELECT count(*) FROM node")
+        self.database.sql("SELECT count(*) FROM node WHERE sends")
     }
 }
 

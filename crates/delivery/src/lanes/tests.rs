@@ -1,3 +1,4 @@
+use domain::{Clock, Entropy, Source};
 use uuid::Uuid;
 
 use super::{
@@ -6,6 +7,21 @@ use super::{
 };
 
 const NOW: Timestamp = Timestamp::from_millis(1_795_455_715_120);
+
+/// Neither time nor chance.
+struct Still;
+
+impl Clock for Still {
+    fn now(&self) -> Timestamp {
+        NOW
+    }
+}
+
+impl Entropy for Still {
+    fn fill(&self, bytes: &mut [u8]) {
+        bytes.fill(0);
+    }
+}
 
 fn subscription(number: u128) -> SubscriptionId {
     SubscriptionId::new(Uuid::from_u128(number))
@@ -17,7 +33,8 @@ fn table(in_flight_max: u32, lane_max: u32) -> Arc<LaneTable> {
         in_flight_per_subscription_max: lane_max,
         ..DeliverySettings::default()
     };
-    let (lanes, _out) = LaneTable::new(NodeId::ZERO, &settings);
+    let peers = Peers::new(NodeSettings::default(), Source::new(Still, Still));
+    let (lanes, _out) = LaneTable::new(peers, &settings);
     lanes.open(Gate::Starting);
     lanes
 }

@@ -16,13 +16,16 @@ use std::{
 };
 
 use bytes::Bytes;
-use delivery::{DeliverySettings, Engine};
+use delivery::{DeliverySettings, Engine, Parts, Peers};
 use domain::{
     AddressPolicy, Answer, ChecklistId, Clock, ControlKey, Delivery, DeliveryId, Entropy, Event,
     EventId, EventType, Resolver, Scope, SigningSecret, Source, Subscription, SubscriptionId,
     SubscriptionState, TargetUrl, TaskKey, TeamId, TemplateKey, Timestamp,
 };
-use store::{DeliveryRecord, LeasedDelivery, MasterKey, SqliteOptions, Store, Take, open_sqlite};
+use store::{
+    DeliveryRecord, LeasedDelivery, MasterKey, NodeSettings, SqliteOptions, Store, Take,
+    open_sqlite,
+};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -117,9 +120,25 @@ impl Bench {
     }
 
     pub(crate) fn engine_with(&self, settings: &DeliverySettings) -> Engine {
-        let policy = AddressPolicy::new(&["127.0.0.0/8"]).unwrap();
-        let (store, source) = (filling(&self.store, &self.full), self.source.clone());
-        Engine::start(store, source, settings, policy, Arc::new(NoNames)).unwrap()
+        self.engine_of(&self.peers(), settings)
+    }
+
+    /// A node that is told of no others.
+    pub(crate) fn peers(&self) -> Arc<Peers> {
+        Peers::new(NodeSettings::default(), self.source.clone())
+    }
+
+    /// The engine of such a node.
+    pub(crate) fn engine_of(&self, peers: &Arc<Peers>, settings: &DeliverySettings) -> Engine {
+        let parts = Parts {
+            store: filling(&self.store, &self.full),
+            source: self.source.clone(),
+            peers: peers.clone(),
+            settings,
+            policy: AddressPolicy::new(&["127.0.0.0/8"]).unwrap(),
+            resolver: Arc::new(NoNames),
+        };
+        Engine::start(parts).unwrap()
     }
 
     /// An engine that has ended what earlier lives left, and so hands over at once.

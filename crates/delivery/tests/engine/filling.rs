@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use store::{Backend, Lanes, ReadJob, Store, StoreError, WriteJob};
+use store::{Backend, Lanes, Node, ReadJob, Store, StoreError, WriteJob};
 
 /// `sound`, except that writes are refused while `full` is set.
 pub(crate) fn filling(sound: &Store, full: &Arc<AtomicBool>) -> Store {
@@ -40,6 +40,10 @@ impl Backend for Filling {
 
     fn gives_sign(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
         self.sound.gives_sign()
+    }
+
+    fn join(&self, node: Arc<dyn Node>) {
+        self.sound.join(node);
     }
 
     fn stop(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {

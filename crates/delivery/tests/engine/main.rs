@@ -7,8 +7,12 @@ mod units;
 use std::{sync::atomic::Ordering, time::Duration};
 
 use bench::{Bench, Receiver, until, willing_receiver};
-use delivery::DeliverySettings;
-use domain::{Delivery, DeliveryState, Outcome, SubscriptionState, sign};
+use delivery::{DeliverySettings, Peers};
+use domain::{
+    ALLOW_TARGETS_SETTING, AddressPolicy, Delivery, DeliveryState, NodeId, Outcome,
+    SubscriptionState, sign,
+};
+use store::{Company, Differing, Node as _};
 
 const SOON: Duration = Duration::from_secs(5);
 
@@ -66,6 +70,124 @@ async fn an_event_is_handed_over_signed_sent_and_settled() {
         (stats.delivered, stats.settled, stats.in_flight, stats.lanes),
         (1, 1, 0, 0)
     );
+}
+
+/// The node sees another one, which has another value of `setting`.
+fn see(peers: &Peers, setting: Option<&str>) {
+    let differing = setting.map(|name| Differing {
+        node: NodeId::ZERO,
+        settings: vec![name.to_owned()],
+    });
+    peers.saw(&Company {
+        sending: 2,
+        differing: differing.into_iter().collect(),
+    });
+}
+
+/// The address rule refuses what happens now; how that delivery stands then.
+async fn refused(bench: &Bench) -> Delivery {
+    bench.happen("{}").await;
+    let refused = |one: &Delivery| one.last_outcome == Some(Outcome::AddressRefused);
+    let all = bench
+        .until("all are refused", |all| all.iter().all(refused))
+        .await;
+    all.last().unwrap().clone()
+}
+
+#[tokio::test]
+async fn what_nodes_do_not_agree_about_is_refused_for_now_and_sent_once_they_do() {
+    let (bench, mut receiver) = (Bench::start().await, Receiver::start().await);
+    let (subscription, _) = bench.subscribe(&receiver.url).await;
+    let peers = bench.peers();
+    let one_attempt = DeliverySettings {
+        schedule: domain::RetrySchedule::new(&[Duration::ZERO]).unwrap(),
+        ..DeliverySettings::default()
+    };
+    let engine = bench.engine_of(&peers, &one_attempt);
+    until("the engine is open", async || engine.stats().is_open).await;
+    engine.set_policy(AddressPolicy::default());
+    peers.joined();
+    see(&peers, Some(ALLOW_TARGETS_SETTING));
+    assert_eq!(peers.differing(), [ALLOW_TARGETS_SETTING]);
+
+    let first = refused(&bench).await;
+    assert_eq!((first.state, first.attempts), (DeliveryState::Waiting, 1));
+    let reason = "; tried again, because other nodes have another webhook.allow_targets";
+    assert!(first.reason.ends_with(reason), "{}", first.reason);
+    // Not at once, and not counted against the receiver however often.
+    for attempts in 2..6 {
+        engine.wake();
+        bench.clock.advance(Duration::from_secs(6));
+        see(&peers, Some(ALLOW_TARGETS_SETTING));
+        engine.wake();
+        let again = |all: &[Delivery]| {
+            all[0].attempts == attempts && all[0].state == DeliveryState::Waiting
+        };
+        let all = bench.until("it is refused again", again).await;
+        let due = all[0].next_attempt_date_time.unwrap();
+        assert!(due.since(bench.source.now()) >= Duration::from_secs(5));
+    }
+    let state = bench.subscription(subscription).await.state;
+    assert_eq!(state, SubscriptionState::Active);
+
+    // The node is given what the others have.
+    engine.set_policy(AddressPolicy::new(&["127.0.0.0/8"]).unwrap());
+    bench.clock.advance(Duration::from_secs(6));
+    see(&peers, None);
+    engine.wake();
+    receiver.asked().await.answer("200 OK");
+    bench.until("it is delivered", delivered).await;
+    let log = bench.log(first.delivery_id).await;
+    assert!(log.attempts[0].error.ends_with(reason), "{log:?}");
+    engine.stop(SOON).await;
+}
+
+#[tokio::test]
+async fn a_refusal_is_final_once_all_nodes_were_seen_to_agree_for_a_while() {
+    const SHORT: Duration = Duration::from_secs(2);
+    let bench = Bench::start().await;
+    bench.subscribe("http://127.0.0.1:9/").await;
+    let peers = bench.peers();
+    let engine = bench.engine_of(&peers, &DeliverySettings::default());
+    until("the engine is open", async || engine.stats().is_open).await;
+    engine.set_policy(AddressPolicy::default());
+    let check = async |expected: DeliveryState, when: &str| {
+        let found = refused(&bench).await;
+        assert_eq!(found.state, expected, "{when}: {}", found.reason);
+    };
+    let pass = |time: Duration, setting: Option<&str>| {
+        for _ in 0..time.as_secs() / SHORT.as_secs() {
+            bench.clock.advance(SHORT);
+            see(&peers, setting);
+        }
+    };
+    let (while_, waiting, refused) = (
+        Duration::from_secs(10),
+        DeliveryState::Waiting,
+        DeliveryState::Refused,
+    );
+    check(refused, "there are no others").await;
+    peers.joined();
+    check(waiting, "nothing is known of others").await;
+    pass(while_ - SHORT, None);
+    check(waiting, "others may have started at the same time").await;
+    pass(SHORT, None);
+    check(refused, "all agree").await;
+    pass(while_, Some("public_url"));
+    check(refused, "they differ in what decides nothing").await;
+    pass(SHORT, Some(ALLOW_TARGETS_SETTING));
+    check(waiting, "they differ").await;
+    pass(while_ - SHORT, None);
+    check(waiting, "they differed a moment ago").await;
+    pass(SHORT, None);
+    check(refused, "they have agreed for a while").await;
+    bench.clock.advance(while_);
+    check(waiting, "the others were not seen for long").await;
+    see(&peers, None);
+    check(waiting, "what they were meanwhile is not known").await;
+    pass(while_, None);
+    check(refused, "they have agreed for a while again").await;
+    engine.stop(SOON).await;
 }
 
 #[tokio::test]

@@ -11,10 +11,16 @@ use crate::{
     schema::{Step, steps_of},
 };
 
-const STEPS: &[Step] = &[(
-    "0001_start",
-    include_str!("../../migrations/postgres/0001_start.sql"),
-)];
+const STEPS: &[Step] = &[
+    (
+        "0001_start",
+        include_str!("../../migrations/postgres/0001_start.sql"),
+    ),
+    (
+        "0002_node_settings",
+        include_str!("../../migrations/postgres/0002_node_settings.sql"),
+    ),
+];
 
 /// The advisory lock of whoever migrates: "checkflo" as a number.
 pub(super) const LOCK: i64 = 0x6368_6563_6b66_6c6f;

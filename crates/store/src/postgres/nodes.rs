@@ -1,14 +1,15 @@
-//! The nodes on one database: each says that it is alive, knows how many are, and tells the others of what
-//! is due and it does not send itself.
+//! The nodes on one database: each says that it is alive and which settings it was given, knows who else is, and
+//! tells the others of what is due and it does not send itself.
 //!
-//! That a node is alive decides two things: into how many parts the bound of each subscription goes, and
-//! whose leases a node that starts may end at once. Neither needs to be exact: leases of a node that was
-//! wrongly held for dead settle nothing, and those of one wrongly held for alive lapse.
+//! That a node is alive decides into how many parts the bound of each subscription goes, whose leases a node
+//! that starts may end at once, and whether its settings are among those that have to be the same. None of it
+//! needs to be exact: leases of a node that was wrongly held for dead settle nothing, those of one wrongly
+//! held for alive lapse, and what is refused soon after others came is not refused for good.
 
 use std::{
     future::poll_fn,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -21,13 +22,14 @@ use tokio::{
     time::{self, timeout},
 };
 use tokio_postgres::AsyncMessage;
+use uuid::Uuid;
 
 use super::{
     LeaseClock, Shared,
     fault::{Fault, meaning},
     tx::ANSWER_TIME,
 };
-use crate::{Lanes, StoreError, identifiers::earliest_id};
+use crate::{Company, Differing, Lanes, Node, NodeSettings, StoreError, identifiers::earliest_id};
 
 /// How often a node says that it is alive.
 const BEAT: Duration = Duration::from_secs(2);
@@ -48,22 +50,41 @@ const CHANNEL: &str = "checkflow_due";
 #[derive(Default)]
 pub(super) struct Nodes {
     due: Notify,
-    /// How many are alive, this one included; none before that was asked.
-    alive: AtomicU32,
+    /// How many send, this one included; none before that was asked, and where this one does not.
+    sending: AtomicU32,
+    /// What this process is called, so that the others are told when it stops.
+    here: Mutex<Vec<NodeId>>,
 }
 
 impl Nodes {
     /// Something is due that another node may send sooner.
     pub(super) fn tell(&self) {
-        if self.alive.load(Ordering::Relaxed) != 1 {
+        if self.sending.load(Ordering::Relaxed) != 1 {
             self.due.notify_one();
         }
     }
 }
 
-/// Starts what a node does for the others and hears of them, for as long as the set lives.
-pub(super) fn join(shared: &Arc<Shared>, lanes: &Arc<dyn Lanes>, tasks: &mut JoinSet<()>) {
-    tasks.spawn(beat(shared.clone(), lanes.clone()));
+/// Has `node` be one of those on the database, for as long as the set lives.
+pub(super) fn join(
+    shared: &Arc<Shared>,
+    node: Arc<dyn Node>,
+    sends: bool,
+    tasks: &mut JoinSet<()>,
+) {
+    node.joined();
+    let mut here = shared
+        .nodes
+        .here
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    here.push(node.node());
+    drop(here);
+    tasks.spawn(beat(shared.clone(), node, sends));
+}
+
+/// Has the lanes of a node that sends hear of what is due, for as long as the set lives.
+pub(super) fn attach(shared: &Arc<Shared>, lanes: &Arc<dyn Lanes>, tasks: &mut JoinSet<()>) {
     // Behind a pooler, what is listened for would be told to whoever has the connection then.
     if !shared.core.pooled {
         tasks.spawn(listen(shared.clone(), lanes.clone()));
@@ -89,18 +110,28 @@ pub(super) async fn tell(shared: Arc<Shared>) {
     }
 }
 
-/// Says again and again that this node is alive, and asks how many are.
-async fn beat(shared: Arc<Shared>, lanes: Arc<dyn Lanes>) {
+/// Says again and again that this node is alive, and asks who else is.
+async fn beat(shared: Arc<Shared>, node: Arc<dyn Node>, sends: bool) {
+    let me = Word {
+        node: node.node(),
+        sends,
+        settings: node.settings(),
+    };
     let mut beats = time::interval(BEAT);
     beats.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
     let mut silent = false;
     loop {
         beats.tick().await;
-        match alive(&shared, lanes.node()).await {
-            Ok(alive) => {
+        match alive(&shared, &me).await {
+            Ok(company) => {
                 silent = false;
-                shared.nodes.alive.store(alive, Ordering::Relaxed);
-                lanes.nodes(alive);
+                if sends {
+                    shared
+                        .nodes
+                        .sending
+                        .store(company.sending, Ordering::Relaxed);
+                }
+                node.saw(&company);
             }
             // That the database is away is told by whoever looks after it.
             Err(error) if silent || error.is_away() => {
@@ -111,6 +142,9 @@ async fn beat(shared: Arc<Shared>, lanes: Arc<dyn Lanes>) {
                 tracing::warn!(%error, "this node can't say that it is alive");
             }
         }
+        if !sends {
+            continue;
+        }
         // What is neither sent nor read for a while, such as that of a paused subscription, is numbered by the
         // way, so that whoever reads it later does not wait for a million numbers.
         let settled = earliest_id(shared.core.source.now().before(NUMBERED_AFTER));
@@ -120,32 +154,70 @@ async fn beat(shared: Arc<Shared>, lanes: Arc<dyn Lanes>) {
     }
 }
 
-async fn alive(shared: &Shared, node: NodeId) -> Result<u32, StoreError> {
-    let sql = "INSERT INTO node (id, seen_at) VALUES ($1, clock_timestamp())
+/// What a node says of itself.
+struct Word {
+    node: NodeId,
+    sends: bool,
+    settings: NodeSettings,
+}
+
+async fn alive(shared: &Shared, me: &Word) -> Result<Company, StoreError> {
+    let sql =
+        "INSERT INTO node (id, seen_at, sends, settings) VALUES ($1, clock_timestamp(), $2, $3)
         ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at";
     let gone = "DELETE FROM node WHERE seen_at < clock_timestamp() - interval '1 day'";
-    let count =
-        format!("SELECT count(*) FROM node WHERE seen_at > clock_timestamp() - interval '{ALIVE}'");
+    // Those that were given the same need not be told apart.
+    let who = format!(
+        "SELECT id, sends, nullif(settings, $1) FROM node
+        WHERE seen_at > clock_timestamp() - interval '{ALIVE}' ORDER BY id"
+    );
+    let settings = me.settings.to_text();
     let measures = shared.core.lease_clock == LeaseClock::Database;
-    let alive = shared
+    let found: Vec<(Uuid, bool, Option<String>)> = shared
         .core
         .beside(async |tx| {
             if measures {
                 tx.measure().await?;
             }
-            tx.run(sql, &[&node.uuid()]).await?;
+            tx.run(sql, &[&me.node.uuid(), &me.sends, &settings])
+                .await?;
             tx.run(gone, &[]).await?;
-            tx.one(&count, &[], |row| Ok(row.try_get::<_, i64>(0)?))
-                .await
+            tx.all(&who, &[&settings], |row| {
+                Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))
+            })
+            .await
         })
         .await?;
-    Ok(u32::try_from(alive).unwrap_or(u32::MAX))
+    let sending = found.iter().filter(|(_, sends, _)| *sends).count();
+    let differing = found.into_iter().filter_map(|(id, _, settings)| {
+        let settings = me.settings.differing(&NodeSettings::of_text(&settings?));
+        (!settings.is_empty()).then(|| Differing {
+            node: NodeId::new(id),
+            settings,
+        })
+    });
+    Ok(Company {
+        sending: u32::try_from(sending).unwrap_or(u32::MAX),
+        differing: differing.collect(),
+    })
 }
 
-/// A node that stops is not waited for.
-pub(super) async fn leave(shared: &Shared, node: NodeId) -> Result<(), StoreError> {
-    let sql = "DELETE FROM node WHERE id = $1";
-    let left = async |tx: &mut super::tx::Tx<'_, ()>| tx.run(sql, &[&node.uuid()]).await;
+/// A node that stops is not waited for, and its settings no longer matter.
+pub(super) async fn leave(shared: &Shared) -> Result<(), StoreError> {
+    let here = {
+        let mut here = shared
+            .nodes
+            .here
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *here)
+    };
+    if here.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = here.iter().map(|node| node.uuid()).collect();
+    let sql = "DELETE FROM node WHERE id = ANY($1)";
+    let left = async |tx: &mut super::tx::Tx<'_, ()>| tx.run(sql, &[&ids]).await;
     shared.core.beside(left).await.map(|_| ())
 }
 

@@ -12,6 +12,8 @@ use domain::{
     TargetUrl, TeamId, Timestamp, WebhookHead,
 };
 
+use super::Node;
+
 /// The right to have one delivery, for as long as it is not settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lease {
@@ -79,10 +81,9 @@ impl LeasedDelivery {
 }
 
 /// What the delivery engine does for a store. All calls return at once.
-pub trait Lanes: Send + Sync + 'static {
-    /// The node that leases belong to.
-    fn node(&self) -> NodeId;
-
+///
+/// Leases belong to the node.
+pub trait Lanes: Node {
     /// Until when a lease taken at `now` lasts.
     fn lease_until(&self, now: Timestamp) -> Timestamp;
 
@@ -102,10 +103,6 @@ pub trait Lanes: Send + Sync + 'static {
 
     /// Something due was committed that was not handed over.
     fn wake(&self);
-
-    /// So many nodes, this one included, send from the same database now. A store that only one can
-    /// open never says so.
-    fn nodes(&self, alive: u32);
 }
 
 /// The right to one request to one subscription; given back when it is dropped.

@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use domain::{EventType, NodeId, Scope, SubscriptionId, SubscriptionState, Timestamp};
 use store::{
-    Chore, ChoreHold, ChoreTurn, Lanes as _, LeasedDelivery, Rescue, Store, StoreError, Take,
+    Chore, ChoreHold, ChoreTurn, Differing, Lanes as _, LeasedDelivery, Node as _, NodeSettings,
+    Rescue, Store, StoreError, Take,
 };
 use testkit::{Fixture as _, Scene, SeedEvent, SeedKey, TestLanes, World, reading, writing};
 use tokio::sync::Notify;
@@ -44,6 +45,78 @@ async fn nodes_know_how_many_they_are() {
     }
     other.stop().await;
     world.lanes.wait_until("one node again", alone).await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_know_who_was_given_other_settings_and_by_which_name() {
+    let (world, database) = world().await;
+    let given = |targets: &str, url: &str| {
+        let settings = NodeSettings::default().with("targets", targets);
+        TestLanes::given(settings.with("url", url), &world.source)
+    };
+    let (one, same, odd) = (given("a", "x"), given("a", "x"), given("b", "x"));
+    let mut stores = Vec::new();
+    for lanes in [&one, &same, &odd] {
+        let store = database.open(world.source.clone()).await;
+        store.attach(lanes.clone());
+        stores.push(store);
+    }
+    let differs = |lanes: &TestLanes, settings: &[&str]| Differing {
+        node: lanes.node(),
+        settings: settings.iter().copied().map(String::from).collect(),
+    };
+    for lanes in [&one, &same] {
+        let expected = [differs(&odd, &["targets"])];
+        let sees = |lanes: &TestLanes| lanes.differing() == expected;
+        lanes.wait_until("the odd one", sees).await;
+    }
+    let mut expected = vec![differs(&one, &["targets"]), differs(&same, &["targets"])];
+    expected.sort_by_key(|other| other.node);
+    let sees = |lanes: &TestLanes| lanes.differing() == expected;
+    odd.wait_until("the two others", sees).await;
+    // The world's own node tells of no setting, as one of an earlier version, and is one of four.
+    assert_eq!(one.alive(), 4);
+    assert_eq!(world.lanes.differing(), []);
+
+    stores.pop().expect("the odd one's").stop().await;
+    for lanes in [&one, &same] {
+        let agree = |lanes: &TestLanes| lanes.differing().is_empty();
+        lanes.wait_until("the odd one to be gone", agree).await;
+    }
+    for store in stores {
+        store.stop().await;
+    }
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_sends_nothing_is_compared_and_has_no_part_of_a_bound() {
+    let (world, database) = world().await;
+    let given = |targets| {
+        let settings = NodeSettings::default().with("targets", targets);
+        TestLanes::given(settings, &world.source)
+    };
+    let (sends, answers) = (given("a"), given("b"));
+    let (one, other) = (
+        database.open(world.source.clone()).await,
+        database.open(world.source.clone()).await,
+    );
+    one.attach(sends.clone());
+    other.join(answers.clone());
+    for (lanes, others) in [(&sends, &answers), (&answers, &sends)] {
+        let sees = |lanes: &TestLanes| {
+            let nodes: Vec<_> = lanes.differing().iter().map(|other| other.node).collect();
+            nodes == [others.node()] && lanes.alive() == 2
+        };
+        lanes
+            .wait_until("the other, and the two that send", sees)
+            .await;
+    }
+    other.stop().await;
+    let agree = |lanes: &TestLanes| lanes.differing().is_empty();
+    sends.wait_until("the other to be gone", agree).await;
+    one.stop().await;
     world.finish().await;
 }
 

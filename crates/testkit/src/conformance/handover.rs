@@ -1,7 +1,7 @@
 //! The short cut from a commit to the delivery engine in memory.
 
 use domain::{DeliveryState, EventType, Scope};
-use store::Lanes;
+use store::{Lanes, Node as _};
 
 use crate::{LaneCall, Refused, World, writing};
 

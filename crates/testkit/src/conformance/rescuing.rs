@@ -204,7 +204,7 @@ pub(super) async fn what_was_handed_over_is_rescued_like_any_other(world: &mut W
     world.happen(&scene, KIND).await;
     let lost = world.lanes.wait_handed(1).await.remove(0);
     world.reopen().await;
-    let node = store::Lanes::node(&*world.lanes);
+    let node = store::Node::node(&*world.lanes);
     rescue(world, Rescue::OfTheDead(node), 100).await;
     let again = world.take_one(lane).await;
     assert_eq!(again.lease.delivery, lost.lease.delivery);

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use domain::{EventType, Scope, SubscriptionState};
-use store::{Lanes, Lease, Take};
+use store::{Lease, Node as _, Take};
 
 use crate::{TestLanes, World, reading, world::retry, writing};
 

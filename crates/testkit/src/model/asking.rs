@@ -1,7 +1,7 @@
 //! What an operation asks of the store, with what there is when its turn comes.
 
 use domain::{NodeId, SubscriptionId, SubscriptionState};
-use store::{Lanes as _, LeasedDelivery, Rescue, Settlement, StateChange, Take};
+use store::{LeasedDelivery, Node as _, Rescue, Settlement, StateChange, Take};
 
 use super::{
     command::{BY, Command},

@@ -6,7 +6,7 @@ use domain::{
     DeliveryId, Event, EventType, NodeId, RetrySchedule, Scope, SubscriptionId, SubscriptionState,
 };
 use proptest::{prelude::*, test_runner::TestCaseResult};
-use store::{Lanes as _, LeasedDelivery, Rescue};
+use store::{LeasedDelivery, Node as _, Rescue};
 
 use super::{
     command::Answer,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use domain::{DeliveryId, Event, SubscriptionId, Timestamp};
 use proptest::{prelude::*, test_runner::TestCaseResult};
 use store::{
-    Lanes as _, Lease, LeasedDelivery, Redelivery, Rescue, Settled, Settlement, StateChange, Take,
+    Lease, LeasedDelivery, Node as _, Redelivery, Rescue, Settled, Settlement, StateChange, Take,
     Taken,
 };
 

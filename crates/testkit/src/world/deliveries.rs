@@ -6,7 +6,7 @@ use domain::{
     Timestamp,
 };
 use store::{
-    DeliveryQuery, DeliveryRecord, Lanes, LeasedDelivery, Settled, Settlement, Take, Taken,
+    DeliveryQuery, DeliveryRecord, LeasedDelivery, Node as _, Settled, Settlement, Take, Taken,
 };
 
 use super::World;

@@ -22,8 +22,8 @@ use super::super::{
     writer::Writer,
 };
 use crate::{
-    Lanes, LeasedDelivery, MasterKey, Permit, Purpose, StatementCount, StoreError, Verdict,
-    WriteJob, WriteTx,
+    Company, Lanes, LeasedDelivery, MasterKey, Node, Permit, Purpose, StatementCount, StoreError,
+    Verdict, WriteJob, WriteTx,
     testing::{Still, source_of, things::START},
 };
 
@@ -181,11 +181,15 @@ pub(in crate::sqlite) struct Engine {
 
 pub(in crate::sqlite) const NODE: NodeId = NodeId::new(Uuid::from_u128(77));
 
-impl Lanes for Engine {
+impl Node for Engine {
     fn node(&self) -> NodeId {
         NODE
     }
 
+    fn saw(&self, _: &Company) {}
+}
+
+impl Lanes for Engine {
     fn lease_until(&self, now: Timestamp) -> Timestamp {
         now.after(std::time::Duration::from_secs(30))
     }
@@ -204,8 +208,6 @@ impl Lanes for Engine {
     fn backlog(&self, _: SubscriptionId) {
         self.calls.lock().unwrap().push("backlog".to_owned());
     }
-
-    fn nodes(&self, _: u32) {}
 
     fn hand_over(&self, deliveries: Vec<(LeasedDelivery, Permit)>) {
         let sequences: Vec<i64> = deliveries
