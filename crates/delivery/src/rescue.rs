@@ -10,6 +10,7 @@ use store::{Rescue, Store, StoreError, Write, WriteTx};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    DeliverySettings,
     backoff::{Backoff, Chain, is_told, pause, warn_once},
     counters::Counters,
 };
@@ -18,21 +19,21 @@ use crate::{
 const RESCUE_SLICE_MAX: u32 = 256;
 
 pub(crate) struct Rescuer {
-    pub(crate) store: Store,
-    pub(crate) source: Source,
-    pub(crate) node: NodeId,
-    pub(crate) attempts_max: u32,
-    pub(crate) interval: Duration,
-    pub(crate) counters: Arc<Counters>,
-    pub(crate) looked_at: Option<Timestamp>,
-    pub(crate) put_off: PutOff,
+    store: Store,
+    source: Source,
+    node: NodeId,
+    attempts_max: u32,
+    interval: Duration,
+    counters: Arc<Counters>,
+    looked_at: Option<Timestamp>,
+    put_off: PutOff,
 }
 
 /// Lets outcomes be stored before lapsed leases are ended: one that lapsed may be theirs, and storing the outcome
 /// is the better end. What comes after those is not waited for: on a node that has much to do something always
 /// waits, and the leases of nodes that are gone would never end.
 #[derive(Debug, Default)]
-pub(crate) struct PutOff {
+struct PutOff {
     /// How many outcomes will have come to an end once those that waited at first have.
     until: Option<u64>,
 }
@@ -50,6 +51,25 @@ impl PutOff {
 }
 
 impl Rescuer {
+    pub(crate) fn new(
+        store: &Store,
+        source: &Source,
+        node: NodeId,
+        settings: &DeliverySettings,
+        counters: &Arc<Counters>,
+    ) -> Self {
+        Self {
+            store: store.clone(),
+            source: source.clone(),
+            node,
+            attempts_max: settings.schedule.attempts(),
+            interval: settings.rescue_interval,
+            counters: counters.clone(),
+            looked_at: None,
+            put_off: PutOff::default(),
+        }
+    }
+
     /// Ends all leases that are not of this node, and keeps at it until that is done; whether it
     /// is, for `stop` ends it early.
     pub(crate) async fn end_earlier_lives(&self, stop: &CancellationToken) -> bool {

@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
-use testkit::{PATIENCE, PostgresDatabase, PostgresServer, Receiver, Reply};
-use tokio::time::timeout;
+use testkit::{PATIENCE, PostgresDatabase, PostgresServer, Receiver, Reply, S3Server};
+use tokio::{process::Command, time::timeout};
 
 use crate::{
     roles::{KEY, team_and_key_on},
@@ -38,12 +38,16 @@ impl Stage {
 
     /// Starts a node that may send to `allowed` and does so much of the work.
     async fn node(&self, role: &str, allowed: &str) -> Server {
+        Server::start_by(self.command(role, allowed)).await
+    }
+
+    fn command(&self, role: &str, allowed: &str) -> Command {
         let mut command = serve(self.folder.path(), allowed);
         command
             .args(["--database", &self.database.url(), "--role", role])
             .env(KEY.0, KEY.1)
             .env("CHECKFLOW_DELIVERY__SCHEDULE", r#"["0s","1s","1s"]"#);
-        Server::start_by(command).await
+        command
     }
 
     /// A client of the node that answers, a template, and a subscription to its new checklists.
@@ -79,13 +83,14 @@ async fn delivery(client: &Client, state: &str, outcome: &str) -> Value {
     client.done("GET", &path, &Value::Null).await
 }
 
-/// Waits until each of these nodes shows that so much differs.
+/// Waits until each of these nodes is ready and shows that so much differs.
 async fn shown(client: &Client, nodes: &[&Server], settings: &Value) {
     for node in nodes {
         let (client, mut ready) = (client.at(node.address), Value::Null);
         let shown = timeout(PATIENCE, async {
             while ready["differingSettings"] != *settings {
-                ready = client.done("GET", "/health/ready", &Value::Null).await;
+                // One that has just started is not ready, and shows nothing.
+                ready = client.ask("GET", "/health/ready", &Value::Null).await.body;
                 tokio::task::yield_now().await;
             }
         });
@@ -155,6 +160,34 @@ async fn what_a_node_with_other_settings_refuses_is_sent_by_one_that_may() {
     assert_eq!(stage.database.sql(refused), "0");
     assert_eq!(stage.receiver.requests().len(), EVENTS);
     for node in [again, right, api] {
+        assert_eq!(stop_and_count(node.process, &[BEGINS, ENDS]).await, [0, 0]);
+    }
+}
+
+#[tokio::test]
+async fn another_public_url_is_told_as_well() {
+    let (stage, bucket) = (Stage::new().await, S3Server::start());
+    let shared = async |url: &str| {
+        let mut command = stage.command("all", OTHER);
+        command
+            .args(["--files", &bucket.location("checks"), "--public-url", url])
+            .envs(bucket.variables());
+        Server::start_by(command).await
+    };
+    let mut one = shared("https://one.example.com").await;
+    let mut two = shared("https://two.example.com").await;
+    for node in [&mut one, &mut two] {
+        let line = line_with(&mut node.process.log, BEGINS).await;
+        assert!(line.contains(r#"settings="public_url""#), "{line}");
+    }
+    let key = team_and_key_on(stage.folder.path(), &stage.database.url()).await;
+    let client = Client::new(one.address, &key);
+    shown(&client, &[&one, &two], &json!(["public_url"])).await;
+    two.stop().await;
+    line_with(&mut one.process.log, ENDS).await;
+    let two = shared("https://one.example.com").await;
+    shown(&client, &[&one, &two], &json!([])).await;
+    for node in [one, two] {
         assert_eq!(stop_and_count(node.process, &[BEGINS, ENDS]).await, [0, 0]);
     }
 }
