@@ -50,6 +50,20 @@ impl Stage {
         command
     }
 
+    /// Waits until every node has looked at the others and gone on from that. It does so every two seconds.
+    async fn all_look(&self) {
+        for _ in 0..2 {
+            let now = self.database.sql("SELECT clock_timestamp()");
+            let seen = format!("SELECT bool_and(seen_at > '{now}') FROM node");
+            let looked = timeout(PATIENCE, async {
+                while self.database.sql(&seen) != "t" {
+                    tokio::task::yield_now().await;
+                }
+            });
+            assert!(looked.await.is_ok(), "a node never looks");
+        }
+    }
+
     /// A client of the node that answers, a template, and a subscription to its new checklists.
     async fn client(&self, api: &Server) -> (Client, Value) {
         let key = team_and_key_on(self.folder.path(), &self.database.url()).await;
@@ -161,6 +175,7 @@ async fn what_a_node_with_other_settings_refuses_is_sent_by_one_that_may() {
     shown(&client, &[&api, &odd, &right], &differ).await;
     // The second node that differs is news to the odd one alone, and nobody says anything twice.
     line_with(&mut odd.process.log, BEGINS).await;
+    stage.all_look().await;
     assert_eq!(stop_and_count(odd.process, &[BEGINS, ENDS]).await, [0, 0]);
     let again = stage.node("deliver", ALLOWED).await;
     for node in [&mut api, &mut right] {
