@@ -246,7 +246,7 @@ async fn told_by(mut server: Server) -> Vec<String> {
     server.process.terminate();
     let mut told = Vec::new();
     while let Some(line) = server.process.log.next_line().await.unwrap() {
-        let is_bad = line.contains("WARN") || line.contains("ERROR");
+        let is_bad = line.contains(" WARN ") || line.contains(" ERROR ");
         if is_bad || line.contains("file store") {
             told.push(line);
         }

@@ -56,6 +56,8 @@ impl FileStore {
                  lost with it",
                 self.id_name()
             ),
+            // It passes by itself, so there is nothing to be done.
+            (FileStoreError::Away(_), _) => reason(error),
             (error, Place::Bucket(bucket)) => bucket.advice(error),
             (error, Place::Folder(_)) => reason(error),
         };
