@@ -12,6 +12,7 @@ use std::{
 
 use domain::{ALLOW_TARGETS_SETTING, NodeId, Source, Timestamp};
 use store::{Company, Differing, Node, NodeSettings};
+use tokio::sync::watch;
 
 /// For how long all nodes must have been seen to have the same address rule before a refusal by it is final. Nodes
 /// that start at the same time do not see each other at once, and those that are started again with
@@ -30,6 +31,8 @@ pub struct Peers {
     settings: NodeSettings,
     source: Source,
     known: Mutex<Known>,
+    /// Whether the others were seen.
+    seen: watch::Sender<bool>,
 }
 
 #[derive(Default)]
@@ -49,6 +52,7 @@ impl Peers {
             settings,
             source,
             known: Mutex::default(),
+            seen: watch::Sender::new(false),
         })
     }
 
@@ -62,6 +66,14 @@ impl Peers {
         let known = self.known();
         let names: BTreeSet<&String> = names(&known.differing).collect();
         names.into_iter().cloned().collect()
+    }
+
+    /// Resolves once this node has told the others of itself and seen them; at once where there can't be any.
+    pub async fn seen(&self) {
+        if self.known().seen_at.is_some() {
+            // The sender lives as long as `self`.
+            let _ = self.seen.subscribe().wait_for(|seen| *seen).await;
+        }
     }
 
     /// Why a refusal by the address rule is not final at this moment; none when it is.
@@ -109,6 +121,7 @@ impl Node for Peers {
         known.seen_at = Some(now);
         let before = std::mem::replace(&mut known.differing, company.differing.clone());
         drop(known);
+        self.seen.send_replace(true);
         tell(self.node, &before, &company.differing);
     }
 }

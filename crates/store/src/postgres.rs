@@ -15,6 +15,7 @@ mod groups;
 mod hints;
 mod hosts;
 mod keys;
+mod lent;
 mod marks;
 mod migrations;
 mod nodes;
@@ -41,12 +42,11 @@ use std::{
     time::Duration,
 };
 
-use deadpool_postgres::{HookError, Object, Pool, PoolError, TimeoutType};
+use deadpool_postgres::Pool;
 use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore},
     task::{JoinHandle, JoinSet},
-    time::timeout,
 };
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -60,13 +60,14 @@ use groups::{Groups, Unit};
 use hints::{Hints, hint_loop};
 use hosts::Hosts;
 pub(crate) use keys::key_in;
+use lent::Lent;
 pub(crate) use migrations::schema;
 use nodes::Nodes;
 pub(crate) use open::open_holding;
 pub use open::{LeaseClock, PostgresAccess, PostgresLimits, PostgresOptions, open_postgres};
 pub use refusal::PostgresError;
 use sign::Sign;
-use tx::{Begin, Core, Lost, Spoilt, Tx};
+use tx::{Begin, Core, Tx};
 
 /// A transaction that reads, on one view of the data. A statement in it may take so many milliseconds.
 fn begin_read(time: Duration) -> String {
@@ -231,11 +232,11 @@ impl Core {
         self: &Arc<Self>,
         work: impl AsyncFnOnce(&mut Tx<'_, ()>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let conn = connection(&self.side).await?;
+        let conn = Lent::of(&self.side).await?;
         let mut tx = Tx::begin(&conn, self, Begin::Write).await;
         let done = work(&mut tx).await;
         let ended = tx.end(done.is_ok()).await;
-        give_back(&self.side, conn, &ended);
+        conn.give_back(&ended);
         match ended {
             Ok(_) => done,
             Err(lost) => Err(lost.error),
@@ -248,35 +249,6 @@ impl Core {
         while self.beside(number).await? >= NUMBERED_MAX.unsigned_abs() {}
         Ok(())
     }
-}
-
-/// Gives a connection back, unless it is of no use any more.
-fn give_back<T>(pool: &Pool, conn: Object, ended: &Result<T, Lost>) {
-    let spoilt = ended.as_ref().err().map_or(Spoilt::No, |lost| lost.spoilt);
-    if spoilt != Spoilt::No {
-        drop(Object::take(conn));
-    }
-    if spoilt == Spoilt::All {
-        // Those that are in use find out for themselves.
-        pool.retain(|_, _| false);
-    }
-}
-
-/// A connection, once there is one.
-async fn connection(pool: &Pool) -> Result<Object, StoreError> {
-    let bound = pool.timeouts().create.unwrap_or(Duration::MAX);
-    // Waiting for another's and making one have the same bound, and one after the other no longer one.
-    let found = timeout(bound, pool.get()).await;
-    let found = found.unwrap_or(Err(PoolError::Timeout(TimeoutType::Create)));
-    found.map_err(|error| match error {
-        PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
-            fault::meaning(error)
-        }
-        PoolError::Timeout(TimeoutType::Wait) => {
-            StoreError::Unavailable(Some("all connections to the database are in use".into()))
-        }
-        other => StoreError::Unavailable(Some(other.into())),
-    })
 }
 
 /// The right to run one more unit, unless there are too many or the store stops.

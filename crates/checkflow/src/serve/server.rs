@@ -18,7 +18,7 @@ use store::{FileStore, StatementCount, Store};
 use tokio::{
     net::TcpListener,
     task::JoinHandle,
-    time::{Instant, timeout_at},
+    time::{Instant, timeout, timeout_at},
 };
 use tracing::{info, warn};
 
@@ -33,6 +33,8 @@ const ATTEMPTS_WITHIN: Duration = Duration::from_secs(6);
 /// After how long a stop is over, whatever still runs. Ten seconds are promised; the rest is for
 /// ending the process.
 const STOP_WITHIN: Duration = Duration::from_millis(9_500);
+/// How long a start waits for the other nodes to be told of it. Whoever sees it answer finds it among them.
+const SEEN_WITHIN: Duration = Duration::from_secs(5);
 
 /// A server that answers and delivers, or does one of the two.
 pub(crate) struct Server {
@@ -77,20 +79,7 @@ impl Server {
         };
         let (store, resolver) = (opened.store.clone(), Arc::new(SystemResolver::default()));
         let peers = Peers::new(settings.shared(&public_url), source.clone());
-        let engine = settings.role.sends().then(|| {
-            Engine::start(delivery::Parts {
-                store: store.clone(),
-                source: source.clone(),
-                peers: peers.clone(),
-                settings: &settings.delivery,
-                policy: settings.policy.clone(),
-                resolver: resolver.clone(),
-            })
-        });
-        let engine = engine.transpose()?.map(Arc::new);
-        if engine.is_none() {
-            store.join(peers.clone());
-        }
+        let engine = join(settings, source, &store, &peers, resolver.clone()).await?;
         let stopping = Arc::new(AtomicBool::new(false));
         let (found, mut background) = pulse::begin(store.clone(), opened.files.clone());
         let door = ApiSettings {
@@ -203,6 +192,34 @@ fn public_url(address: SocketAddr) -> anyhow::Result<PublicUrl> {
     };
     let url = PublicUrl::new(&format!("http://{}", SocketAddr::new(ip, address.port())));
     url.context("no URL can be made from the address that is listened on; give --public-url")
+}
+
+/// Has the server be one of the nodes on its database, which sends or does not.
+async fn join(
+    settings: &Settings,
+    source: &Source,
+    store: &Store,
+    peers: &Arc<Peers>,
+    resolver: Arc<SystemResolver>,
+) -> anyhow::Result<Option<Arc<Engine>>> {
+    let engine = if settings.role.sends() {
+        let engine = Engine::start(delivery::Parts {
+            store: store.clone(),
+            source: source.clone(),
+            peers: peers.clone(),
+            settings: &settings.delivery,
+            policy: settings.policy.clone(),
+            resolver,
+        })?;
+        Some(Arc::new(engine))
+    } else {
+        store.join(peers.clone());
+        None
+    };
+    if timeout(SEEN_WITHIN, peers.seen()).await.is_err() {
+        warn!("the other nodes on this database could not be told of this one yet");
+    }
+    Ok(engine)
 }
 
 /// What `/health/ready` asks: the database, and whether webhooks are sent where they are to be.

@@ -5,9 +5,10 @@ use std::panic::AssertUnwindSafe;
 use futures_util::FutureExt as _;
 
 use super::{
-    Shared, connection, give_back,
+    Shared,
     groups::Unit,
     hints::Fresh,
+    lent::Lent,
     tx::{Begin, Lost, Spoilt, Tx},
 };
 use crate::{ReadJob, StoreError, Verdict, WriteJob};
@@ -65,7 +66,7 @@ impl Shared {
     /// Runs units in one transaction. Answers nothing, and leaves nothing of them, where one is refused or fails:
     /// refusals are rare, and a savepoint for each unit would cost the others more than a second run.
     async fn together(&self, units: &mut [Unit]) -> Option<Result<Vec<Fresh>, StoreError>> {
-        let conn = match connection(&self.pool).await {
+        let conn = match Lent::of(&self.pool).await {
             Ok(conn) => conn,
             Err(error) => return Some(Err(error)),
         };
@@ -79,7 +80,7 @@ impl Shared {
             }
         }
         let ended = tx.end(keep).await;
-        give_back(&self.pool, conn, &ended);
+        conn.give_back(&ended);
         match ended {
             Ok(fresh) => keep.then_some(Ok(fresh)),
             // Each would find the same, one after the other, or can't know whether it is done.
@@ -93,12 +94,12 @@ impl Shared {
         let mut runs = 0;
         loop {
             runs += 1;
-            let conn = connection(&self.pool).await?;
+            let conn = Lent::of(&self.pool).await?;
             let mut tx = Tx::begin(&conn, &self.core, Begin::Write).await;
             let verdict = AssertUnwindSafe(job.run(&mut tx)).catch_unwind().await;
             let keep = matches!(verdict, Ok(Verdict::Keep));
             let ended = tx.end(keep).await;
-            give_back(&self.pool, conn, &ended);
+            conn.give_back(&ended);
             match ended {
                 Err(Lost { collision, .. }) if collision && runs < RUNS_MAX => {}
                 Err(Lost { error, .. }) if verdict.is_ok() => return Err(error),
@@ -116,12 +117,12 @@ impl Shared {
     }
 
     async fn look(&self, job: &mut dyn ReadJob) -> Result<(), StoreError> {
-        let conn = connection(&self.pool).await?;
+        let conn = Lent::of(&self.pool).await?;
         let how = Begin::Read(&self.begin_read, self.read_time);
         let mut tx: Tx<'_, ()> = Tx::begin(&conn, &self.core, how).await;
         let read = AssertUnwindSafe(job.run(&mut tx)).catch_unwind().await;
         let ended = tx.end(true).await;
-        give_back(&self.pool, conn, &ended);
+        conn.give_back(&ended);
         read.map_err(|_| StoreError::Panicked)?;
         ended.map(|_| ()).map_err(|lost| lost.error)
     }

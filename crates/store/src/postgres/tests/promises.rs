@@ -3,7 +3,7 @@
 use testkit::PostgresServer;
 
 use super::super::tx::{Begin, Tx};
-use crate::{MasterKey, PostgresError, PostgresOptions, testing::source};
+use crate::{MasterKey, PostgresError, PostgresOptions, StoreError, testing::source};
 
 /// What a commit waits for where the database is set to `set`.
 async fn waits_for(set: &str, pooler: bool) -> Vec<String> {
@@ -45,4 +45,36 @@ async fn a_commit_is_on_disk_whatever_is_set_and_waits_for_no_less_than_is_set()
             assert_eq!(waits_for(set, pooler).await, [kept; 3], "{set}, {pooler}");
         }
     }
+}
+
+#[tokio::test]
+async fn what_is_given_up_half_way_is_undone_and_goes_into_nobody_elses_commit() {
+    let database = PostgresServer::of_this_process().database();
+    let source = source();
+    let key = MasterKey::generate(&source);
+    let options = PostgresOptions::new(database.url(), key, source);
+    let store = super::super::open::open::<PostgresError>(options, || Ok(None))
+        .await
+        .unwrap();
+    let core = store.shared.core.clone();
+    let written = tokio::sync::Notify::new();
+    let given_up = core.beside(async |tx| {
+        let sql = "INSERT INTO meta (name, value) VALUES ('given up', '')";
+        tx.run(sql, &[]).await?;
+        written.notify_one();
+        std::future::pending::<Result<(), StoreError>>().await
+    });
+    tokio::select! {
+        _ = given_up => unreachable!("it waits for ever"),
+        () = written.notified() => {}
+    }
+    // More often than there are connections.
+    for _ in 0..4 {
+        let next = core.beside(async |tx| tx.run("SELECT 1", &[]).await);
+        next.await.unwrap();
+    }
+    assert_eq!(
+        database.sql("SELECT count(*) FROM meta WHERE name = 'given up'"),
+        "0"
+    );
 }
