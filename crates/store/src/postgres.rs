@@ -206,11 +206,11 @@ impl Backend for Postgres {
             {
                 tracing::error!("the task that leases what was committed panicked");
             }
-            let mut tasks = {
+            let tasks = {
                 let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
                 std::mem::take(&mut *tasks)
             };
-            tasks.shutdown().await;
+            self.shared.nodes.close(tasks).await;
             drop(self.shared.hints.detach());
             if let Err(error) = nodes::leave(&self.shared).await {
                 tracing::debug!(%error, "the other nodes could not be told of the end of this one");

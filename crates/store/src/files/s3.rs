@@ -241,8 +241,15 @@ impl Drop for Upload {
 }
 
 async fn take_back(s3: &AmazonS3, name: &Name, id: &String) {
-    if let Err(error) = s3.abort_multipart(name, id).await {
-        // The bucket's rule for uploads that were never finished removes them.
-        tracing::warn!(%error, file.name = %name, "the parts of a broken upload were left");
+    for last in [false, true] {
+        let Err(error) = s3.abort_multipart(name, id).await else {
+            return;
+        };
+        // To ask twice does no harm, which `object_store` does not know of this one request.
+        if last || !Trouble::of(&error).is_some_and(Trouble::is_transient) {
+            // The bucket's rule for uploads that were never finished removes them.
+            tracing::warn!(%error, file.name = %name, "the parts of a broken upload were left");
+            return;
+        }
     }
 }

@@ -22,6 +22,7 @@ use tokio::{
     time::{self, timeout},
 };
 use tokio_postgres::AsyncMessage;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
@@ -43,6 +44,8 @@ const LISTEN_PAUSE: Duration = Duration::from_secs(1);
 const LISTEN_ASK: Duration = Duration::from_secs(10);
 /// For how long a delivery waits to be sent or read before it is given its sequence all the same.
 const NUMBERED_AFTER: Duration = Duration::from_secs(2);
+/// How long what a node is saying to the others is waited for at its end.
+const CLOSE_TIME: Duration = Duration::from_secs(2);
 /// The channel on which nodes tell each other.
 const CHANNEL: &str = "checkflow_due";
 
@@ -54,6 +57,7 @@ pub(super) struct Nodes {
     sending: AtomicU32,
     /// What this process is called, so that the others are told when it stops.
     here: Mutex<Vec<NodeId>>,
+    closing: CancellationToken,
 }
 
 impl Nodes {
@@ -62,6 +66,16 @@ impl Nodes {
         if self.sending.load(Ordering::Relaxed) != 1 {
             self.due.notify_one();
         }
+    }
+
+    /// Lets `tasks` come to the end of what they are doing, and ends those that do not.
+    ///
+    /// One that was cut off might have said so much that the database still does it, after this node has left.
+    pub(super) async fn close(&self, mut tasks: JoinSet<()>) {
+        self.closing.cancel();
+        let all = async { while tasks.join_next().await.is_some() {} };
+        let _ = timeout(CLOSE_TIME, all).await;
+        tasks.shutdown().await;
     }
 }
 
@@ -94,7 +108,10 @@ pub(super) fn attach(shared: &Arc<Shared>, lanes: &Arc<dyn Lanes>, tasks: &mut J
 /// Tells the others whenever something is due that this node does not send itself.
 pub(super) async fn tell(shared: Arc<Shared>) {
     loop {
-        shared.nodes.due.notified().await;
+        tokio::select! {
+            () = shared.nodes.closing.cancelled() => return,
+            () = shared.nodes.due.notified() => {}
+        }
         let told = shared
             .core
             .beside(async |tx| {
@@ -121,7 +138,10 @@ async fn beat(shared: Arc<Shared>, node: Arc<dyn Node>, sends: bool) {
     beats.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
     let mut silent = false;
     loop {
-        beats.tick().await;
+        tokio::select! {
+            () = shared.nodes.closing.cancelled() => return,
+            _ = beats.tick() => {}
+        }
         match alive(&shared, &me).await {
             Ok(company) => {
                 silent = false;
@@ -224,7 +244,11 @@ pub(super) async fn leave(shared: &Shared) -> Result<(), StoreError> {
 /// Has the lanes look at the table whenever another node tells of what is due.
 async fn listen(shared: Arc<Shared>, lanes: Arc<dyn Lanes>) {
     loop {
-        if let Err(error) = hear(&shared, &*lanes).await {
+        let heard = tokio::select! {
+            () = shared.nodes.closing.cancelled() => return,
+            heard = hear(&shared, &*lanes) => heard,
+        };
+        if let Err(error) = heard {
             tracing::debug!(%error, "other nodes are not heard; the clock says when to look");
         }
         time::sleep(LISTEN_PAUSE).await;

@@ -48,9 +48,12 @@ impl Stage {
 
     /// The deliveries that have arrived.
     pub(in crate::cluster) fn arrived(&self) -> BTreeSet<String> {
-        let requests = self.receiver.requests();
-        let of = |request: &Received| request.header("checkflow-delivery").unwrap().to_owned();
-        requests.iter().map(of).collect()
+        ids(&self.receiver.requests())
+    }
+
+    /// Those that have arrived at one path.
+    pub(in crate::cluster) fn arrived_at(&self, path: &str) -> BTreeSet<String> {
+        ids(&self.receiver.requests_to(path))
     }
 
     /// Waits until a node says so whether it is ready; `words` are in what it says.
@@ -153,4 +156,9 @@ impl Stage {
             .map(|(number, request)| (request, taken(number)))
             .collect()
     }
+}
+
+fn ids(webhooks: &[Received]) -> BTreeSet<String> {
+    let of = |webhook: &Received| webhook.header("checkflow-delivery").unwrap().to_owned();
+    webhooks.iter().map(of).collect()
 }
