@@ -8,6 +8,7 @@ mod asking;
 mod checklists;
 mod chores;
 mod copying;
+mod core;
 mod deliveries;
 mod events;
 mod fault;
@@ -49,25 +50,22 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 use tokio_util::task::TaskTracker;
-use uuid::Uuid;
 
+use self::core::Core;
 use crate::{Backend, Lanes, Node, ReadJob, StoreError, WriteJob};
 pub use address::database_without_password;
 pub(crate) use address::shown;
 pub(crate) use copying::{CopySource, CopyTarget};
-use deliveries::NUMBERED_MAX;
 use groups::{Groups, Unit};
 use hints::{Hints, hint_loop};
 use hosts::Hosts;
 pub(crate) use keys::key_in;
-use lent::Lent;
 pub(crate) use migrations::schema;
 use nodes::Nodes;
 pub(crate) use open::open_holding;
 pub use open::{LeaseClock, PostgresAccess, PostgresLimits, PostgresOptions, open_postgres};
 pub use refusal::PostgresError;
 use sign::Sign;
-use tx::{Begin, Core, Tx};
 
 /// A transaction that reads, on one view of the data. A statement in it may take so many milliseconds.
 fn begin_read(time: Duration) -> String {
@@ -223,31 +221,6 @@ impl Backend for Postgres {
             let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
             drop(lock.take());
         })
-    }
-}
-
-impl Core {
-    /// Does `work` in a transaction of its own, beside whatever else is going on.
-    async fn beside<T>(
-        self: &Arc<Self>,
-        work: impl AsyncFnOnce(&mut Tx<'_, ()>) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        let conn = Lent::of(&self.side).await?;
-        let mut tx = Tx::begin(&conn, self, Begin::Write).await;
-        let done = work(&mut tx).await;
-        let ended = tx.end(done.is_ok()).await;
-        conn.give_back(&ended);
-        match ended {
-            Ok(_) => done,
-            Err(lost) => Err(lost.error),
-        }
-    }
-
-    /// Gives a sequence to all deliveries up to `last` that have none.
-    async fn number(self: &Arc<Self>, last: Uuid) -> Result<(), StoreError> {
-        let number = async |tx: &mut Tx<'_, ()>| tx.number(last).await;
-        while self.beside(number).await? >= NUMBERED_MAX.unsigned_abs() {}
-        Ok(())
     }
 }
 

@@ -12,7 +12,7 @@ use tokio_postgres::{
     types::{ToSql, Type},
 };
 
-use super::tx::{Core, Owned};
+use super::{core::Core, tx::Owned};
 
 /// Texts of which the types are kept. There are fewer.
 pub(super) const TEXTS_KEPT_MAX: usize = 1_024;

@@ -11,13 +11,13 @@ use tokio_postgres::{Client, Config};
 use super::{
     Postgres,
     address::{Address, hosts_shown},
+    core::Core,
     hosts::{Hosts, drive},
     keys::key_check,
     migrations::migrate,
     promises::{begin_write, set_up},
     refusal::{PostgresError, reason, refusal},
     tls::encryption,
-    tx::Core,
 };
 use crate::{MasterKey, StatementCount, Store};
 

@@ -8,9 +8,10 @@ use domain::NodeId;
 use uuid::Uuid;
 
 use super::super::{
+    core::Core,
     deliveries::LeaseTerms,
     promises::set_up,
-    tx::{Begin, Change, Core, Tx},
+    tx::{Begin, Change, Tx},
 };
 use crate::{
     MasterKey, PostgresError, PostgresOptions,
