@@ -4,6 +4,7 @@
 //! until the last request it is not there, and given up before that it is taken back.
 
 mod http;
+mod moving;
 mod open;
 mod options;
 mod part;

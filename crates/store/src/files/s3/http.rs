@@ -15,15 +15,15 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll, ready},
+    sync::Arc,
+    task::{Context, Poll},
     time::Duration,
 };
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use http::{StatusCode, Uri};
-use http_body::{Body, Frame, SizeHint};
+use http_body::Body;
 use http_body_util::BodyExt as _;
 use hyper_rustls::HttpsConnector;
 use hyper_util::{
@@ -38,11 +38,12 @@ use object_store::{
     },
 };
 use rustls::ClientConfig;
-use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
+use tokio::time::timeout;
 use tower_service::Service;
 
 use super::{
     S3Limits,
+    moving::{Coming, Moved, Moving},
     trouble::{Trouble, reason},
 };
 
@@ -166,7 +167,7 @@ fn trouble(trouble: Trouble) -> HttpError {
     HttpError::new(kind, trouble)
 }
 
-fn silent(host: &str, idle: Duration) -> HttpError {
+pub(super) fn silent(host: &str, idle: Duration) -> HttpError {
     trouble(Trouble::Silent {
         host: host.to_owned(),
         idle,
@@ -183,106 +184,11 @@ fn unanswered(host: &str, error: &legacy::Error) -> HttpError {
     })
 }
 
-fn lost(host: &str, error: &(dyn Error + 'static)) -> HttpError {
+pub(super) fn lost(host: &str, error: &(dyn Error + 'static)) -> HttpError {
     trouble(Trouble::Lost {
         host: host.to_owned(),
         why: reason(error),
     })
-}
-
-/// When something moved last.
-#[derive(Clone)]
-struct Moved(Arc<Mutex<Instant>>);
-
-impl Default for Moved {
-    fn default() -> Self {
-        Self(Arc::new(Mutex::new(Instant::now())))
-    }
-}
-
-impl Moved {
-    fn now(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-    }
-
-    /// Over when nothing has moved for `idle`.
-    async fn not_for(&self, idle: Duration) {
-        loop {
-            let until = *self.0.lock().unwrap_or_else(PoisonError::into_inner) + idle;
-            if until <= Instant::now() {
-                return;
-            }
-            sleep_until(until).await;
-        }
-    }
-}
-
-/// The body of a request, which tells of each piece that the connection takes.
-struct Moving<B> {
-    body: B,
-    moved: Moved,
-}
-
-impl<B: Body + Unpin> Body for Moving<B> {
-    type Data = B::Data;
-    type Error = B::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        self.moved.now();
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-/// The body of an answer, of which something comes within every `idle`.
-struct Coming<B> {
-    body: B,
-    host: String,
-    idle: Duration,
-    /// Runs while a piece is awaited, and not while nobody asks for one.
-    patience: Option<Pin<Box<Sleep>>>,
-}
-
-impl<B: Body + Unpin> Body for Coming<B>
-where
-    B::Error: Error + 'static,
-{
-    type Data = B::Data;
-    type Error = HttpError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, HttpError>>> {
-        let this = &mut *self;
-        if let Poll::Ready(came) = Pin::new(&mut this.body).poll_frame(cx) {
-            this.patience = None;
-            let came = came.map(|frame| frame.map_err(|error| lost(&this.host, &error)));
-            return Poll::Ready(came);
-        }
-        let idle = this.idle;
-        let patience = this.patience.get_or_insert_with(|| Box::pin(sleep(idle)));
-        ready!(patience.as_mut().poll(cx));
-        Poll::Ready(Some(Err(silent(&this.host, idle))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }
 
 /// The beginning of an answer that says no.
