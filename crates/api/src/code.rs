@@ -173,7 +173,7 @@ codes! {
         "As many files are being uploaded as the server takes at once. Send the request again after the seconds in `Retry-After`.";
     /// It took too long.
     TimedOut = SERVICE_UNAVAILABLE "timed_out", "The answer took too long",
-        "The server gave up on the request, which may or may not have been carried out. Look before you send it again.";
+        "The server gave up on the request, which may or may not have been carried out. Look before you send it again, after the seconds in `Retry-After`.";
     /// The server is not ready.
     NotReady = SERVICE_UNAVAILABLE "not_ready", "The server is not ready",
         "Answered by `/health/ready` alone, while the server starts, stops or has lost its database; `detail` says which.";

@@ -1,6 +1,6 @@
 //! What every request passes on its way in and every answer on its way out.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use app::Validate;
 use axum::{
@@ -119,10 +119,16 @@ fn as_problem(response: Response) -> Response {
     problem.into_response()
 }
 
+/// When to look what came of a request that was given up.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
 /// Answers in time, or says that it could not.
 pub(crate) async fn timed(State(api): State<Api>, request: Request, next: Next) -> Response {
     let answer = tokio::time::timeout(api.limits().request_timeout, next.run(request)).await;
-    answer.unwrap_or_else(|_| Problem::new(Code::TimedOut).into_response())
+    answer.unwrap_or_else(|_| {
+        let problem = Problem::new(Code::TimedOut).retry_after(RETRY_AFTER);
+        problem.into_response()
+    })
 }
 
 /// Whoever holds no key of this server hears of that, and not of what else is wrong.

@@ -203,7 +203,10 @@ async fn an_answer_that_takes_too_long_is_given_up() {
     let ask = server
         .ask("PUT", "/api/task/status")
         .body(Body::from_stream(standing));
-    assert_eq!(ask.refusal().await, (503, "timed_out".to_owned()));
+    let answer = ask.answer().await;
+    assert_eq!(answer.status, 503);
+    assert_eq!(answer.problem()["code"], "timed_out");
+    assert_eq!(answer.headers["retry-after"], "5");
 }
 
 #[tokio::test]

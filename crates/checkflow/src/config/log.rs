@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What is logged when nobody says. That the schema was made is no news to an operator, nor is
 /// each request to the object store that is sent again: one that fails for good is told where it is handled.
-const FILTER_DEFAULT: &str = "info,object_store=warn,rusqlite_migration=warn";
+const FILTER_DEFAULT: &str = "info,object_store=warn,rusqlite_migration=warn,tokio_postgres=warn";
 
 /// How the log is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

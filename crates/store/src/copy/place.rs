@@ -74,7 +74,8 @@ impl CopyPlace {
 }
 
 /// Whether `text` looks like an address of something elsewhere, well spelt or not, so that nobody makes a folder of
-/// that name: it begins with a word and a colon, with a word and two slashes, or with one of libpq's settings.
+/// that name: it begins with a word or an address and a colon, with a word and two slashes, or with one of libpq's
+/// settings.
 pub fn is_address_like(text: &str) -> bool {
     let in_word = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
     let end = text.find(|c| !in_word(c)).unwrap_or(text.len());
@@ -83,9 +84,10 @@ pub fn is_address_like(text: &str) -> bool {
         "host", "hostaddr", "port", "dbname", "user", "password", "service",
     ];
     text.contains("://")
-        || word.starts_with(|c: char| c.is_ascii_alphabetic())
+        || text.starts_with('[')
+        || !word.is_empty()
             && (rest.starts_with(':')
-                || rest.starts_with("//")
+                || (rest.starts_with("//") && word != "." && word != "..")
                 || (rest.starts_with('=') && settings.contains(&word)))
 }
 
@@ -124,6 +126,8 @@ mod tests {
             ("./na:me", "./na:me"),
             ("/srv/na:me", "/srv/na:me"),
             ("a=b", "a=b"),
+            (".//data", ".//data"),
+            ("2026/data", "2026/data"),
             ("postgres://me:secret@db/x", "postgres://db:5432/x"),
             (
                 "postgresql://me:secret@a:1,b:2/x?sslmode=require",
@@ -149,6 +153,9 @@ mod tests {
             "Postgres://me:secret@db/x",
             "SQLite:/data",
             "me:secret@db/x",
+            "127.0.0.1:5432/x",
+            "db.internal:5432/x",
+            "[::1]:5432/x",
             "host=db password=secret",
         ] {
             let error = CopyPlace::parse(bad).unwrap_err().to_string();
