@@ -1,13 +1,13 @@
 //! One attempt: sign, send, read the answer, and decide what follows from it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use domain::{
     Attempt, DeliveryChange, DeliveryState, Outcome, RetrySchedule, Source, Timestamp, Tried, sign,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
-use store::{LeasedDelivery, Permit, Settlement};
+use store::{LeasedDelivery, Permit, PutOff, Settlement};
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -21,6 +21,9 @@ use crate::{
     settler::Finished,
     standing::{Standing, Tidings},
 };
+
+/// How long at least a delivery waits that nodes do not agree about; twice as long at most.
+const PUT_OFF: Duration = Duration::from_secs(5);
 
 /// What every attempt needs.
 pub(crate) struct Attempter {
@@ -45,13 +48,15 @@ impl Attempter {
         let secrets = &leased.destination.secrets;
         let signature = sign(secrets, &id, started_at.as_seconds(), &leased.body);
         let exchange = self.exchange(&leased, headers(head.headers(&signature)));
-        let mut answer = self
+        let answer = self
             .cut
             .run_until_cancelled(exchange)
             .await
             .unwrap_or_else(|| was_cut().into());
         let ended_at = self.source.now();
-        let disputed = self.dispute(&mut answer, ended_at);
+        if let Some(put_off) = self.dispute(&leased, &answer, ended_at) {
+            return self.put_off(put_off, &leased, permit).await;
+        }
         let duration_ms = u32::try_from(began.elapsed().as_millis()).unwrap_or(u32::MAX);
         let attempt = Attempt {
             number: leased.lease.attempt,
@@ -77,22 +82,48 @@ impl Attempter {
             status: answer.status,
             retry_after: answer.retry_after,
             now: ended_at,
-            jitter: self.jitter(answer.outcome, disputed),
-            disputed,
+            jitter: self.jitter(answer.outcome),
         };
         self.finish(&leased, attempt, &tried, permit).await;
     }
 
-    /// Whether the address rule has refused what it may not have the last word of; the log then says so.
-    fn dispute(&self, answer: &mut Answer, now: Timestamp) -> bool {
+    /// Until when a delivery waits that the address rule of this node has refused, and may not have the last word
+    /// of. It is no attempt: nothing was tried, and other nodes may be allowed to.
+    fn dispute(&self, leased: &LeasedDelivery, answer: &Answer, now: Timestamp) -> Option<PutOff> {
         if answer.outcome != Outcome::AddressRefused {
-            return false;
+            return None;
         }
-        let Some(doubt) = self.peers.doubt(now) else {
-            return false;
-        };
-        answer.error = format!("{}; tried again, because {doubt}", answer.error);
-        true
+        let doubt = self.peers.doubt(now)?;
+        // At different moments, so that another node finds some of them first.
+        let wait = PUT_OFF + PUT_OFF.mul_f64(self.source.fraction());
+        Some(PutOff {
+            lease: leased.lease,
+            at: now,
+            due_at: now.after(wait),
+            outcome: answer.outcome,
+            reason: format!("{}; tried again, because {doubt}", answer.error),
+        })
+    }
+
+    async fn put_off(&self, put_off: PutOff, leased: &LeasedDelivery, permit: Permit) {
+        let subscription = leased.destination.subscription;
+        tracing::debug!(
+            delivery.id = %put_off.lease.delivery, subscription.id = %subscription,
+            reason = put_off.reason, "a delivery was put off"
+        );
+        self.hand_in(Finished::PutOff(put_off), permit).await;
+    }
+
+    /// Gives the permit back once what ended has a place among what waits to be stored.
+    async fn hand_in(&self, finished: Finished, permit: Permit) {
+        self.counters.unsettled.add(1);
+        let place = self.finished.reserve().await;
+        drop(permit);
+        match place {
+            Ok(place) => place.send(finished),
+            // The settler outlives every attempt; were it gone, the rescue would settle this.
+            Err(_) => self.counters.unsettled.take_off(1),
+        }
     }
 
     async fn exchange(&self, leased: &LeasedDelivery, headers: Option<HeaderMap>) -> Answer {
@@ -122,10 +153,7 @@ impl Attempter {
             error: &attempt.error,
             at: tried.now,
         };
-        // What nodes do not agree about says nothing of the receiver.
-        let standing = (!tried.disputed)
-            .then(|| Standing::after(&leased.destination, tidings))
-            .flatten();
+        let standing = Standing::after(&leased.destination, tidings);
         let (state, due_at) = state_after(next.change);
         let reason = attempt.error.clone();
         let settlement = Settlement {
@@ -135,17 +163,11 @@ impl Attempter {
             reason,
             due_at,
         };
-        self.counters.unsettled.add(1);
-        let place = self.finished.reserve().await;
-        drop(permit);
-        match place {
-            Ok(place) => place.send(Finished {
-                settlement,
-                standing,
-            }),
-            // The settler outlives every attempt; were it gone, the rescue would settle this.
-            Err(_) => self.counters.unsettled.take_off(1),
-        }
+        let finished = Finished::Attempt {
+            settlement,
+            standing,
+        };
+        self.hand_in(finished, permit).await;
     }
 
     fn note(&self, leased: &LeasedDelivery, attempt: &Attempt) {
@@ -167,10 +189,9 @@ impl Attempter {
     }
 
     /// Randomness costs a call to the system, so only what may be tried again gets some.
-    fn jitter(&self, outcome: Outcome, disputed: bool) -> f64 {
+    fn jitter(&self, outcome: Outcome) -> f64 {
         match outcome {
-            Outcome::Delivered | Outcome::Gone => 0.0,
-            Outcome::AddressRefused if !disputed => 0.0,
+            Outcome::Delivered | Outcome::Gone | Outcome::AddressRefused => 0.0,
             _ => self.source.fraction(),
         }
     }

@@ -6,7 +6,7 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use store::{Purpose, Settled, Settlement, Store, StoreError, Write, WriteTx};
+use store::{Lease, Purpose, PutOff, Settled, Settlement, Store, StoreError, Write, WriteTx};
 use tokio::{sync::mpsc, time};
 use tokio_util::sync::CancellationToken;
 
@@ -21,11 +21,17 @@ use crate::{
 /// commit that the answers behind it wait for.
 const GATHER_TIME: Duration = Duration::from_millis(5);
 
-/// An attempt that has ended.
+/// What has become of a lease.
 #[derive(Debug)]
-pub(crate) struct Finished {
-    pub(crate) settlement: Settlement,
-    pub(crate) standing: Option<Standing>,
+#[expect(clippy::large_enum_variant, reason = "nearly all are of the large one")]
+pub(crate) enum Finished {
+    /// Its attempt has ended.
+    Attempt {
+        settlement: Settlement,
+        standing: Option<Standing>,
+    },
+    /// There was no attempt.
+    PutOff(PutOff),
 }
 
 /// What goes into one transaction. Shared with the unit of work, because a failed one is tried again.
@@ -34,22 +40,37 @@ struct Batch {
     settlements: Vec<Settlement>,
     /// Changes of subscriptions, each with the place of its settlement.
     standings: Vec<(usize, Standing)>,
+    put_off: Vec<PutOff>,
 }
 
 impl Batch {
     fn of(finished: Vec<Finished>) -> Self {
         let mut batch = Self::default();
-        for (place, one) in finished.into_iter().enumerate() {
-            batch.settlements.push(one.settlement);
-            batch
-                .standings
-                .extend(one.standing.map(|standing| (place, standing)));
+        for one in finished {
+            match one {
+                Finished::Attempt {
+                    settlement,
+                    standing,
+                } => {
+                    let place = batch.settlements.len();
+                    let standing = standing.map(|standing| (place, standing));
+                    batch.standings.extend(standing);
+                    batch.settlements.push(settlement);
+                }
+                Finished::PutOff(put_off) => batch.put_off.push(put_off),
+            }
         }
         batch
     }
 
+    fn leases(&self) -> impl Iterator<Item = Lease> {
+        let settled = self.settlements.iter().map(|one| one.lease);
+        settled.chain(self.put_off.iter().map(|one| one.lease))
+    }
+
     fn halves(&self) -> [Self; 2] {
         let middle = self.settlements.len() / 2;
+        let (first_off, second_off) = self.put_off.split_at(self.put_off.len().div_ceil(2));
         let (first, second) = self.settlements.split_at(middle);
         let standings = |second: bool| {
             let part = self
@@ -64,10 +85,12 @@ impl Batch {
             Self {
                 settlements: first.to_vec(),
                 standings: standings(false),
+                put_off: first_off.to_vec(),
             },
             Self {
                 settlements: second.to_vec(),
                 standings: standings(true),
+                put_off: second_off.to_vec(),
             },
         ]
     }
@@ -174,7 +197,8 @@ impl Settler {
             );
         }
         self.release_ended(batch);
-        if let Some(at) = batch.settlements.iter().filter_map(|one| one.due_at).min() {
+        let due = batch.settlements.iter().filter_map(|one| one.due_at);
+        if let Some(at) = due.chain(batch.put_off.iter().map(|one| one.due_at)).min() {
             self.lanes.expect(at);
         }
     }
@@ -183,11 +207,12 @@ impl Settler {
     /// themselves, so that it takes nobody else's outcome with it. Its delivery is not lost: its
     /// lease lapses, and the rescue goes on from there.
     fn split(&self, batch: &Batch, error: &StoreError, left: &mut VecDeque<Arc<Batch>>) {
-        if let [settlement] = &batch.settlements[..] {
+        let leases: Vec<Lease> = batch.leases().take(2).collect();
+        if let [lease] = leases[..] {
             self.counters.dropped.add(1);
             tracing::error!(
-                delivery.id = %settlement.lease.delivery,
-                attempt = settlement.lease.attempt,
+                delivery.id = %lease.delivery,
+                attempt = lease.attempt,
                 error = %Chain(error),
                 "the outcome of an attempt can't be stored: it will count as unknown"
             );
@@ -200,7 +225,7 @@ impl Settler {
     }
 
     fn leave(&self, left: &VecDeque<Arc<Batch>>, error: &StoreError) {
-        let count: usize = left.iter().map(|batch| batch.settlements.len()).sum();
+        let count: usize = left.iter().map(|batch| batch.leases().count()).sum();
         self.counters.dropped.add(count);
         tracing::error!(
             count, error = %Chain(error),
@@ -234,6 +259,9 @@ impl Write for Settle {
             if answers.get(*place) == Some(&Settled::Stored) {
                 standing.apply(tx).await?;
             }
+        }
+        if !self.0.put_off.is_empty() {
+            tx.delivery_put_off(&self.0.put_off).await?;
         }
         Ok(answers)
     }

@@ -23,9 +23,6 @@ pub const RETRY_STEP_MAX: Duration = Duration::from_hours(7 * 24);
 /// How much longer than its step a wait may be, as a part of the step.
 pub const RETRY_JITTER: f64 = 0.1;
 
-/// Least wait after a refusal that nodes do not agree about: about as long as it takes until they know of each other.
-pub const RETRY_DISPUTED_MIN: Duration = Duration::from_secs(5);
-
 /// How long a receiver's `Retry-After` may hold the one delivery.
 pub const RETRY_AFTER_DELIVERY_MAX: Duration = Duration::from_hours(24);
 
@@ -128,9 +125,6 @@ impl RetrySchedule {
         let (change, lane) = match tried.outcome {
             Outcome::Delivered => (DeliveryChange::Delivered, LaneEffect::None),
             Outcome::Gone => (DeliveryChange::Cancelled, LaneEffect::End),
-            Outcome::AddressRefused if tried.disputed => {
-                (self.retry_disputed(tried), LaneEffect::None)
-            }
             Outcome::AddressRefused => (DeliveryChange::Refused, LaneEffect::None),
             Outcome::Cancelled => (DeliveryChange::Cancelled, LaneEffect::None),
             Outcome::RefusedStatus => (self.retry(tried), lane_after_answer(tried)),
@@ -156,15 +150,6 @@ impl RetrySchedule {
         let due = tried.now.after(lengthened(step, tried.jitter));
         let held = tried.asked_wait(RETRY_AFTER_DELIVERY_MAX);
         DeliveryChange::RetryAt(held.map_or(due, |held| due.max(held)))
-    }
-
-    /// Another node may be allowed to send it, so this is never the end: past the last step, that one is taken
-    /// again and again. It is the schedule that waits, so that what all refuse costs little however long
-    /// nobody puts the settings right.
-    fn retry_disputed(&self, tried: &Tried) -> DeliveryChange {
-        let step = self.step_after(tried.attempt).or(self.0.last().copied());
-        let wait = step.unwrap_or_default().max(RETRY_DISPUTED_MIN);
-        DeliveryChange::RetryAt(tried.now.after(lengthened(wait, tried.jitter)))
     }
 
     /// The wait that follows attempt number `attempt`; `None` after the last one. A redelivery by
@@ -211,8 +196,6 @@ pub struct Tried {
     pub now: Timestamp,
     /// A random number from 0 up to 1 ([`crate::Source::fraction`]).
     pub jitter: f64,
-    /// Whether other nodes may be allowed to send what the address rule refused.
-    pub disputed: bool,
 }
 
 impl Tried {
@@ -283,7 +266,6 @@ mod tests {
             retry_after,
             now: NOW,
             jitter: 0.0,
-            disputed: false,
         }
     }
 
@@ -348,34 +330,6 @@ mod tests {
         ] {
             check(&tried(1, outcome, None, None), change, lane);
         }
-    }
-
-    #[test]
-    fn a_refusal_that_nodes_do_not_agree_about_is_never_the_end_and_never_repeated_at_once() {
-        let disputed = |attempt| Tried {
-            disputed: true,
-            ..tried(attempt, Outcome::AddressRefused, None, None)
-        };
-        for (attempt, wait) in [
-            (1, 5),
-            (2, 300),
-            (9, 24 * HOUR),
-            (10, 24 * HOUR),
-            (u32::MAX, 24 * HOUR),
-        ] {
-            check(&disputed(attempt), retry(wait), LaneEffect::None);
-        }
-        for steps in [&[0][..], &[0, 0], &[0, 1]] {
-            let steps: Vec<_> = steps.iter().copied().map(Duration::from_secs).collect();
-            let next = RetrySchedule::new(&steps).unwrap().next(&disputed(1));
-            assert_eq!(next.change, retry(5), "{steps:?}");
-        }
-        // Whatever else an attempt comes to is as it ever was.
-        let failed = Tried {
-            disputed: true,
-            ..tried(10, Outcome::ConnectFailed, None, None)
-        };
-        check(&failed, DeliveryChange::Exhausted, LaneEffect::None);
     }
 
     #[test]
@@ -520,25 +474,16 @@ mod tests {
             any::<i64>().prop_map(|millis| RetryAfter::At(Timestamp::from_millis(millis))),
         ]);
         let status = proptest::option::of(prop_oneof![Just(429), Just(503), 100_u16..600]);
-        (
-            1..12_u32,
-            outcome,
-            status,
-            retry_after,
-            0.0..1.0_f64,
-            any::<bool>(),
+        (1..12_u32, outcome, status, retry_after, 0.0..1.0_f64).prop_map(
+            |(attempt, outcome, status, retry_after, jitter)| Tried {
+                attempt,
+                outcome,
+                status,
+                retry_after,
+                now: NOW,
+                jitter,
+            },
         )
-            .prop_map(
-                |(attempt, outcome, status, retry_after, jitter, disputed)| Tried {
-                    attempt,
-                    outcome,
-                    status,
-                    retry_after,
-                    now: NOW,
-                    jitter,
-                    disputed,
-                },
-            )
     }
 
     proptest! {
@@ -560,10 +505,8 @@ mod tests {
             let schedule = RetrySchedule::default();
             let next = schedule.next(&tried);
             if let DeliveryChange::RetryAt(due) = next.change {
-                let is_open = tried.disputed && tried.outcome == Outcome::AddressRefused;
-                prop_assert!(is_open || tried.attempt < schedule.attempts());
-                let index = tried.attempt.min(schedule.attempts() - 1);
-                let step = schedule.steps()[usize::try_from(index).unwrap()];
+                prop_assert!(tried.attempt < schedule.attempts());
+                let step = schedule.steps()[usize::try_from(tried.attempt).unwrap()];
                 prop_assert!(due <= NOW.after(step.mul_f64(1.1).max(RETRY_AFTER_DELIVERY_MAX)));
                 prop_assert!(due >= NOW.after(step) || tried.outcome == Outcome::Unknown);
             }

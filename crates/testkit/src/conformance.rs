@@ -256,6 +256,7 @@ cases! { $
         the_lanes_with_something_to_send_are_listed_earliest_first,
         what_is_given_back_is_due_and_its_attempt_not_counted,
         a_lease_that_is_not_ours_can_not_be_given_back,
+        what_is_put_off_waits_and_its_attempt_is_not_counted,
         what_was_handed_over_can_be_given_back,
         what_was_never_sent_goes_back_before_later_events,
     }

@@ -19,8 +19,8 @@ use super::{
     values::{Cells as _, Moment},
 };
 use crate::{
-    Lease, Redelivery, Rescue, Settled, Settlement, StoreError, Take, Taken, WriteDeliveries,
-    place::Place, sql,
+    Lease, PutOff, Redelivery, Rescue, Settled, Settlement, StoreError, Take, Taken,
+    WriteDeliveries, place::Place, sql,
 };
 pub(super) use leasing::{LeaseTerms, NUMBERED_MAX};
 
@@ -99,6 +99,28 @@ impl WriteDeliveries for Change<'_> {
             .await?;
         self.fresh.extend(lanes);
         Ok(())
+    }
+
+    async fn delivery_put_off(&mut self, put_off: &[PutOff]) -> Result<(), StoreError> {
+        let sql = "UPDATE delivery d SET state = 'waiting', attempts = d.attempts - 1,
+                due_at = given.due_at, reason = given.reason, last_ended_at = given.at,
+                last_outcome = given.outcome, lease_node = NULL, lease_until = NULL
+            FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::timestamptz[], $5::text[],
+                $6::timestamptz[], $7::text[])
+                AS given (id, attempt, node, due_at, reason, at, outcome)
+            WHERE d.id = given.id AND d.state = 'leased' AND d.attempts = given.attempt
+                AND d.lease_node = given.node";
+        let of = |lease: &PutOff| lease.lease;
+        let ids: Vec<Uuid> = put_off.iter().map(|one| of(one).delivery.uuid()).collect();
+        let attempts: Vec<i64> = put_off.iter().map(|one| of(one).attempt.into()).collect();
+        let nodes: Vec<Uuid> = put_off.iter().map(|one| of(one).node.uuid()).collect();
+        let due: Vec<Moment> = put_off.iter().map(|one| Moment(one.due_at)).collect();
+        let reasons: Vec<&str> = put_off.iter().map(|one| &*one.reason).collect();
+        let at: Vec<Moment> = put_off.iter().map(|one| Moment(one.at)).collect();
+        let outcomes: Vec<&str> = put_off.iter().map(|one| one.outcome.word()).collect();
+        let bound: [&(dyn ToSql + Sync); 7] =
+            [&ids, &attempts, &nodes, &due, &reasons, &at, &outcomes];
+        self.run(sql, &bound).await.map(|_| ())
     }
 
     async fn delivery_rescue(

@@ -168,6 +168,21 @@ pub trait ReadDeliveries: Send {
     ) -> Result<Option<DeliveryRecord>, StoreError>;
 }
 
+/// A delivery that was not sent, for a reason that says nothing of its receiver and may not last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PutOff {
+    /// By which lease.
+    pub lease: Lease,
+    /// When that was found.
+    pub at: Timestamp,
+    /// Until when it waits.
+    pub due_at: Timestamp,
+    /// What came of it, as lists show it.
+    pub outcome: Outcome,
+    /// Why, for people.
+    pub reason: String,
+}
+
 /// Changing deliveries.
 #[async_trait]
 pub trait WriteDeliveries: Send {
@@ -196,6 +211,9 @@ pub trait WriteDeliveries: Send {
         leases: &[Lease],
         now: Timestamp,
     ) -> Result<(), StoreError>;
+
+    /// Gives leases back whose deliveries are to wait, their attempts not counted.
+    async fn delivery_put_off(&mut self, put_off: &[PutOff]) -> Result<(), StoreError>;
 
     /// Ends leases that lapsed before `now`, or those of the dead: writes an attempt with
     /// outcome `unknown` for each, after which it is due now, or exhausted when it was the last of

@@ -21,8 +21,8 @@ use super::{
 use settling::Lapsed;
 
 use crate::{
-    Lease, LeasedDelivery, Redelivery, Rescue, Settled, Settlement, StoreError, Take, Taken,
-    WriteDeliveries, place::Place, sql,
+    Lease, LeasedDelivery, PutOff, Redelivery, Rescue, Settled, Settlement, StoreError, Take,
+    Taken, WriteDeliveries, place::Place, sql,
 };
 
 const DELIVERY_STATE: Place = Place {
@@ -84,6 +84,29 @@ impl WriteDeliveries for Change<'_> {
             if let Some(lane) = lane {
                 self.gathered.due(lane);
             }
+        }
+        Ok(())
+    }
+
+    async fn delivery_put_off(&mut self, put_off: &[PutOff]) -> Result<(), StoreError> {
+        let sql = "UPDATE delivery SET state = 'waiting', attempts = attempts - 1, due_at = ?4,
+                reason = ?5, last_ended_at = ?6, last_outcome = ?7,
+                lease_node = NULL, lease_until = NULL
+            WHERE id = ?1 AND state = 'leased' AND attempts = ?2 AND lease_node = ?3";
+        for one in put_off {
+            let lease = &one.lease;
+            self.run(
+                sql,
+                params![
+                    lease.delivery.uuid(),
+                    lease.attempt,
+                    lease.node.uuid(),
+                    one.due_at.as_millis(),
+                    one.reason,
+                    one.at.as_millis(),
+                    one.outcome.word(),
+                ],
+            )?;
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::things::{CONTROL, TASK, TEAM, TEMPLATE, at, event, subscription};
 use crate::{
-    ChecklistQuery, DeliveryQuery, Fields, Lease, Page, Rescue, Settlement, StateChange,
+    ChecklistQuery, DeliveryQuery, Fields, Lease, Page, PutOff, Rescue, Settlement, StateChange,
     SubscriptionIdentity, Take, WriteTx,
 };
 
@@ -306,6 +306,14 @@ async fn deliveries(tx: &mut dyn WriteTx) {
     ];
     tx.delivery_settle(&settlements).await.unwrap();
     tx.delivery_give_back(&leases[2..], at()).await.unwrap();
+    let put_off = PutOff {
+        lease: leases[0],
+        at: at(),
+        due_at: at(),
+        outcome: Outcome::AddressRefused,
+        reason: String::new(),
+    };
+    tx.delivery_put_off(&[put_off]).await.unwrap();
     tx.delivery_take(&take, NODE, at(), at()).await.unwrap();
     let later = at().after(std::time::Duration::from_secs(1));
     assert_eq!(

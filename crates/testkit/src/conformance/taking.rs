@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use domain::{EventType, Scope, SubscriptionState};
-use store::{Lease, Node as _, Take};
+use domain::{EventType, Outcome, Scope, SubscriptionState};
+use store::{Lease, Node as _, PutOff, Take};
 
 use crate::{TestLanes, World, reading, world::retry, writing};
 
@@ -272,6 +272,48 @@ pub(super) async fn a_lease_that_is_not_ours_can_not_be_given_back(world: &World
         "what is settled stays so"
     );
     assert_eq!(world.deliveries(scene.team).await[0].attempts, 1);
+}
+
+pub(super) async fn what_is_put_off_waits_and_its_attempt_is_not_counted(world: &World) {
+    let scene = world.scene().await;
+    let made = world.subscribe(&scene, KIND).await.id;
+    world.happen(&scene, KIND).await;
+    let leased = world.take_one(made).await;
+    let at = world.tick();
+    let due_at = at.after(Duration::from_secs(7));
+    let put_off = |lease: Lease| PutOff {
+        lease,
+        at,
+        due_at,
+        outcome: Outcome::AddressRefused,
+        reason: "not here".to_owned(),
+    };
+    let foreign = Lease {
+        node: world.other_node(),
+        ..leased.lease
+    };
+    let given = vec![
+        put_off(foreign),
+        put_off(leased.lease),
+        put_off(leased.lease),
+    ];
+    world
+        .write(writing!([given] tx => tx.delivery_put_off(given).await))
+        .await;
+    let listed = world.deliveries(scene.team).await.remove(0);
+    assert_eq!(
+        (listed.state, listed.attempts, listed.reason.as_str()),
+        (domain::DeliveryState::Waiting, 0, "not here")
+    );
+    assert_eq!(listed.next_attempt_date_time, Some(due_at));
+    assert_eq!(listed.last_outcome, Some(Outcome::AddressRefused));
+    assert_eq!(world.take(made, 10).await.len(), 0, "it waits");
+    let log = world.log(scene.team, leased.lease.delivery).await;
+    assert_eq!(log.attempts.len(), 0, "nothing was tried");
+    world.clock.advance(Duration::from_secs(7));
+    let again = world.take_one(made).await;
+    assert_eq!((again.lease.attempt, again.sequence), (1, 1));
+    world.deliver(&again).await;
 }
 
 pub(super) async fn what_was_handed_over_can_be_given_back(world: &World) {

@@ -9,11 +9,12 @@ use domain::{
 };
 use store::{
     AuditLine, ChecklistQuery, Chore, ChoreHold, ChoreLease, ChoreTurn, ControlPlace,
-    DeliveryQuery, DeliveryRecord, DueLane, Fields, Lease, Named, Page, Permit, ReadChecklists,
-    ReadDeliveries, ReadMarks, ReadSubscriptions, ReadTeams, ReadTemplates, Redelivery, Rescue,
-    Revoked, Settled, Settlement, StateChange, StoreError, SubscriptionIdentity, Take, Taken,
-    TaskPlace, TemplateRecord, WriteChecklists, WriteChores, WriteDeliveries, WriteEvents,
-    WriteMarks, WriteSubscriptions, WriteTeams, WriteTemplates, WriteTx,
+    DeliveryQuery, DeliveryRecord, DueLane, Fields, Lease, Named, Page, Permit, PutOff,
+    ReadChecklists, ReadDeliveries, ReadMarks, ReadSubscriptions, ReadTeams, ReadTemplates,
+    Redelivery, Rescue, Revoked, Settled, Settlement, StateChange, StoreError,
+    SubscriptionIdentity, Take, Taken, TaskPlace, TemplateRecord, WriteChecklists, WriteChores,
+    WriteDeliveries, WriteEvents, WriteMarks, WriteSubscriptions, WriteTeams, WriteTemplates,
+    WriteTx,
 };
 
 use super::{Fault, Memory};
@@ -176,6 +177,11 @@ forward! {
             };
             let ended = self.inner.delivery_rescue(which, now, attempts_max, limit);
             Ok(ended.await? + u32::try_from(forgotten.len()).unwrap_or(u32::MAX))
+        }
+
+        async fn delivery_put_off(&mut self, put_off: &[PutOff]) -> Result<(), StoreError> {
+            self.memory.forget(put_off.iter().map(|one| one.lease.delivery));
+            self.inner.delivery_put_off(put_off).await
         }
 
         async fn delivery_give_back(&mut self, leases: &[Lease], now: Timestamp) -> Result<(), StoreError> {

@@ -129,7 +129,6 @@ impl End {
             retry_after: patience.map(|asked| RetryAfter::Delay(seconds(asked))),
             now,
             jitter: 0.5,
-            disputed: false,
         }
     }
 }
