@@ -19,7 +19,7 @@ use std::{
     fmt,
     ops::Range,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, RwLock},
     time::Duration,
 };
 
@@ -99,6 +99,8 @@ pub struct FileStore {
     place: Place,
     /// What the first request met that found the store away.
     met: Arc<Slot<FilesTrouble>>,
+    /// What the last look has found to be wrong.
+    last: Arc<RwLock<Option<FilesTrouble>>>,
 }
 
 #[derive(Clone, Debug)]
@@ -133,6 +135,7 @@ impl FileStore {
             prefix: Name::default(),
             place: Place::Folder(folder),
             met: Arc::default(),
+            last: Arc::default(),
         })
     }
 
@@ -145,6 +148,7 @@ impl FileStore {
             prefix: prefix.clone(),
             place: Place::Bucket(bucket),
             met: Arc::default(),
+            last: Arc::default(),
         })
     }
 
@@ -157,6 +161,7 @@ impl FileStore {
         bytes: impl Stream<Item = Result<Bytes, E>>,
         max_bytes: u64,
     ) -> Result<StoredBytes, FileStoreError> {
+        self.check_there()?;
         let name = self.name(key);
         self.noted(match &self.place {
             Place::Folder(_) => local::put(&*self.objects, &name, bytes, max_bytes).await,
@@ -171,6 +176,7 @@ impl FileStore {
         key: FileKey,
         range: Option<Range<u64>>,
     ) -> Result<FileBytes, FileStoreError> {
+        self.check_there()?;
         let found = self.in_time(self.find(key, range)).await?;
         let files = self.clone();
         let bytes = found.bytes.map(move |piece| files.noted(piece)).boxed();

@@ -5,7 +5,11 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
 use testkit::{PATIENCE, PostgresDatabase, PostgresServer, S3Fault, S3Server};
-use tokio::{process::Command, task::JoinSet, time::timeout};
+use tokio::{
+    process::Command,
+    task::JoinSet,
+    time::{Instant, timeout},
+};
 
 use crate::support::{Client, Server, checkflow, complaint_of, serve};
 
@@ -145,12 +149,31 @@ async fn a_file_store_that_is_away_is_a_503_and_everything_else_goes_on() {
     wait_for_files(&client, "away").await;
     let done = client.complete(&list["tasks"][0]).await;
     assert_eq!(done.status, 200, "{}", done.body);
+    // What is known to be in vain is not begun, and whoever has to mend it by now is told.
+    let asked = stage.bucket.requests().len();
+    stage.bucket.always(Some(S3Fault::Answer(403)));
+    let until = Instant::now() + PATIENCE;
+    while client.download(key).await.0.headers["retry-after"] != "60" {
+        assert!(
+            Instant::now() < until,
+            "it goes on as if it passed by itself"
+        );
+        tokio::task::yield_now().await;
+    }
+    let requests = stage.bucket.requests().split_off(asked);
+    let is_look = |line: &String| line.ends_with("/checkflow-files");
+    assert!(requests.iter().all(is_look), "{requests:#?}");
     stage.bucket.always(None);
+    wait_for_files(&client, "ok").await;
     let (head, bytes) = client.download(key).await;
     assert_eq!((head.status.as_u16(), &bytes[..]), (200, &b"kept"[..]));
-    wait_for_files(&client, "ok").await;
-    let told = told_by(server).await;
-    assert_eq!(told.len(), 2, "{told:#?}");
+    let mut told = told_by(server).await;
+    assert_eq!(told.len(), 3, "{told:#?}");
+    let mend = told.remove(1);
+    assert!(
+        mend.contains("ERROR") && mend.contains("the file store can't be used"),
+        "{mend}"
+    );
     assert!(
         told[0].contains("WARN") && told[0].contains("the file store is away"),
         "{told:#?}"

@@ -1,7 +1,7 @@
 //! Whether the file store is there: looked at now and then by whoever tells of it, and told by requests that
 //! met trouble.
 
-use std::time::Duration;
+use std::{sync::PoisonError, time::Duration};
 
 use object_store::ObjectStoreExt as _;
 use tokio::time::timeout;
@@ -31,7 +31,23 @@ impl FileStore {
         };
         let looked = timeout(LOOK_TIME, looking).await;
         let looked = looked.unwrap_or_else(|_| Err(silent(LOOK_TIME)));
-        looked.map(|_| ()).map_err(|error| self.trouble(&error))
+        let found = looked.map(|_| ()).map_err(|error| self.trouble(&error));
+        let mut last = self.last.write().unwrap_or_else(PoisonError::into_inner);
+        *last = found.as_ref().err().cloned();
+        found
+    }
+
+    /// Refuses at once what the last look has found to be in vain, before anything of a file is taken in. A store that
+    /// has lost its id might be another's, or be wiped, so nothing is put there either.
+    pub(super) fn check_there(&self) -> Result<(), FileStoreError> {
+        let last = self.last.read().unwrap_or_else(PoisonError::into_inner);
+        match &*last {
+            None => Ok(()),
+            Some(trouble) if trouble.is_for_the_operator => {
+                Err(FileStoreError::Denied(trouble.why.clone().into()))
+            }
+            Some(trouble) => Err(FileStoreError::Away(trouble.why.clone().into())),
+        }
     }
 
     /// Resolves once a request has met a store that is away or does not let us in, also when that was before the

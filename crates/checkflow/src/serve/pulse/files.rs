@@ -13,11 +13,20 @@ pub(super) fn begin(files: FileStore) -> (watch::Receiver<bool>, JoinHandle<()>)
     let (tell, told) = watch::channel(true);
     let looking = tokio::spawn(async move {
         let mut course = Course::new();
+        let mut asked_operator = false;
         loop {
             let found = files.look().await;
             tell.send_replace(found.is_ok());
             match (course.looked(found.is_ok(), Instant::now()), found) {
-                (Turn::Begins, Err(trouble)) => say_away(&trouble),
+                (Turn::Begins, Err(trouble)) => {
+                    asked_operator = trouble.is_for_the_operator;
+                    say_away(&trouble);
+                }
+                // It began as one that passes by itself.
+                (Turn::None, Err(trouble)) if trouble.is_for_the_operator && !asked_operator => {
+                    asked_operator = true;
+                    say_away(&trouble);
+                }
                 (Turn::Ends(after), _) => info!(?after, "the file store is back"),
                 (Turn::Passed(trouble), _) => say_passed(&trouble),
                 _ => {}

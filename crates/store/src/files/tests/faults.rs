@@ -176,6 +176,16 @@ async fn a_look_tells_whether_the_store_is_there_and_whose_it_is_to_mend() {
         told.is_for_the_operator && told.why.contains("restore the object"),
         "{told:?}"
     );
+    // Whatever is there now, nothing goes there.
+    let asked = server.requests().len();
+    let error = put(&files, KEY, content(5)).await.unwrap_err();
+    assert!(matches!(error, FileStoreError::Denied(_)), "{error:?}");
+    let error = files.get(KEY, None).await.err().unwrap();
+    assert!(matches!(error, FileStoreError::Denied(_)), "{error:?}");
+    assert_eq!(server.requests().len(), asked);
+    fs::write(folder.join("checkflow-files"), "an id").unwrap();
+    assert_eq!(files.look().await, Ok(()));
+    put(&files, KEY, content(5)).await.unwrap();
 }
 
 #[tokio::test]
