@@ -194,7 +194,6 @@ impl Copying {
             self.target.keep().await?;
             return Ok((report, self.key));
         };
-        files.copy_begun(*id).await?;
         self.target.keep().await?;
         if let Err(error) = files.copy_ended(*id).await {
             // The first start does it.

@@ -46,7 +46,8 @@ impl Copying {
         let there = to.there().await?.map(|there| there.id);
         let is_own = from.is_none() && own.is_some() && there == own;
         if !is_own {
-            to.must_be_nobodys().await?;
+            // Before the first file, so that no new database takes a place for its own that is being filled.
+            to.copy_begun(id).await?;
         }
         let (send, mut slices) = mpsc::channel::<Vec<Row>>(SLICES_WAITING);
         let copying = async move {

@@ -181,6 +181,8 @@ async fn files_and_database_belong_together_wherever_a_copy_breaks_off() {
         let mut copying = begun.unwrap();
         let copied = copying.files(Some(&before), &after, id, &|_| {}).await;
         copied.unwrap();
+        // Known from the first file on, so that nothing new begins there.
+        assert_eq!(there(), format!("{id} copying\n"));
         copying.target = Box::new(BreakingOff {
             target: copying.target,
             is_kept,

@@ -6,8 +6,8 @@
 //! database, then written beside the files, then kept by the database, so that several nodes can be first at
 //! once, and any of them die on the way.
 //!
-//! A copy that brings files along gives both a new id: it writes it beside the files as one of a copy that is at work,
-//! then into the database, all or nothing, and then has it be the id. Cut off before the database was kept, it has left
+//! A copy that brings files along gives both a new id: it writes it where the files go, before the first of them, as one
+//! of a copy that is at work, then into the database, all or nothing, and then has it be the id. Cut off before the database was kept, it has left
 //! what the next copy takes over; cut off after, what the first start puts right. Whoever copies the database alone
 //! copies the mark.
 //!
@@ -108,7 +108,7 @@ impl FileStore {
     }
 
     /// Refuses a store that some database has begun with: files that are copied into it would be swept away.
-    pub(crate) async fn must_be_nobodys(&self) -> Result<(), FilesElsewhere> {
+    async fn must_be_nobodys(&self) -> Result<(), FilesElsewhere> {
         match self.there().await? {
             None => Ok(()),
             Some(there) if there.is_copying => Ok(()),
