@@ -17,7 +17,6 @@ mod tests;
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
-
 use uuid::Uuid;
 
 use crate::{
@@ -190,12 +189,10 @@ impl Copying {
             // Before the database, which is of no use without it.
             MasterKey::copy(from, to)?;
         }
-        let Some(Bound { files, id }) = &self.bound else {
-            self.target.keep().await?;
-            return Ok((report, self.key));
-        };
         self.target.keep().await?;
-        if let Err(error) = files.copy_ended(*id).await {
+        if let Some(Bound { files, id }) = self.bound
+            && let Err(error) = files.copy_ended(id).await
+        {
             // The first start does it.
             tracing::debug!(%error, "the files were not told that their database was kept");
         }

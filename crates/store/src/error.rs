@@ -91,3 +91,11 @@ impl<T> Doing<T> for Result<T, StoreError> {
         self.map_err(|error| E::from((doing, error)))
     }
 }
+
+/// The reason at the bottom of an error: those above it repeat it, or say less.
+pub(crate) fn reason(error: &(dyn Error + 'static)) -> String {
+    match error.source() {
+        Some(source) => reason(source),
+        None => error.to_string(),
+    }
+}

@@ -33,10 +33,7 @@ pub use self::{
     options::{BadS3Location, S3Credentials, S3Limits, S3Location, S3Options},
 };
 use self::{open::advice, part::Part};
-pub(super) use self::{
-    open::open,
-    trouble::{Trouble, reason},
-};
+pub(super) use self::{open::open, trouble::Trouble};
 use super::{FileStoreError, StoredBytes, intake::Intake, refused};
 
 /// Bytes of a part: the least that S3 takes. All but the last are of this size, as some stores want; ten

@@ -6,7 +6,8 @@ use std::{sync::PoisonError, time::Duration};
 use object_store::ObjectStoreExt as _;
 use tokio::time::timeout;
 
-use super::{FileStore, FileStoreError, Place, refused, s3::reason};
+use super::{FileStore, FileStoreError, Place, refused};
+use crate::error::reason;
 
 /// How long a look may take, all tries counted. Longer than a store that is there needs for a few bytes while it
 /// takes in large files.

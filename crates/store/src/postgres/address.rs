@@ -9,7 +9,8 @@ use std::{path::PathBuf, str::FromStr as _};
 use percent_encoding::percent_decode_str;
 use tokio_postgres::{Config, config::Host};
 
-use super::{PostgresError, refusal::reason};
+use super::PostgresError;
+use crate::error::reason;
 
 /// What the address of a database begins with.
 const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];

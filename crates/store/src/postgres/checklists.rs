@@ -3,6 +3,8 @@
 mod page;
 mod state;
 
+use std::sync::LazyLock;
+
 use async_trait::async_trait;
 use domain::{
     Checklist, ChecklistId, ControlKey, FieldId, FileKey, StoredFile, TaskId, TaskKey, TaskState,
@@ -23,9 +25,8 @@ use page::page_statement;
 use state::stored_file;
 
 /// The same as [`sql::CHECKLIST_HEAD`], with a lock on the row.
-const HEAD_HELD: &str = "SELECT id, key, version, name, created_at, created_by, created_email,
-    scheduled_at, started_at, ended_at, archived_at
-    FROM checklist WHERE id = $1 AND team_id = $2 FOR NO KEY UPDATE";
+static HEAD_HELD: LazyLock<String> =
+    LazyLock::new(|| format!("{} FOR NO KEY UPDATE", sql::CHECKLIST_HEAD));
 
 #[async_trait]
 impl<G: Send> ReadChecklists for Tx<'_, G> {
@@ -127,7 +128,7 @@ impl WriteChecklists for Change<'_> {
         fields: Fields,
     ) -> Result<Option<Checklist>, StoreError> {
         // What is asked behind the head sees what is there once the lock is ours.
-        self.checklist(HEAD_HELD, team, id, fields).await
+        self.checklist(&HEAD_HELD, team, id, fields).await
     }
 
     async fn checklist_insert(&mut self, list: &Checklist) -> Result<ChecklistId, StoreError> {

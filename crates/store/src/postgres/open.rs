@@ -16,10 +16,10 @@ use super::{
     keys::key_check,
     migrations::migrate,
     promises::{begin_write, set_up},
-    refusal::{PostgresError, reason, refusal},
+    refusal::{PostgresError, refusal},
     tls::encryption,
 };
-use crate::{MasterKey, StatementCount, Store};
+use crate::{MasterKey, StatementCount, Store, error::reason};
 
 /// Connections for what is done beside units of work: leasing what was committed, and numbering.
 const SIDE_CONNECTIONS: usize = 2;

@@ -9,6 +9,7 @@ use tokio_postgres::{
 
 use super::address::hosts_shown;
 use crate::MasterKeyError;
+use crate::error::reason;
 
 /// Why the database was not opened. Each is one line that says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -212,12 +213,4 @@ fn remedy_at(source: &str, user: &str, name: &str) -> String {
     format!(
         "run `SET default_transaction_read_only = off`, then `{altered} RESET default_transaction_read_only`"
     )
-}
-
-/// The reason at the bottom of an error: those above it repeat it, or say less.
-pub(super) fn reason(error: &dyn Error) -> String {
-    match error.source() {
-        Some(source) => reason(source),
-        None => error.to_string(),
-    }
 }

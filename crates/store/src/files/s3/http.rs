@@ -44,8 +44,9 @@ use tower_service::Service;
 use super::{
     S3Limits,
     moving::{Coming, Moved, Moving},
-    trouble::{Trouble, reason},
+    trouble::Trouble,
 };
+use crate::error::reason;
 
 /// Longest that a connection is kept without a request. Stores close theirs after some twenty seconds.
 const POOL_IDLE: Duration = Duration::from_secs(15);

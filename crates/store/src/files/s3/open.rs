@@ -9,7 +9,8 @@ use object_store::{
     path::Path as Name,
 };
 
-use super::{Bucket, S3Limits, S3Options, Trouble, http::Http, trouble::reason};
+use super::{Bucket, S3Limits, S3Options, Trouble, http::Http};
+use crate::error::reason;
 use crate::tls::trusting_this_machine;
 
 /// The first wait before a request is sent again, and the longest.

@@ -101,11 +101,3 @@ impl Trouble {
         None
     }
 }
-
-/// The reason at the bottom of an error: those above it repeat it, or say less.
-pub(in crate::files) fn reason(error: &(dyn Error + 'static)) -> String {
-    match error.source() {
-        Some(source) => reason(source),
-        None => error.to_string(),
-    }
-}
