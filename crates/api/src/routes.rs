@@ -160,6 +160,7 @@ fn of_webhooks() -> Vec<Operation> {
             [SubscriptionMissing]
         ),
         operation!(unsubscribe, __path_unsubscribe, [SubscriptionMissing]),
+        operation!(explain_target, __path_explain_target, []),
         operation!(list_deliveries, __path_list_deliveries, []),
         operation!(get_delivery, __path_get_delivery, [DeliveryMissing]),
         operation!(

@@ -13,7 +13,9 @@ use std::{fmt, net::IpAddr, str::FromStr};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use url::Url;
 
-pub use check::{Answer, CheckedTarget, Resolver, TARGET_ADDRESSES_MAX, check_target};
+pub use check::{
+    Answer, CheckedTarget, JudgedTarget, Resolver, TARGET_ADDRESSES_MAX, check_target, judge_target,
+};
 pub use refusal::TargetRefusal;
 
 use refusal::quoted;

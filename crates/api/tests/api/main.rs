@@ -5,6 +5,7 @@
 mod bad_input;
 mod checklists;
 mod edges;
+mod explain;
 mod files;
 mod harness;
 mod lists;

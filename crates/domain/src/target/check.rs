@@ -49,19 +49,63 @@ pub async fn check_target(
     resolver: &dyn Resolver,
     target: &TargetUrl,
 ) -> Result<CheckedTarget, TargetRefusal> {
+    judge_target(policy, resolver, target).await.decision
+}
+
+/// What was found out about a target, and what follows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JudgedTarget {
+    /// Each address of it with what the rule says of that one, in the order of the resolver.
+    pub addresses: Vec<(IpAddr, Result<(), ForbiddenAddress>)>,
+    /// What the rule says of the whole.
+    pub decision: Result<CheckedTarget, TargetRefusal>,
+}
+
+/// Decides as [`check_target`] does, and says what it decided by.
+pub async fn judge_target(
+    policy: &AddressPolicy,
+    resolver: &dyn Resolver,
+    target: &TargetUrl,
+) -> JudgedTarget {
     let (host, found) = match &target.host {
-        TargetHost::Address(address) => (None, vec![*address]),
-        TargetHost::Name(name) if is_localhost(name) => {
-            return check_localhost(policy, name, target.port);
-        }
-        TargetHost::Name(name) => (Some(name.as_str()), look_up(resolver, name).await?),
+        TargetHost::Address(address) => (None, Ok(vec![*address])),
+        TargetHost::Name(name) if is_localhost(name) => (Some(name.as_str()), Ok(own_machine())),
+        TargetHost::Name(name) => (Some(name.as_str()), look_up(resolver, name).await),
     };
-    for &address in &found {
-        policy
-            .check(host, address)
-            .map_err(|found| forbidden(host, found))?;
+    let found = match found {
+        Ok(found) => found,
+        Err(refusal) => {
+            return JudgedTarget {
+                addresses: Vec::new(),
+                decision: Err(refusal),
+            };
+        }
+    };
+    let judged = found.into_iter().map(|one| (one, policy.check(host, one)));
+    let addresses: Vec<_> = judged.collect();
+    let decision = decide(host, &addresses, target.port);
+    JudgedTarget {
+        addresses,
+        decision,
     }
-    Ok(checked(found, target.port))
+}
+
+fn decide(
+    host: Option<&str>,
+    judged: &[(IpAddr, Result<(), ForbiddenAddress>)],
+    port: u16,
+) -> Result<CheckedTarget, TargetRefusal> {
+    let refused = judged.iter().find_map(|(_, verdict)| verdict.err());
+    let allowed = judged.iter().filter(|(_, verdict)| verdict.is_ok());
+    let allowed: Vec<IpAddr> = allowed.map(|(address, _)| *address).collect();
+    match refused {
+        // Both loopback addresses are known to belong to such a name and nobody else has a say in it, so one that
+        // is not allowed is passed over: who lists `127.0.0.0/8` need not list `::1` as well.
+        Some(_) if host.is_some_and(is_localhost) && !allowed.is_empty() => {}
+        Some(found) => return Err(forbidden(host, found)),
+        None => {}
+    }
+    Ok(checked(allowed, port))
 }
 
 async fn look_up(resolver: &dyn Resolver, name: &str) -> Result<Vec<IpAddr>, TargetRefusal> {
@@ -86,21 +130,8 @@ fn is_localhost(name: &str) -> bool {
     name == "localhost" || name.ends_with(".localhost")
 }
 
-/// Both loopback addresses are known to belong to such a name and nobody else has a say in it, so
-/// one that is not allowed is passed over: who lists `127.0.0.0/8` need not list `::1` as well.
-fn check_localhost(
-    policy: &AddressPolicy,
-    name: &str,
-    port: u16,
-) -> Result<CheckedTarget, TargetRefusal> {
-    let four = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let six = IpAddr::V6(Ipv6Addr::LOCALHOST);
-    let verdicts = [four, six].map(|address| policy.check(Some(name), address).map(|()| address));
-    let allowed: Vec<IpAddr> = verdicts.iter().filter_map(|verdict| verdict.ok()).collect();
-    match verdicts {
-        [Err(refused), Err(_)] => Err(forbidden(Some(name), refused)),
-        _ => Ok(checked(allowed, port)),
-    }
+fn own_machine() -> Vec<IpAddr> {
+    vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
 }
 
 fn forbidden(host: Option<&str>, found: ForbiddenAddress) -> TargetRefusal {
