@@ -12,7 +12,7 @@ mod query;
 mod template;
 mod tree;
 
-use std::{collections::BTreeMap, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use domain::{FieldError, NotAGuid, Timestamp};
 use serde_json::Value;
@@ -174,11 +174,14 @@ impl Input {
     }
 
     /// A whole number from `least` to `most`.
-    pub(crate) fn number_in(&mut self, name: &str, least: u32, most: u32) -> Option<u32> {
+    pub(crate) fn number_in<N>(&mut self, name: &str, least: N, most: N) -> Option<N>
+    where
+        N: TryFrom<i64> + PartialOrd + Copy + fmt::Display,
+    {
         let number = self.number(name)?;
-        let fits = u32::try_from(number)
+        let fits = N::try_from(number)
             .ok()
-            .filter(|number| (least..=most).contains(number));
+            .filter(|number| (&least..=&most).contains(&number));
         if fits.is_none() {
             self.wrong(
                 name,

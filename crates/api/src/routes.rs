@@ -161,6 +161,7 @@ fn of_webhooks() -> Vec<Operation> {
         ),
         operation!(unsubscribe, __path_unsubscribe, [SubscriptionMissing]),
         operation!(explain_target, __path_explain_target, []),
+        operation!(read_feed, __path_read_feed, [SubscriptionMissing]),
         operation!(list_deliveries, __path_list_deliveries, []),
         operation!(get_delivery, __path_get_delivery, [DeliveryMissing]),
         operation!(

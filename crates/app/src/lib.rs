@@ -11,6 +11,7 @@ mod deliveries;
 mod emit;
 mod error;
 mod explain;
+mod feed;
 mod fields;
 mod files;
 mod operator;
@@ -19,6 +20,8 @@ mod tasks;
 mod templates;
 
 use std::{future::Future, sync::Arc};
+
+use feed::News;
 
 use domain::{Actor, AddressPolicy, ChecklistId, PublicUrl, Resolver, Source};
 use store::{FileStore, Purpose, ReadTx, Store, WriteTx};
@@ -31,6 +34,7 @@ pub use checklists::{CreateChecklist, FindChecklists, ListChecklists};
 pub use deliveries::{DELIVERIES_PAGE_MAX, DeliveryPage, GetDelivery, ListDeliveries, Redeliver};
 pub use error::{AppError, FileWork, Fit, Missing};
 pub use explain::{ExplainedAddress, TargetExplanation};
+pub use feed::{FEED_BYTES_MAX, FEED_LIMIT_MAX, FEED_WAIT_SECONDS_MAX, Feed, FeedRow, ReadFeed};
 pub use fields::{SetField, SetFieldAnswer};
 pub use files::{ByteRange, ListFiles, OpenFile, Opened, Upload};
 pub use operator::{KeyMade, OperatorError, create_key, create_team, list_keys, revoke_key};
@@ -84,7 +88,12 @@ pub struct Parts {
 
 /// The use cases, with what they stand on. Cheap to clone.
 #[derive(Clone)]
-pub struct App(Arc<Parts>);
+pub struct App(Arc<Inner>);
+
+struct Inner {
+    parts: Parts,
+    news: News,
+}
 
 /// A use case that changes something.
 ///
@@ -124,7 +133,8 @@ pub trait Query: Send + Sync + 'static {
 impl App {
     /// The use cases on `parts`.
     pub fn new(parts: Parts) -> Self {
-        Self(Arc::new(parts))
+        let news = News::default();
+        Self(Arc::new(Inner { parts, news }))
     }
 
     /// Runs a use case that changes something, for whoever `caller` turns out to be.
@@ -138,7 +148,11 @@ impl App {
             caller: caller.clone(),
             case: change,
         };
-        self.0.store.write(unit).await
+        let done = self.0.parts.store.write(unit).await;
+        if done.is_ok() {
+            self.0.news.say();
+        }
+        done
     }
 
     /// Runs a use case that only reads, for whoever `caller` turns out to be.
@@ -148,29 +162,33 @@ impl App {
             caller: caller.clone(),
             case: query,
         };
-        self.0.store.read(unit).await
+        self.0.parts.store.read(unit).await
     }
 
     /// The numbers that hold here.
     pub fn limits(&self) -> &Limits {
-        &self.0.limits
+        &self.0.parts.limits
     }
 
     /// Where this server is reached from outside.
     pub fn public_url(&self) -> &PublicUrl {
-        &self.0.public_url
+        &self.0.parts.public_url
     }
 
     pub(crate) fn source(&self) -> &Source {
-        &self.0.source
+        &self.0.parts.source
     }
 
     pub(crate) fn files(&self) -> &FileStore {
-        &self.0.files
+        &self.0.parts.files
     }
 
     pub(crate) fn parts(&self) -> &Parts {
-        &self.0
+        &self.0.parts
+    }
+
+    pub(crate) fn news(&self) -> &News {
+        &self.0.news
     }
 }
 

@@ -12,6 +12,7 @@ mod core;
 mod deliveries;
 mod events;
 mod fault;
+mod feed;
 mod groups;
 mod hints;
 mod hosts;

@@ -8,6 +8,7 @@ mod checklists;
 mod chores;
 mod deliveries;
 mod events;
+mod feed;
 mod lanes;
 mod marks;
 mod nodes;
@@ -19,6 +20,7 @@ pub use checklists::*;
 pub use chores::*;
 pub use deliveries::*;
 pub use events::*;
+pub use feed::*;
 pub use lanes::*;
 pub use marks::*;
 pub use nodes::*;
@@ -44,7 +46,13 @@ impl Page {
 
 /// What a transaction that only reads can do.
 pub trait ReadTx:
-    ReadTeams + ReadTemplates + ReadChecklists + ReadSubscriptions + ReadDeliveries + ReadMarks
+    ReadTeams
+    + ReadTemplates
+    + ReadChecklists
+    + ReadSubscriptions
+    + ReadDeliveries
+    + ReadFeed
+    + ReadMarks
 {
 }
 
@@ -54,6 +62,7 @@ impl<T> ReadTx for T where
         + ReadChecklists
         + ReadSubscriptions
         + ReadDeliveries
+        + ReadFeed
         + ReadMarks
         + ?Sized
 {

@@ -59,6 +59,10 @@ statements! {
         SET state = $1, state_reason = $2, state_since = $3, state_by = $4,
         revision = revision + 1
         WHERE id = $5";
+    FEED_HEAD = "SELECT s.revision, q.last,
+        (SELECT sequence FROM delivery WHERE subscription_id = s.id AND sequence > 0 ORDER BY sequence LIMIT 1)
+        FROM subscription s JOIN subscription_sequence q ON q.subscription_id = s.id
+        WHERE s.id = $1 AND s.team_id = $2";
     DELIVERY_REDELIVER = "UPDATE delivery SET state = 'waiting', reason = '', due_at = $1, manual_by = $2
         WHERE id = $3";
     CHECKLIST_HEAD = "SELECT id, key, version, name, created_at, created_by, created_email,

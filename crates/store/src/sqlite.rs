@@ -11,6 +11,7 @@ mod copying;
 mod deliveries;
 mod events;
 mod fault;
+mod feed;
 mod marks;
 mod migrations;
 mod once;

@@ -12,6 +12,7 @@
 mod checklists;
 mod chores;
 mod crowds;
+mod feed;
 mod fields;
 mod files;
 mod filters;
@@ -301,6 +302,13 @@ cases! { $
         the_log_tells_of_a_first_attempt_that_succeeded,
         the_log_is_there_after_a_restart,
         the_newest_come_first_though_the_clock_went_back_over_a_restart,
+    }
+    feed {
+        the_feed_holds_what_each_delivery_carries,
+        the_feed_goes_on_after_a_sequence_and_ends_at_its_bounds,
+        the_feed_holds_what_was_not_sent_and_goes_on_when_nothing_is,
+        the_feed_of_another_team_is_not_there,
+        the_feed_shows_what_its_own_transaction_stored,
     }
     filters {
         a_list_is_filtered_by_what_it_is_about,

@@ -32,7 +32,7 @@ struct Program {
 }
 
 /// All of them. The names and variables are those the tests look for.
-const PROGRAMS: [Program; 4] = [
+const PROGRAMS: [Program; 5] = [
     Program {
         command: "chromium",
         versions: None,
@@ -56,6 +56,12 @@ const PROGRAMS: [Program; 4] = [
         versions: None,
         variable: "PGBOUNCER",
         package: "pgbouncer",
+    },
+    Program {
+        command: "python3",
+        versions: None,
+        variable: "PYTHON",
+        package: "python3",
     },
 ];
 
@@ -283,7 +289,7 @@ mod tests {
             plan(&PROGRAMS, Means::Sudo),
             install([
                 "sudo -n apt-get update",
-                "sudo -n apt-get install -y --no-install-recommends chromium chromium-driver postgresql pgbouncer"
+                "sudo -n apt-get install -y --no-install-recommends chromium chromium-driver postgresql pgbouncer python3"
             ])
         );
     }
@@ -292,8 +298,8 @@ mod tests {
     fn who_may_not_install_is_told_the_exact_command() {
         assert_eq!(
             told(&PROGRAMS, Means::ByHand),
-            "The tests need chromium and chromedriver and postgres and pgbouncer. Run: sudo apt-get update && sudo \
-             apt-get install -y --no-install-recommends chromium chromium-driver postgresql pgbouncer"
+            "The tests need chromium and chromedriver and postgres and pgbouncer and python3. Run: sudo apt-get update && sudo \
+             apt-get install -y --no-install-recommends chromium chromium-driver postgresql pgbouncer python3"
         );
     }
 

@@ -35,6 +35,7 @@ impl Resolver for Names {
 /// The server of one test.
 pub(crate) struct Server {
     router: Router,
+    pub(crate) app: App,
     pub(crate) store: Store,
     pub(crate) source: domain::Source,
     pub(crate) team: TeamId,
@@ -84,9 +85,10 @@ impl Server {
             teams.push(team);
         }
         let (other_key, key) = (keys.remove(1), keys.remove(0));
-        let router = api::router(app, settings);
+        let router = api::router(app.clone(), settings);
         Self {
             router,
+            app,
             store,
             source,
             team: teams[0],

@@ -6,6 +6,7 @@ mod bad_input;
 mod checklists;
 mod edges;
 mod explain;
+mod feed;
 mod files;
 mod harness;
 mod lists;

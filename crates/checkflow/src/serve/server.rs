@@ -47,6 +47,8 @@ pub(crate) struct Server {
     /// None where others send.
     engine: Option<Arc<Engine>>,
     http: HttpServer,
+    /// None where others answer.
+    app: Option<App>,
     /// The sweeper and the pulses.
     background: Vec<JoinHandle<()>>,
     stopping: Arc<AtomicBool>,
@@ -87,7 +89,7 @@ impl Server {
             ready: ready_probe(found, engine.as_ref(), &peers, &stopping),
             limits: settings.api.clone(),
         };
-        let router = match &opened.files {
+        let (router, app) = match &opened.files {
             Some(files) => {
                 let app = App::new(Parts {
                     store: store.clone(),
@@ -104,9 +106,9 @@ impl Server {
                 };
                 let sweeper = sweep::begin(app.clone(), store.clone(), source.clone(), left);
                 background.push(sweeper);
-                api::router(app, door)
+                (api::router(app.clone(), door), Some(app))
             }
-            None => api::health_router(door),
+            None => (api::health_router(door), None),
         };
         let http = HttpServer::start(listener, router, &settings.http);
         let role = settings.role;
@@ -120,6 +122,7 @@ impl Server {
             statements: opened.statements.clone(),
             engine,
             http,
+            app,
             background,
             stopping,
         })
@@ -146,6 +149,9 @@ impl Server {
         let begun = Instant::now();
         self.stopping.store(true, Ordering::Release);
         self.background.iter().for_each(JoinHandle::abort);
+        if let Some(app) = &self.app {
+            app.end_waiting();
+        }
         // First what brings events, then what sends them, then what keeps them.
         self.http.stop(REQUESTS_WITHIN).await;
         let left = (begun + ATTEMPTS_WITHIN).saturating_duration_since(Instant::now());

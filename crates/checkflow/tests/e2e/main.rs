@@ -13,6 +13,7 @@ mod cluster;
 mod copy;
 mod demo;
 mod disk;
+mod feed;
 mod folder;
 mod hostile;
 mod isolation;

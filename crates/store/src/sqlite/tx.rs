@@ -135,16 +135,27 @@ impl<'a, G> Tx<'a, G> {
         params: impl Params,
         mut read: impl FnMut(&Row<'_>) -> Result<T, Fault>,
     ) -> Result<Vec<T>, StoreError> {
-        let all = || {
+        self.some(sql, params, |row| read(row).map(Some))
+    }
+
+    /// The rows that a statement answers, up to the first that `read` makes nothing of.
+    pub(super) fn some<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        mut read: impl FnMut(&Row<'_>) -> Result<Option<T>, Fault>,
+    ) -> Result<Vec<T>, StoreError> {
+        let some = || {
             let mut statement = self.prepare(sql)?;
             let mut rows = statement.query(params)?;
             let mut found = Vec::new();
             while let Some(row) = rows.next()? {
-                found.push(read(row)?);
+                let Some(one) = read(row)? else { break };
+                found.push(one);
             }
             Ok(found)
         };
-        self.told(all())
+        self.told(some())
     }
 
     /// The number of the row inserted last.

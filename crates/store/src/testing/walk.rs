@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use super::things::{CONTROL, TASK, TEAM, TEMPLATE, at, event, subscription};
 use crate::{
-    ChecklistQuery, DeliveryQuery, Fields, Lease, Page, PutOff, Rescue, Settlement, StateChange,
-    SubscriptionIdentity, Take, WriteTx,
+    ChecklistQuery, DeliveryQuery, FeedQuery, Fields, Lease, Page, PutOff, Rescue, Settlement,
+    StateChange, SubscriptionIdentity, Take, WriteTx,
 };
 
 const PAGE: Page = Page {
@@ -327,6 +327,13 @@ async fn deliveries(tx: &mut dyn WriteTx) {
     let id = leases[0].delivery;
     tx.delivery_redeliver(TEAM, id, "Ann", at()).await.unwrap();
     tx.delivery_get(TEAM, id).await.unwrap().unwrap();
+    let feed = FeedQuery {
+        subscription: lane,
+        after: 0,
+        limit: 10,
+        bytes_max: 1_000,
+    };
+    tx.feed_page(TEAM, &feed).await.unwrap().unwrap();
 }
 
 async fn log(tx: &mut dyn WriteTx) {

@@ -9,12 +9,12 @@ use domain::{
 };
 use store::{
     AuditLine, ChecklistQuery, Chore, ChoreHold, ChoreLease, ChoreTurn, ControlPlace,
-    DeliveryQuery, DeliveryRecord, DueLane, Fields, Lease, Named, Page, Permit, PutOff,
-    ReadChecklists, ReadDeliveries, ReadMarks, ReadSubscriptions, ReadTeams, ReadTemplates,
-    Redelivery, Rescue, Revoked, Settled, Settlement, StateChange, StoreError,
-    SubscriptionIdentity, Take, Taken, TaskPlace, TemplateRecord, WriteChecklists, WriteChores,
-    WriteDeliveries, WriteEvents, WriteMarks, WriteSubscriptions, WriteTeams, WriteTemplates,
-    WriteTx,
+    DeliveryQuery, DeliveryRecord, DueLane, FeedPage, FeedQuery, Fields, Lease, Named, Page,
+    Permit, PutOff, ReadChecklists, ReadDeliveries, ReadFeed, ReadMarks, ReadSubscriptions,
+    ReadTeams, ReadTemplates, Redelivery, Rescue, Revoked, Settled, Settlement, StateChange,
+    StoreError, SubscriptionIdentity, Take, Taken, TaskPlace, TemplateRecord, WriteChecklists,
+    WriteChores, WriteDeliveries, WriteEvents, WriteMarks, WriteSubscriptions, WriteTeams,
+    WriteTemplates, WriteTx,
 };
 
 use super::{Fault, Memory};
@@ -99,6 +99,9 @@ forward! {
         delivery_lanes(limit: u32) -> Vec<DueLane>;
         delivery_page(team: TeamId, query: &DeliveryQuery) -> Vec<Delivery>;
         delivery_get(team: TeamId, id: DeliveryId) -> Option<DeliveryRecord>;
+    }
+    ReadFeed {
+        feed_page(team: TeamId, query: &FeedQuery) -> Option<FeedPage>;
     }
     ReadMarks {
         mark_get(name: &str) -> Option<Vec<u8>>;

@@ -23,9 +23,9 @@ use crate::{
     },
 };
 
-/// Indexes that may be read from one end to the other: few deliveries are being sent at any moment, and one
-/// step along what is due finds the next lane.
-const SHORT: [&str; 2] = ["delivery_leased", "delivery_due"];
+/// Indexes that may be read from one end to the other: few deliveries are being sent at any moment, one step
+/// along what is due finds the next lane, and what has no number yet gets one within seconds.
+const SHORT: [&str; 3] = ["delivery_leased", "delivery_due", "delivery_unnumbered"];
 
 /// An empty database, and a connection to it.
 async fn database() -> (testkit::PostgresDatabase, Client) {
