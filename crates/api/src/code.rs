@@ -132,6 +132,9 @@ codes! {
     /// The subscription sends nothing.
     SubscriptionNotSending = CONFLICT "subscription_not_sending", "The subscription sends nothing",
         "The subscription is paused or ended, so no attempt can be made. Resume it, or subscribe anew.";
+    /// Nothing to make a sample from.
+    NothingToSample = CONFLICT "nothing_to_sample", "There is nothing to make a sample from",
+        "A test of a subscription to the whole team is made from one of its templates, and none has a task yet. Make a template first (`PUT /api/template`).";
     /// The body is too large.
     BodyTooLarge = PAYLOAD_TOO_LARGE "body_too_large", "The body is too large",
         "`detail` says how many bytes are taken. Send less at once.";

@@ -26,9 +26,14 @@ pub(crate) use template_document::*;
 pub(crate) use templates::*;
 pub(crate) use upload::*;
 
+use std::time::Duration;
+
 use axum::Json;
 
 use crate::problem::Problem;
+
+/// What waiting for something leaves of the time that a request may take.
+const ANSWER_TIME: Duration = Duration::from_secs(5);
 
 /// What an operation answers.
 pub(crate) type Answer<T> = Result<Json<T>, Problem>;

@@ -161,6 +161,11 @@ fn of_webhooks() -> Vec<Operation> {
         ),
         operation!(unsubscribe, __path_unsubscribe, [SubscriptionMissing]),
         operation!(explain_target, __path_explain_target, []),
+        operation!(
+            test_subscription,
+            __path_test_subscription,
+            [SubscriptionMissing, SubscriptionNotSending, NothingToSample]
+        ),
         operation!(read_feed, __path_read_feed, [SubscriptionMissing]),
         operation!(list_deliveries, __path_list_deliveries, []),
         operation!(get_delivery, __path_get_delivery, [DeliveryMissing]),

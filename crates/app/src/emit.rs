@@ -53,9 +53,18 @@ pub(crate) async fn emit(
     at: Timestamp,
     happened: Happened<'_>,
 ) -> Result<(), AppError> {
+    let event = event(app, list, at, &happened);
+    tx.event_append(&event)
+        .await
+        .doing::<AppError>("storing an event")?;
+    Ok(())
+}
+
+/// The event about `list` that tells of what happened.
+pub(crate) fn event(app: &App, list: &Checklist, at: Timestamp, happened: &Happened<'_>) -> Event {
     let kind = happened.kind();
     let (task, control) = happened.keys();
-    let event = Event {
+    Event {
         id: EventId::new(app.source().uuid()),
         team: list.head.team,
         kind,
@@ -70,11 +79,7 @@ pub(crate) async fn emit(
             data: happened,
         }
         .to_bytes(),
-    };
-    tx.event_append(&event)
-        .await
-        .doing::<AppError>("storing an event")?;
-    Ok(())
+    }
 }
 
 /// Leaves the trace of a change.

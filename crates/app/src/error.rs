@@ -123,6 +123,11 @@ pub enum AppError {
     /// Another attempt can't be made for this subscription.
     #[error("the subscription of the delivery is {0}, so nothing is sent to it")]
     SubscriptionNotSending(SubscriptionState),
+    /// There is no template that a sample could be made from.
+    #[error(
+        "no sample can be made: the team has no template with a task yet; make one with PUT /api/template"
+    )]
+    NothingToSample,
     /// The file is larger than allowed.
     #[error("the file is larger than {max} bytes, the most that is taken")]
     FileTooLarge {

@@ -15,6 +15,7 @@ mod feed;
 mod fields;
 mod files;
 mod operator;
+mod sample;
 mod subscriptions;
 mod tasks;
 mod templates;

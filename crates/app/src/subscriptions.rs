@@ -1,6 +1,7 @@
 //! Subscriptions: making one right the first time, listing them, ending them.
 
 mod scope;
+mod test;
 
 pub use scope::ScopeKeys;
 

@@ -3,6 +3,8 @@
 //! Everything here is pure. A use case loads a [`Checklist`], asks it to change, and stores what
 //! came of it. Halted is worked out anew each time and never stored.
 
+mod sample;
+
 use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
 
 use crate::{

@@ -5,7 +5,7 @@
 
 use std::{fmt, str::FromStr};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -79,14 +79,75 @@ uuid_ids! {
     VersionId;
     /// An API key (not its secret).
     ApiKeyId;
-    /// Something that happened.
-    EventId;
     /// Who wants to know of events.
     SubscriptionId;
     /// One event for one subscription.
     DeliveryId;
     /// One start of one server process.
     NodeId;
+}
+
+/// The mark of a test in its identifier.
+const TEST_MARK: &str = "test_";
+
+/// Something that happened, or a test of how it would be told. The identifier of a test is written with a mark,
+/// so that the mark is signed with it, and differs in its version from others, so that it needs no other place to
+/// be kept.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema)]
+#[schema(value_type = String, example = "019ab0c2-5b6c-7d8e-9f01-23456789abcd")]
+pub struct EventId(Uuid);
+
+impl EventId {
+    /// Takes a UUID for one of these.
+    pub const fn new(uuid: Uuid) -> Self {
+        Self(uuid)
+    }
+
+    /// The same moment and chance for a test: version 8, which is free for such use (RFC 9562, section 5.8).
+    pub const fn test(uuid: Uuid) -> Self {
+        Self(uuid::Builder::from_custom_bytes(*uuid.as_bytes()).into_uuid())
+    }
+
+    /// The UUID in it.
+    pub const fn uuid(self) -> Uuid {
+        self.0
+    }
+
+    /// Whether it is a test's.
+    pub const fn is_test(self) -> bool {
+        self.0.get_version_num() == 8
+    }
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_test() {
+            f.write_str(TEST_MARK)?;
+        }
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for EventId {
+    type Err = NotAGuid;
+
+    fn from_str(text: &str) -> Result<Self, NotAGuid> {
+        let text = text.trim();
+        let uuid = text.strip_prefix(TEST_MARK).unwrap_or(text);
+        Uuid::try_parse(uuid).map(Self).map_err(|_| NotAGuid)
+    }
+}
+
+impl Serialize for EventId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 macro_rules! integer_ids {
@@ -225,6 +286,23 @@ mod tests {
         // Numbers that nobody gave out belong to no checklist, and do not panic.
         assert_eq!(TaskId::new(-1).checklist(), ChecklistId::new(-1));
         assert_eq!(TaskId::new(i64::MIN).index(), 0);
+    }
+
+    #[test]
+    fn the_identifier_of_a_test_is_marked_wherever_it_is_written() {
+        let uuid: Uuid = "0192f3a4-5b6c-7d8e-9f01-23456789abcd".parse().unwrap();
+        let (event, test) = (EventId::new(uuid), EventId::test(uuid));
+        assert_eq!(event.to_string(), uuid.to_string());
+        assert_eq!(
+            test.to_string(),
+            "test_0192f3a4-5b6c-8d8e-9f01-23456789abcd"
+        );
+        assert_eq!(serde_json::to_value(test).unwrap(), test.to_string());
+        assert_eq!((event.is_test(), test.is_test()), (false, true));
+        for id in [event, test] {
+            assert_eq!(id.to_string().parse(), Ok(id));
+            assert_eq!(EventId::new(id.uuid()), id, "it is kept as a UUID");
+        }
     }
 
     #[test]

@@ -220,6 +220,18 @@ pub struct NextStep {
     pub lane: LaneEffect,
 }
 
+impl NextStep {
+    /// What follows where there is no second attempt, as for a test: nobody waits for its answer any more.
+    #[must_use]
+    pub fn once(self) -> Self {
+        let change = match self.change {
+            DeliveryChange::RetryAt(_) => DeliveryChange::Exhausted,
+            change => change,
+        };
+        Self { change, ..self }
+    }
+}
+
 /// What becomes of a delivery after an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeliveryChange {
@@ -280,6 +292,21 @@ mod tests {
 
     fn retry(seconds: u64) -> DeliveryChange {
         DeliveryChange::RetryAt(in_seconds(seconds))
+    }
+
+    #[test]
+    fn what_is_tried_once_is_exhausted_by_its_first_failure_and_by_nothing_else() {
+        let schedule = RetrySchedule::default();
+        for (outcome, expected) in [
+            (Outcome::Delivered, DeliveryChange::Delivered),
+            (Outcome::TimedOut, DeliveryChange::Exhausted),
+            (Outcome::Gone, DeliveryChange::Cancelled),
+            (Outcome::AddressRefused, DeliveryChange::Refused),
+        ] {
+            let next = schedule.next(&tried(1, outcome, None, None));
+            assert_eq!(next.once().change, expected, "{outcome}");
+            assert_eq!(next.once().lane, next.lane, "{outcome}");
+        }
     }
 
     #[test]

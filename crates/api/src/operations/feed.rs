@@ -5,11 +5,8 @@ use std::time::Duration;
 use app::{FEED_LIMIT_MAX, FEED_WAIT_SECONDS_MAX, Feed, ReadFeed};
 use axum::{Json, extract::State};
 
-use super::Answer;
+use super::{ANSWER_TIME, Answer};
 use crate::{Api, ask::Ask, input::Input};
-
-/// What a wait leaves of the time that a request may take.
-const ANSWER_TIME: Duration = Duration::from_secs(5);
 
 /// Read the feed of a subscription
 ///

@@ -1,11 +1,16 @@
 //! Subscriptions: making one, listing them, ending one.
 
+use std::time::Duration;
+
 use app::{GetSubscription, ListSubscriptions, ScopeKeys, Subscribe, SubscribeAnswer, Unsubscribe};
 use axum::{Json, extract::State};
-use domain::{EventType, SubscriptionRow};
+use domain::{DeliveryDetail, EventType, SubscriptionRow};
 
-use super::{Answer, rows};
+use super::{ANSWER_TIME, Answer, rows};
 use crate::{Api, ask::Ask, input::Input};
+
+/// How long a test waits for its attempt to end: longer than that may take.
+const TEST_WAIT_MAX: Duration = Duration::from_secs(20);
 
 /// List subscriptions
 ///
@@ -126,6 +131,31 @@ pub(crate) async fn get_subscription(
     let id = ask.input.need("subscriptionId", Input::key);
     let id = ask.input.all(id)?;
     Ok(Json(api.app.query(&ask.caller, GetSubscription(id)).await?))
+}
+
+/// Test a subscription
+///
+/// Sends a sample of exactly its event to its target, now, and answers the delivery with the attempt. It goes the way
+/// of all others and is in the log, with a sequence; its `webhook-id` begins with `test_`, which is signed. The sample is made
+/// from the team's own templates: a checklist with the number 0, filled in. It is tried once. A receiver that takes longer than
+/// 20 seconds is answered as it stands; `GET web-hook/delivery` shows what came of it.
+#[utoipa::path(
+    post,
+    path = "/api/web-hook/test",
+    tag = "Webhooks",
+    params(("subscriptionId" = String, Query, format = Uuid, description = "The subscription's `id`.")),
+    responses((status = 200, description = "The delivery, with its attempt.", body = DeliveryDetail))
+)]
+pub(crate) async fn test_subscription(
+    State(api): State<Api>,
+    mut ask: Ask,
+) -> Answer<DeliveryDetail> {
+    let id = ask.input.need("subscriptionId", Input::key);
+    let id = ask.input.all(id)?;
+    let wait = TEST_WAIT_MAX.min(api.limits().request_timeout.saturating_sub(ANSWER_TIME));
+    Ok(Json(
+        api.app.test_subscription(&ask.caller, id, wait).await?,
+    ))
 }
 
 /// End a subscription

@@ -46,6 +46,7 @@ impl From<AppError> for Problem {
             }
             AppError::Target(refusal) => target(refusal),
             AppError::Full { .. } => said(Code::TeamFull, &error),
+            AppError::NothingToSample => said(Code::NothingToSample, &error),
             AppError::BeingSent => said(Code::DeliveryBeingSent, &error),
             AppError::SubscriptionNotSending(_) => said(Code::SubscriptionNotSending, &error),
             AppError::FileTooLarge { .. } => said(Code::FileTooLarge, &error),

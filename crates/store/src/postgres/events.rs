@@ -8,37 +8,46 @@ use uuid::Uuid;
 use super::{
     hints::Fresh,
     subscriptions::STATE,
-    tx::{Change, owned},
+    tx::{Change, Owned, owned},
     values::{Cells as _, Moment},
 };
 use crate::{StoreError, WriteEvents};
 
-#[async_trait]
-impl WriteEvents for Change<'_> {
-    async fn event_append(&mut self, event: &Event) -> Result<(), StoreError> {
-        // The identifiers of an event's deliveries lie side by side, so that its row says which they
-        // are: all have the same first half.
-        let sql = "WITH wants AS (
+/// Stores an event with a delivery for each subscription that `$wants` is true of.
+///
+/// The identifiers of an event's deliveries lie side by side, so that its row says which they are: all have the
+/// same first half.
+macro_rules! append {
+    ($wants:literal) => {
+        concat!(
+            "WITH wants AS (
                 SELECT id, state, row_number() OVER (ORDER BY created_at, id) - 1 AS place
-                FROM subscription
-                WHERE team_id = $1 AND event_type = $2 AND scope_key IN ($3, $4, $5)
-                    AND state <> 'gone'),
+                FROM subscription WHERE team_id = $1 AND ",
+            $wants,
+            " AND state <> 'gone'),
             numbered AS (
                 SELECT id AS subscription, state,
-                    ($6 || lpad(to_hex($7::bigint + place), 16, '0'))::uuid AS delivery
+                    ($3 || lpad(to_hex($4::bigint + place), 16, '0'))::uuid AS delivery
                 FROM wants),
             happened AS (
                 INSERT INTO event (id, team_id, type, at, checklist_id, template_key, task_key,
                     control_key, first_delivery, last_delivery, body)
-                SELECT $8, $1, $2, $9, $10, $11, $12, $13,
-                    ($6 || lpad(to_hex($7::bigint), 16, '0'))::uuid,
-                    ($6 || lpad(to_hex($7::bigint + greatest((SELECT count(*) FROM wants) - 1, 0)), 16, '0'))::uuid,
-                    $14),
+                SELECT $5, $1, $2, $6, $7, $8, $9, $10,
+                    ($3 || lpad(to_hex($4::bigint), 16, '0'))::uuid,
+                    ($3 || lpad(to_hex($4::bigint + greatest((SELECT count(*) FROM wants) - 1, 0)), 16, '0'))::uuid,
+                    $11),
             stored AS (
                 INSERT INTO delivery (id, team_id, subscription_id, event, state, reason, attempts,
                     due_at)
-                SELECT delivery, $1, subscription, $8, 'waiting', '', 0, $9 FROM numbered)
-            SELECT delivery, subscription, state FROM numbered ORDER BY delivery";
+                SELECT delivery, $1, subscription, $5, 'waiting', '', 0, $6 FROM numbered)
+            SELECT delivery, subscription, state FROM numbered ORDER BY delivery"
+        )
+    };
+}
+
+#[async_trait]
+impl WriteEvents for Change<'_> {
+    async fn event_append(&mut self, event: &Event) -> Result<(), StoreError> {
         let [one, other] = event.scope_keys();
         // Repeated where it has no meaning: a set holds it once.
         let team = if event.reaches_team_scope() {
@@ -46,15 +55,36 @@ impl WriteEvents for Change<'_> {
         } else {
             one
         };
-        let (prefix, first) = self.delivery_ids(event);
-        let bound = owned![
+        let sql = append!("event_type = $2 AND scope_key IN ($12, $13, $14)");
+        self.append(event, sql, owned![one, other, team]).await?;
+        Ok(())
+    }
+
+    async fn event_append_for(
+        &mut self,
+        event: &Event,
+        subscription: SubscriptionId,
+    ) -> Result<DeliveryId, StoreError> {
+        let sql = append!("id = $12");
+        self.append(event, sql, owned![subscription.uuid()]).await
+    }
+}
+
+impl Change<'_> {
+    /// Stores the event with the deliveries that `sql` finds, which `wanted` binds; answers the first of them.
+    async fn append(
+        &mut self,
+        event: &Event,
+        sql: &'static str,
+        wanted: Vec<Owned>,
+    ) -> Result<DeliveryId, StoreError> {
+        let first = self.delivery_ids(event);
+        let (prefix, counted) = halves(first);
+        let mut bound = owned![
             event.team.get(),
             event.kind.word(),
-            one,
-            other,
-            team,
             prefix,
-            first,
+            counted,
             event.id.uuid(),
             Moment(event.at),
             event.checklist.get(),
@@ -63,6 +93,7 @@ impl WriteEvents for Change<'_> {
             event.control.uuid(),
             event.body.to_vec(),
         ];
+        bound.extend(wanted);
         self.later_fresh(sql, bound, |row| {
             let subscription = SubscriptionId::new(row.guid(1)?);
             let state: SubscriptionState = row.word(2, STATE)?;
@@ -71,26 +102,27 @@ impl WriteEvents for Change<'_> {
                 .sends()
                 .then_some(Fresh::Delivery(delivery, subscription)))
         })
-        .await
+        .await?;
+        Ok(DeliveryId::new(Uuid::from_u128(first)))
     }
-}
 
-impl Change<'_> {
-    /// The first half of the identifiers of the event's deliveries, in hexadecimal, and the first of
-    /// their second halves. They are greater than all before on this node, and never of an earlier time
-    /// than the event, so that a list from some moment on can begin at that moment's identifier
-    /// (RFC 9562, section 6.2, method 2).
-    fn delivery_ids(&self, event: &Event) -> (String, i64) {
+    /// The first of the identifiers of the event's deliveries. They are greater than all before on this node, and
+    /// never of an earlier time than the event, so that a list from some moment on can begin at that moment's
+    /// identifier (RFC 9562, section 6.2, method 2).
+    fn delivery_ids(&self, event: &Event) -> u128 {
         let millis = u64::try_from(event.at.as_millis()).unwrap_or(0);
         let random = self.core.source.random();
         let fresh = uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid();
         // Room to count up in the low half without touching the variant above it.
-        let fresh = fresh.as_u128() & !(0b11 << 60);
-        let first = self.core.delivery_ids(fresh);
-        let bytes = first.to_be_bytes();
-        let (high, low) = bytes.split_at(8);
-        let high = u64::from_be_bytes(high.try_into().expect("half of sixteen bytes"));
-        let low = i64::from_be_bytes(low.try_into().expect("the other half"));
-        (format!("{high:016x}"), low)
+        self.core.delivery_ids(fresh.as_u128() & !(0b11 << 60))
     }
+}
+
+/// The first half of an identifier in hexadecimal, and its second as a number.
+fn halves(id: u128) -> (String, i64) {
+    let bytes = id.to_be_bytes();
+    let (high, low) = bytes.split_at(8);
+    let high = u64::from_be_bytes(high.try_into().expect("half of sixteen bytes"));
+    let low = i64::from_be_bytes(low.try_into().expect("the other half"));
+    (format!("{high:016x}"), low)
 }

@@ -1,7 +1,7 @@
 //! Events and whom they reach.
 
 use async_trait::async_trait;
-use domain::Event;
+use domain::{DeliveryId, Event, SubscriptionId};
 
 use crate::StoreError;
 
@@ -14,4 +14,12 @@ pub trait WriteEvents: Send {
     /// A delivery whose lane gives a permit is stored as leased by this node, and handed to the
     /// attached lanes once the commit is on disk. The others are stored as due now.
     async fn event_append(&mut self, event: &Event) -> Result<(), StoreError>;
+
+    /// Stores `event` with one delivery, for this subscription of its team, which must not be gone; whether it
+    /// wants the event is not asked. Leased and handed over like others.
+    async fn event_append_for(
+        &mut self,
+        event: &Event,
+        subscription: SubscriptionId,
+    ) -> Result<DeliveryId, StoreError>;
 }

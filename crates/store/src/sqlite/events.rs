@@ -3,10 +3,11 @@
 
 use async_trait::async_trait;
 use domain::{DeliveryId, Event, SubscriptionId, SubscriptionState};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
 
 use super::{
+    fault::Fault,
     subscriptions::STATE,
     tx::{Change, Gathered},
     values::Cells as _,
@@ -24,17 +25,43 @@ struct Wants {
 impl WriteEvents for Change<'_> {
     async fn event_append(&mut self, event: &Event) -> Result<(), StoreError> {
         let wants = self.wants(event)?;
-        let first = self.delivery_ids(event, wants.len());
-        let number = self.event_insert(event, first, wants.len())?;
-        for (offset, subscription) in (0_u128..).zip(&wants) {
-            let id = DeliveryId::new(Uuid::from_u128(first + offset));
-            self.delivery_insert(event, number, id, subscription)?;
-        }
+        self.append(event, &wants)?;
         Ok(())
+    }
+
+    async fn event_append_for(
+        &mut self,
+        event: &Event,
+        subscription: SubscriptionId,
+    ) -> Result<DeliveryId, StoreError> {
+        let sql = "SELECT id, revision, state FROM subscription
+            WHERE id = ?1 AND team_id = ?2 AND state <> 'gone'";
+        let bound = params![subscription.uuid(), event.team.get()];
+        let one = self.one(sql, bound, wants)?;
+        self.append(event, &[one])
     }
 }
 
+fn wants(row: &Row<'_>) -> Result<Wants, Fault> {
+    Ok(Wants {
+        id: SubscriptionId::new(row.guid(0)?),
+        revision: row.get(1)?,
+        state: row.word(2, STATE)?,
+    })
+}
+
 impl Change<'_> {
+    /// Stores the event and its deliveries; answers the first of them.
+    fn append(&mut self, event: &Event, wants: &[Wants]) -> Result<DeliveryId, StoreError> {
+        let first = self.delivery_ids(event, wants.len());
+        let number = self.event_insert(event, first, wants.len())?;
+        for (offset, subscription) in (0_u128..).zip(wants) {
+            let id = DeliveryId::new(Uuid::from_u128(first + offset));
+            self.delivery_insert(event, number, id, subscription)?;
+        }
+        Ok(DeliveryId::new(Uuid::from_u128(first)))
+    }
+
     fn wants(&self, event: &Event) -> Result<Vec<Wants>, StoreError> {
         let [one, other] = event.scope_keys();
         // Repeated where it has no meaning: a set holds it once.
@@ -47,13 +74,7 @@ impl Change<'_> {
             WHERE team_id = ?1 AND event_type = ?2 AND scope_key IN (?3, ?4, ?5)
                 AND state <> 'gone'";
         let bound = params![event.team.get(), event.kind.word(), one, other, team];
-        self.all(sql, bound, |row| {
-            Ok(Wants {
-                id: SubscriptionId::new(row.guid(0)?),
-                revision: row.get(1)?,
-                state: row.word(2, STATE)?,
-            })
-        })
+        self.all(sql, bound, wants)
     }
 
     /// The first of `count` consecutive identifiers: greater than all before, so that their order is

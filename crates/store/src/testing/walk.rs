@@ -288,6 +288,9 @@ async fn deliveries(tx: &mut dyn WriteTx) {
     for number in 0..4 {
         tx.event_append(&event(number)).await.unwrap();
     }
+    tx.event_append_for(&event(9), subscription(21).id)
+        .await
+        .unwrap();
     tx.delivery_lanes(10).await.unwrap();
     let take = [Take {
         subscription: lane,

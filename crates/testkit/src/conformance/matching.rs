@@ -178,3 +178,29 @@ pub(super) async fn a_subscription_made_a_moment_before_is_reached(world: &World
     let events: Vec<_> = made.iter().map(|row| row.event_id).collect();
     assert_eq!(events, [second], "even in the same unit of work");
 }
+
+pub(super) async fn an_event_for_one_subscription_reaches_that_one_and_no_other(world: &World) {
+    let scene = world.scene().await;
+    let mine = world.subscribe(&scene, EventType::TaskCompleted).await;
+    world.subscribe(&scene, EventType::TaskCompleted).await;
+    // It is not asked whether the subscription would want it.
+    for kind in [EventType::TaskCompleted, EventType::NewChecklist] {
+        let (event, to) = (scene.event(kind, &world.source), mine.id);
+        let unit = writing!([event, to] tx => tx.event_append_for(event, *to).await);
+        let id = world.write(unit).await;
+        let listed = world.deliveries(scene.team).await;
+        let reached: Vec<_> = listed
+            .iter()
+            .filter(|row| row.event_id == event.id)
+            .collect();
+        assert_eq!(reached.len(), 1, "{kind}: {reached:?}");
+        assert_eq!(
+            (reached[0].delivery_id, reached[0].subscription_id),
+            (id, mine.id)
+        );
+        assert_eq!(world.log(scene.team, id).await.body, event.body);
+        let taken = world.take_one(mine.id).await;
+        assert_eq!((taken.lease.delivery, taken.event), (id, event.id));
+        world.deliver(&taken).await;
+    }
+}

@@ -206,6 +206,14 @@ impl WriteEvents for FaultyTx<'_> {
             _ => self.inner.event_append(event).await,
         }
     }
+
+    async fn event_append_for(
+        &mut self,
+        event: &Event,
+        subscription: SubscriptionId,
+    ) -> Result<DeliveryId, StoreError> {
+        self.inner.event_append_for(event, subscription).await
+    }
 }
 
 impl FaultyTx<'_> {
