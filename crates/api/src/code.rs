@@ -135,6 +135,9 @@ codes! {
     /// Nothing to make a sample from.
     NothingToSample = CONFLICT "nothing_to_sample", "There is nothing to make a sample from",
         "A test of a subscription to the whole team is made from one of its templates, and none has a task yet. Make a template first (`PUT /api/template`).";
+    /// The body of the delivery is gone.
+    DeliveryBodyGone = CONFLICT "delivery_body_gone", "There is nothing left to send",
+        "The body of the event is no longer kept: it is older than the operator keeps bodies, or was erased. What happened is in the checklist itself, as it stands now.";
     /// The body is too large.
     BodyTooLarge = PAYLOAD_TOO_LARGE "body_too_large", "The body is too large",
         "`detail` says how many bytes are taken. Send less at once.";

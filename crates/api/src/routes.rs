@@ -172,7 +172,12 @@ fn of_webhooks() -> Vec<Operation> {
         operation!(
             redeliver,
             __path_redeliver,
-            [DeliveryMissing, DeliveryBeingSent, SubscriptionNotSending]
+            [
+                DeliveryMissing,
+                DeliveryBeingSent,
+                SubscriptionNotSending,
+                DeliveryBodyGone
+            ]
         ),
     ]
 }

@@ -97,7 +97,7 @@ fn detail(record: DeliveryRecord) -> DeliveryDetail {
     };
     DeliveryDetail {
         delivery,
-        request_body: String::from_utf8_lossy(&body).into_owned(),
+        request_body: body.map(|body| String::from_utf8_lossy(&body).into_owned()),
         attempt_log: attempts
             .iter()
             .map(|attempt| AttemptRow::of(attempt, head))
@@ -130,6 +130,7 @@ impl Change for Redeliver {
             Redelivery::Gone => {
                 return Err(AppError::SubscriptionNotSending(SubscriptionState::Gone));
             }
+            Redelivery::BodyGone => return Err(AppError::BodyGone),
             Redelivery::NotThere => return Err(Missing::Delivery(self.0).into()),
         }
         audit(

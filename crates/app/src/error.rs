@@ -128,6 +128,9 @@ pub enum AppError {
         "no sample can be made: the team has no template with a task yet; make one with PUT /api/template"
     )]
     NothingToSample,
+    /// There is nothing left to send.
+    #[error("the body of the delivery is no longer kept, so it can't be sent again")]
+    BodyGone,
     /// The file is larger than allowed.
     #[error("the file is larger than {max} bytes, the most that is taken")]
     FileTooLarge {

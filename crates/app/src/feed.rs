@@ -44,7 +44,8 @@ pub struct ReadFeed {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Feed {
-    /// By their sequence. A number that is missing between two belongs to a delivery that is not kept any more.
+    /// By their sequence. A number that is missing between two belongs to a delivery whose body is
+    /// not kept any more.
     pub items: Vec<FeedRow>,
     /// What to give as `afterSequence` to go on.
     pub next_after_sequence: i64,

@@ -9,6 +9,7 @@ mod bounds;
 mod check;
 mod crash;
 mod files;
+mod keeping;
 mod log;
 mod role;
 mod sections;
@@ -18,7 +19,7 @@ mod span;
 use std::{env, fs, net::SocketAddr, path::PathBuf};
 
 use anyhow::{Context as _, anyhow};
-use delivery::DeliverySettings;
+use delivery::{DeliverySettings, Keeping};
 use domain::{AddressPolicy, PublicUrl};
 use figment::{
     Figment, Metadata,
@@ -55,6 +56,7 @@ pub(crate) struct Settings {
     pub(crate) public_url: Option<PublicUrl>,
     pub(crate) policy: AddressPolicy,
     pub(crate) delivery: DeliverySettings,
+    pub(crate) keeping: Keeping,
     pub(crate) http: Http,
     pub(crate) api: api::ApiLimits,
     pub(crate) limits: app::Limits,
@@ -170,6 +172,10 @@ fn read(args: &StoreArgs) -> anyhow::Result<(Config, Figment)> {
     let mut config: Config = figment.extract().map_err(|error| unreadable(&error))?;
     config.delivery.fit(|key| {
         let key = format!("delivery.{key}");
+        figment.find_metadata(&key).is_some()
+    });
+    config.keeping.fit(|key| {
+        let key = format!("keeping.{key}");
         figment.find_metadata(&key).is_some()
     });
     if let Some(data) = args

@@ -5,6 +5,7 @@ mod drill;
 mod http;
 mod log;
 mod open;
+mod prune;
 mod pulse;
 mod server;
 mod signals;

@@ -18,6 +18,7 @@ mod connector;
 mod counters;
 mod engine;
 mod failure;
+mod keeping;
 mod lane;
 mod lanes;
 mod peers;
@@ -31,6 +32,7 @@ mod taker;
 
 pub use counters::EngineStats;
 pub use engine::{Engine, Parts};
+pub use keeping::{Keeping, Pruner, Removed};
 pub use peers::Peers;
 pub use resolver::{LOOKUP_TIME_MAX, LOOKUPS_MAX, SystemResolver};
 pub use settings::{BadSetting, DeliverySettings};

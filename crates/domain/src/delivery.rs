@@ -190,7 +190,7 @@ pub struct AttemptRow {
     pub response_headers: Vec<HeaderRow>,
     /// The body of the answer, bytes that are not UTF-8 replaced.
     pub response_body: String,
-    /// Whether more of the answer came than was kept.
+    /// Whether more of the answer came than is kept.
     pub response_truncated: bool,
 }
 
@@ -201,8 +201,8 @@ pub struct DeliveryDetail {
     /// The delivery.
     #[serde(flatten)]
     pub delivery: Delivery,
-    /// The body of every attempt, byte for byte.
-    pub request_body: String,
+    /// The body of every attempt, byte for byte; null once it is no longer kept.
+    pub request_body: Option<String>,
     /// The attempts, first to last.
     #[serde(rename = "attemptLog")]
     pub attempt_log: Vec<AttemptRow>,

@@ -16,6 +16,7 @@ mod feed;
 mod groups;
 mod hints;
 mod hosts;
+mod keeping;
 mod keys;
 mod lent;
 mod marks;

@@ -9,6 +9,7 @@ mod chores;
 mod deliveries;
 mod events;
 mod feed;
+mod keeping;
 mod lanes;
 mod marks;
 mod nodes;
@@ -21,6 +22,7 @@ pub use chores::*;
 pub use deliveries::*;
 pub use events::*;
 pub use feed::*;
+pub use keeping::*;
 pub use lanes::*;
 pub use marks::*;
 pub use nodes::*;
@@ -52,6 +54,7 @@ pub trait ReadTx:
     + ReadSubscriptions
     + ReadDeliveries
     + ReadFeed
+    + ReadKeeping
     + ReadMarks
 {
 }
@@ -63,6 +66,7 @@ impl<T> ReadTx for T where
         + ReadSubscriptions
         + ReadDeliveries
         + ReadFeed
+        + ReadKeeping
         + ReadMarks
         + ?Sized
 {
@@ -77,6 +81,7 @@ pub trait WriteTx:
     + WriteEvents
     + WriteSubscriptions
     + WriteDeliveries
+    + WriteKeeping
     + WriteChores
     + WriteMarks
 {
@@ -90,6 +95,7 @@ impl<T> WriteTx for T where
         + WriteEvents
         + WriteSubscriptions
         + WriteDeliveries
+        + WriteKeeping
         + WriteChores
         + WriteMarks
         + ?Sized

@@ -12,6 +12,7 @@ mod deliveries;
 mod events;
 mod fault;
 mod feed;
+mod keeping;
 mod marks;
 mod migrations;
 mod once;

@@ -17,6 +17,7 @@ mod fields;
 mod files;
 mod filters;
 mod handover;
+mod keeping;
 mod log;
 mod marks;
 mod matching;
@@ -310,6 +311,21 @@ cases! { $
         the_feed_holds_what_was_not_sent_and_goes_on_when_nothing_is,
         the_feed_of_another_team_is_not_there,
         the_feed_shows_what_its_own_transaction_stored,
+    }
+    keeping {
+        events_are_walked_oldest_first_and_tell_what_is_left_of_them,
+        the_events_of_a_checklist_are_walked_alone,
+        an_event_goes_with_its_deliveries_and_their_attempts,
+        numbers_go_on_after_what_was_removed,
+        a_slice_takes_no_more_than_it_may,
+        a_delivery_that_is_being_sent_keeps_its_event,
+        what_waits_or_has_expired_may_be_kept_longer,
+        what_waits_ends_when_its_body_goes,
+        one_that_was_delivered_stays_so_when_its_body_goes,
+        what_is_being_sent_when_its_body_goes_is_not_sent_again,
+        answers_go_and_the_log_says_that_there_was_more,
+        a_list_goes_on_from_a_cursor_that_was_removed,
+        nothing_young_is_lost_whatever_is_sent_meanwhile,
     }
     filters {
         a_list_is_filtered_by_what_it_is_about,

@@ -48,6 +48,7 @@ impl From<AppError> for Problem {
             AppError::Full { .. } => said(Code::TeamFull, &error),
             AppError::NothingToSample => said(Code::NothingToSample, &error),
             AppError::BeingSent => said(Code::DeliveryBeingSent, &error),
+            AppError::BodyGone => said(Code::DeliveryBodyGone, &error),
             AppError::SubscriptionNotSending(_) => said(Code::SubscriptionNotSending, &error),
             AppError::FileTooLarge { .. } => said(Code::FileTooLarge, &error),
             AppError::UploadInterrupted => said(Code::UploadInterrupted, &error),
@@ -291,6 +292,7 @@ mod tests {
             assert_eq!(code(refusal), expected);
         }
         assert_eq!(code(AppError::BeingSent), Code::DeliveryBeingSent);
+        assert_eq!(code(AppError::BodyGone), Code::DeliveryBodyGone);
         let paused = domain::SubscriptionState::Paused;
         assert_eq!(
             code(AppError::SubscriptionNotSending(paused)),

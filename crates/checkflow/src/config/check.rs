@@ -33,6 +33,7 @@ pub(super) fn check(config: Config, origin: &Origin) -> anyhow::Result<Settings>
         bucket: config.files.bucket(origin)?,
         role: config.role,
         delivery: delivery(&config.delivery, origin)?,
+        keeping: config.keeping.settings(origin)?,
         data: data(config.data, origin)?,
         listen: config.listen,
         public_url,

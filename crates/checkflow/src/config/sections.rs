@@ -11,7 +11,7 @@ use domain::RetrySchedule;
 use serde::{Deserialize, Serialize};
 use store::{PostgresAccess, PostgresLimits, SqliteLimits};
 
-use super::{files::Files, log::Log, role::Role, span::Span};
+use super::{files::Files, keeping::Keeping, log::Log, role::Role, span::Span};
 
 /// Where the data lies when nobody says.
 const DATA_DEFAULT: &str = "checkflow-data";
@@ -32,6 +32,7 @@ pub(crate) struct Config {
     pub(crate) files: Files,
     pub(crate) webhook: Webhook,
     pub(crate) delivery: Delivery,
+    pub(crate) keeping: Keeping,
     pub(crate) http: Http,
     pub(crate) api: Api,
     pub(crate) limits: Limits,
@@ -50,6 +51,7 @@ impl Default for Config {
             files: Files::default(),
             webhook: Webhook::default(),
             delivery: Delivery::default(),
+            keeping: Keeping::default(),
             http: Http::default(),
             api: Api::default(),
             limits: Limits::default(),

@@ -7,7 +7,7 @@
 use domain::{ALLOW_TARGETS_SETTING, PublicUrl};
 use store::NodeSettings;
 
-use super::Settings;
+use super::{Settings, keeping::Kept};
 
 impl Settings {
     /// What this node tells the others, with `public_url` as it is in effect.
@@ -18,6 +18,14 @@ impl Settings {
         let mut tell = |name: &str, value: &str| {
             shared = std::mem::take(&mut shared).with(name, value);
         };
+        let keeping = &self.keeping;
+        for (name, kept) in [
+            ("keeping.log", keeping.log),
+            ("keeping.bodies", keeping.bodies),
+            ("keeping.answers", keeping.answers),
+        ] {
+            tell(name, &Kept(kept).to_string());
+        }
         if self.role.sends() {
             let delivery = &self.delivery;
             let steps = delivery.schedule.steps().iter();
@@ -117,6 +125,12 @@ mod tests {
             (
                 "delivery.in_flight_per_subscription_max",
                 differing(|to| to.delivery.in_flight_per_subscription_max = 1),
+            ),
+            ("keeping.log", differing(|to| to.keeping.log = None)),
+            ("keeping.bodies", differing(|to| to.keeping.bodies = None)),
+            (
+                "keeping.answers",
+                differing(|to| to.keeping.answers = Some(seconds(86_400))),
             ),
             (
                 "api.json_bytes_max",

@@ -125,6 +125,22 @@ fn what_is_wrong_in_a_file_is_named_by_file_and_key() {
             "[api]\nrequest_timeout = \"0s\"",
             "FILE: api.request_timeout is 0s: write 1s to 10min",
         ),
+        (
+            "[keeping]\nlog = \"0s\"",
+            "FILE: keeping.log is 0s: write 1h to 3650d, or \"forever\"",
+        ),
+        (
+            "[keeping]\nlog = \"never\"",
+            "FILE: keeping.log: \"never\" is no length of time: write a whole number and its unit",
+        ),
+        (
+            "[keeping]\nlog = 30",
+            "FILE: keeping.log: 30 is no length of time: ",
+        ),
+        (
+            "[keeping]\nlog = \"7d\"\nbodies = \"forever\"",
+            "FILE: keeping.bodies is forever, which is longer than keeping.log (7d): bodies go with the log",
+        ),
         ("[log]\nfilter = \"a=b=c\"", "FILE: log.filter: "),
         ("[log]\nformat = \"xml\"", "FILE: log.format: "),
         ("[http", "FILE: "),
@@ -145,6 +161,24 @@ fn a_default_gives_way_to_the_key_that_bounds_it() {
     assert_eq!(
         raised.delivery.in_flight_per_subscription_max,
         usual.in_flight_per_subscription_max
+    );
+}
+
+#[test]
+fn what_is_kept_is_kept_no_longer_than_the_log() {
+    let days = |days: u32| Some(Duration::from_hours(24) * days);
+    let keeping = |text| {
+        let keeping = load_text(text).unwrap().keeping;
+        [keeping.log, keeping.bodies, keeping.answers]
+    };
+    assert_eq!(keeping("[keeping]\nlog = \"7d\""), [days(7); 3]);
+    assert_eq!(
+        keeping("[keeping]\nlog = \"Forever\"\nanswers = \"1d\""),
+        [None, days(30), days(1)]
+    );
+    assert_eq!(
+        keeping("[keeping]\nlog = \"forever\"\nbodies = \"forever\""),
+        [None, None, days(30)]
     );
 }
 

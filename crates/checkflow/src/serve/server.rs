@@ -22,7 +22,7 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use super::{http::HttpServer, open, pulse, sweep};
+use super::{http::HttpServer, open, prune, pulse, sweep};
 use crate::config::Settings;
 
 /// How long running requests are given to finish, from the beginning of a stop.
@@ -49,7 +49,7 @@ pub(crate) struct Server {
     http: HttpServer,
     /// None where others answer.
     app: Option<App>,
-    /// The sweeper and the pulses.
+    /// The sweeper, the pruner and the pulses.
     background: Vec<JoinHandle<()>>,
     stopping: Arc<AtomicBool>,
 }
@@ -84,6 +84,13 @@ impl Server {
         let engine = join(settings, source, &store, &peers, resolver.clone()).await?;
         let stopping = Arc::new(AtomicBool::new(false));
         let (found, mut background) = pulse::begin(store.clone(), opened.files.clone());
+        let pruner = prune::begin(
+            store.clone(),
+            source.clone(),
+            settings.keeping,
+            peers.clone(),
+        );
+        background.push(pruner);
         let door = ApiSettings {
             source: source.clone(),
             ready: ready_probe(found, engine.as_ref(), &peers, &stopping),

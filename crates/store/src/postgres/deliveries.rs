@@ -6,9 +6,7 @@ mod page;
 mod settling;
 
 use async_trait::async_trait;
-use domain::{
-    DeliveryId, DeliveryState, NodeId, SubscriptionId, SubscriptionState, TeamId, Timestamp,
-};
+use domain::{DeliveryId, NodeId, SubscriptionId, TeamId, Timestamp};
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
@@ -19,7 +17,7 @@ use super::{
     values::{Cells as _, Moment},
 };
 use crate::{
-    Lease, PutOff, Redelivery, Rescue, Settled, Settlement, StoreError, Take, Taken,
+    Lease, PutOff, Redeliverable, Redelivery, Rescue, Settled, Settlement, StoreError, Take, Taken,
     WriteDeliveries, place::Place, sql,
 };
 pub(super) use leasing::{LeaseTerms, NUMBERED_MAX};
@@ -140,22 +138,23 @@ impl WriteDeliveries for Change<'_> {
         by: &str,
         now: Timestamp,
     ) -> Result<Redelivery, StoreError> {
-        let sql = "SELECT d.subscription_id, d.state, s.state
+        let sql = "SELECT d.subscription_id, d.state, s.state,
+                (SELECT octet_length(body) > 0 FROM event WHERE id = d.event)
             FROM delivery d JOIN subscription s ON s.id = d.subscription_id
             WHERE d.id = $1 AND d.team_id = $2 FOR NO KEY UPDATE OF d";
         let found = self
             .first(sql, &[&id.uuid(), &team.get()], |row| {
-                let subscription = SubscriptionId::new(row.guid(0)?);
-                let state = row.word(1, DELIVERY_STATE)?;
-                Ok((subscription, state, row.word(2, STATE)?))
+                Ok(Redeliverable {
+                    subscription: SubscriptionId::new(row.guid(0)?),
+                    state: row.word(1, DELIVERY_STATE)?,
+                    of: row.word(2, STATE)?,
+                    has_body: row.cell(3)?,
+                })
             })
             .await?;
-        let subscription = match found {
-            None => return Ok(Redelivery::NotThere),
-            Some((_, _, SubscriptionState::Gone)) => return Ok(Redelivery::Gone),
-            Some((_, DeliveryState::Leased, _)) => return Ok(Redelivery::BeingSent),
-            Some((_, _, SubscriptionState::Paused)) => return Ok(Redelivery::Paused),
-            Some((subscription, _, _)) => subscription,
+        let subscription = match found.map_or(Err(Redelivery::NotThere), Redeliverable::check) {
+            Ok(subscription) => subscription,
+            Err(refused) => return Ok(refused),
         };
         let sql = sql::DELIVERY_REDELIVER;
         self.later(sql, owned![Moment(now), by.to_owned(), id.uuid()])

@@ -57,7 +57,7 @@ impl<G: Send> Tx<'_, G> {
                 FROM (SELECT id, event, sequence FROM delivery
                         WHERE subscription_id = $1 AND sequence > $2
                         ORDER BY sequence LIMIT $3) d
-                    JOIN event b ON b.id = d.event) p
+                    JOIN event b ON b.id = d.event AND octet_length(b.body) > 0) p
                 JOIN event e ON e.id = p.event
             WHERE p.before < $4 ORDER BY p.sequence";
         let (limit, bytes) = (

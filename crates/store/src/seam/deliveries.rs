@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use domain::{
     Attempt, ChecklistId, Delivery, DeliveryId, DeliveryState, EventType, NodeId, Outcome,
-    SubscriptionId, TeamId, Timestamp,
+    SubscriptionId, SubscriptionState, TeamId, Timestamp,
 };
 
 use crate::{Lease, LeasedDelivery, StoreError};
@@ -107,8 +107,45 @@ pub enum Redelivery {
     Paused,
     /// Its subscription is gone.
     Gone,
+    /// The body of its event is no longer kept.
+    BodyGone,
     /// The team has no such delivery.
     NotThere,
+}
+
+/// What decides whether a delivery can be sent again.
+pub(crate) struct Redeliverable {
+    pub(crate) subscription: SubscriptionId,
+    /// Its own state.
+    pub(crate) state: DeliveryState,
+    /// That of its subscription.
+    pub(crate) of: SubscriptionState,
+    /// Whether there is something to send.
+    pub(crate) has_body: bool,
+}
+
+impl Redeliverable {
+    /// The subscription, or why not.
+    pub(crate) fn check(self) -> Result<SubscriptionId, Redelivery> {
+        match self {
+            Self {
+                of: SubscriptionState::Gone,
+                ..
+            } => Err(Redelivery::Gone),
+            Self {
+                state: DeliveryState::Leased,
+                ..
+            } => Err(Redelivery::BeingSent),
+            Self {
+                has_body: false, ..
+            } => Err(Redelivery::BodyGone),
+            Self {
+                of: SubscriptionState::Paused,
+                ..
+            } => Err(Redelivery::Paused),
+            Self { subscription, .. } => Ok(subscription),
+        }
+    }
 }
 
 /// Which deliveries a list is about.
@@ -141,8 +178,8 @@ pub struct DeliveryRecord {
     pub delivery: Delivery,
     /// Its attempts, first to last.
     pub attempts: Vec<Attempt>,
-    /// What is sent.
-    pub body: Bytes,
+    /// What is sent; none once it is no longer kept.
+    pub body: Option<Bytes>,
 }
 
 /// Reading deliveries.

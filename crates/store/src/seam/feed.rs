@@ -45,7 +45,7 @@ pub struct FeedPage {
     pub first: Option<i64>,
     /// The sequence that was given last; 0 before the first.
     pub last: i64,
-    /// By their sequence, without a gap but for those that are not kept any more.
+    /// By their sequence, without a gap but for those that are not kept any more, or whose body is not.
     pub items: Vec<FeedItem>,
 }
 

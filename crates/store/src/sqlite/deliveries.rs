@@ -6,10 +6,7 @@ mod settling;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use domain::{
-    DeliveryId, DeliveryState, EventId, NodeId, SubscriptionId, SubscriptionState, TeamId,
-    Timestamp,
-};
+use domain::{DeliveryId, EventId, NodeId, SubscriptionId, SubscriptionState, TeamId, Timestamp};
 use rusqlite::params;
 use uuid::Uuid;
 
@@ -21,8 +18,8 @@ use super::{
 use settling::Lapsed;
 
 use crate::{
-    Lease, LeasedDelivery, PutOff, Redelivery, Rescue, Settled, Settlement, StoreError, Take,
-    Taken, WriteDeliveries, place::Place, sql,
+    BODY_GONE, Lease, LeasedDelivery, PutOff, Redeliverable, Redelivery, Rescue, Settled,
+    Settlement, StoreError, Take, Taken, WriteDeliveries, place::Place, sql,
 };
 
 const DELIVERY_STATE: Place = Place {
@@ -154,23 +151,21 @@ impl WriteDeliveries for Change<'_> {
         by: &str,
         now: Timestamp,
     ) -> Result<Redelivery, StoreError> {
-        let sql = "SELECT d.subscription_id, d.state, s.state
+        let sql = "SELECT d.subscription_id, d.state, s.state,
+                (SELECT length(body) > 0 FROM event WHERE number = d.event)
             FROM delivery d JOIN subscription s ON s.id = d.subscription_id
             WHERE d.id = ?1 AND d.team_id = ?2";
         let found = self.first(sql, params![id.uuid(), team.get()], |row| {
-            let subscription = SubscriptionId::new(row.guid(0)?);
-            Ok((
-                subscription,
-                row.word(1, DELIVERY_STATE)?,
-                row.word(2, STATE)?,
-            ))
+            Ok(Redeliverable {
+                subscription: SubscriptionId::new(row.guid(0)?),
+                state: row.word(1, DELIVERY_STATE)?,
+                of: row.word(2, STATE)?,
+                has_body: row.get(3)?,
+            })
         })?;
-        let subscription = match found {
-            None => return Ok(Redelivery::NotThere),
-            Some((_, _, SubscriptionState::Gone)) => return Ok(Redelivery::Gone),
-            Some((_, DeliveryState::Leased, _)) => return Ok(Redelivery::BeingSent),
-            Some((_, _, SubscriptionState::Paused)) => return Ok(Redelivery::Paused),
-            Some((subscription, _, _)) => subscription,
+        let subscription = match found.map_or(Err(Redelivery::NotThere), Redeliverable::check) {
+            Ok(subscription) => subscription,
+            Err(refused) => return Ok(refused),
         };
         let sql = sql::DELIVERY_REDELIVER;
         self.run(sql, params![now.as_millis(), by, id.uuid()])?;
@@ -236,15 +231,19 @@ impl Change<'_> {
             WHERE id = ?1";
         let event_sql = "SELECT id, body FROM event WHERE number = ?1";
         for due in due {
-            let lease = lease(due.id, due.attempts + 1);
-            let (node, until) = (lease.node.uuid(), lease.until.as_millis());
-            self.run(sql, params![due.id.uuid(), now.as_millis(), node, until])?;
             let (event, body) = self.one(event_sql, [due.event], |row| {
                 Ok((
                     EventId::new(row.guid(0)?),
                     Bytes::from(row.get::<_, Vec<u8>>(1)?),
                 ))
             })?;
+            if body.is_empty() {
+                self.expire(due.id)?;
+                continue;
+            }
+            let lease = lease(due.id, due.attempts + 1);
+            let (node, until) = (lease.node.uuid(), lease.until.as_millis());
+            self.run(sql, params![due.id.uuid(), now.as_millis(), node, until])?;
             taken.push(LeasedDelivery {
                 lease,
                 event,
@@ -257,5 +256,13 @@ impl Change<'_> {
             });
         }
         Ok(more)
+    }
+
+    /// Ends a delivery that waits and of which there is nothing to send any more.
+    fn expire(&self, id: DeliveryId) -> Result<(), StoreError> {
+        let sql = "UPDATE delivery SET state = iif(delivered_at IS NULL, 'expired', 'delivered'),
+                reason = iif(delivered_at IS NULL, ?2, ''), due_at = NULL, manual_by = NULL
+            WHERE id = ?1 AND state = 'waiting'";
+        self.run(sql, params![id.uuid(), BODY_GONE]).map(|_| ())
     }
 }

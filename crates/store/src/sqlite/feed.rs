@@ -24,7 +24,7 @@ impl<G: Send> ReadFeed for Tx<'_, G> {
         };
         let sql = "SELECT d.sequence, d.id, e.id, e.type, e.body
             FROM delivery d CROSS JOIN event e ON e.number = d.event
-            WHERE d.subscription_id = ?1 AND d.sequence > ?2
+            WHERE d.subscription_id = ?1 AND d.sequence > ?2 AND length(e.body) > 0
             ORDER BY d.sequence LIMIT ?3";
         let mut bytes = 0;
         let items = self.some(sql, params![id, query.after, query.limit], |row| {

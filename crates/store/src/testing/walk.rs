@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use super::things::{CONTROL, TASK, TEAM, TEMPLATE, at, event, subscription};
 use crate::{
-    ChecklistQuery, DeliveryQuery, FeedQuery, Fields, Lease, Page, PutOff, Rescue, Settlement,
-    StateChange, SubscriptionIdentity, Take, WriteTx,
+    ChecklistQuery, DeliveryQuery, Ending, FeedQuery, Fields, Forget, Lease, Page, PutOff, Rescue,
+    Settlement, StateChange, SubscriptionIdentity, Take, WriteTx,
 };
 
 const PAGE: Page = Page {
@@ -42,10 +42,43 @@ pub(crate) async fn everything(tx: &mut dyn WriteTx) {
     subscriptions(tx).await;
     deliveries(tx).await;
     log(tx).await;
+    keeping(tx).await;
     chores(tx).await;
     tx.mark_make("a mark", b"one").await.unwrap();
     tx.mark_replace("a mark", b"two").await.unwrap();
     tx.mark_get("a mark").await.unwrap().unwrap();
+}
+
+async fn keeping(tx: &mut dyn WriteTx) {
+    let all = tx.event_walk(None, 10).await.unwrap();
+    let of = ChecklistId::new(5);
+    let last = all.last().map(|event| event.place);
+    tx.event_walk_of(TEAM, of, last, 10).await.unwrap();
+    let oldest: Vec<_> = all[..2].iter().map(|event| event.place).collect();
+    tx.event_answers_remove(&oldest, 10).await.unwrap();
+    let ending = Ending {
+        state: DeliveryState::Expired,
+        reason: String::new(),
+    };
+    tx.event_body_remove(&oldest, &ending, 10).await.unwrap();
+    for which in [Forget::Settled, Forget::All] {
+        tx.event_forget(&oldest[..1], which, 1).await.unwrap();
+    }
+    // One whose body goes while it is being sent waits again, and has nothing to send.
+    tx.event_append(&event(9)).await.unwrap();
+    let take = [Take {
+        subscription: subscription(21).id,
+        limit: 10,
+    }];
+    let now = at().after(std::time::Duration::from_secs(5));
+    let taken = tx.delivery_take(&take, NODE, now, now).await.unwrap();
+    let leases: Vec<Lease> = taken.deliveries.iter().map(|leased| leased.lease).collect();
+    let all = tx.event_walk(None, 10).await.unwrap();
+    let all: Vec<_> = all.iter().map(|event| event.place).collect();
+    tx.event_body_remove(&all, &ending, 10).await.unwrap();
+    tx.delivery_give_back(&leases, at()).await.unwrap();
+    let nothing = tx.delivery_take(&take, NODE, now, now).await.unwrap();
+    assert!(!leases.is_empty() && nothing.deliveries.is_empty());
 }
 
 async fn chores(tx: &mut dyn WriteTx) {
@@ -288,7 +321,7 @@ async fn deliveries(tx: &mut dyn WriteTx) {
     for number in 0..4 {
         tx.event_append(&event(number)).await.unwrap();
     }
-    tx.event_append_for(&event(9), subscription(21).id)
+    tx.event_append_for(&event(7), subscription(21).id)
         .await
         .unwrap();
     tx.delivery_lanes(10).await.unwrap();

@@ -198,7 +198,7 @@ pub(super) async fn an_event_for_one_subscription_reaches_that_one_and_no_other(
             (reached[0].delivery_id, reached[0].subscription_id),
             (id, mine.id)
         );
-        assert_eq!(world.log(scene.team, id).await.body, event.body);
+        assert_eq!(world.log(scene.team, id).await.body, Some(event.body));
         let taken = world.take_one(mine.id).await;
         assert_eq!((taken.lease.delivery, taken.event), (id, event.id));
         world.deliver(&taken).await;

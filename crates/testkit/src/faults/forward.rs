@@ -9,12 +9,12 @@ use domain::{
 };
 use store::{
     AuditLine, ChecklistQuery, Chore, ChoreHold, ChoreLease, ChoreTurn, ControlPlace,
-    DeliveryQuery, DeliveryRecord, DueLane, FeedPage, FeedQuery, Fields, Lease, Named, Page,
-    Permit, PutOff, ReadChecklists, ReadDeliveries, ReadFeed, ReadMarks, ReadSubscriptions,
-    ReadTeams, ReadTemplates, Redelivery, Rescue, Revoked, Settled, Settlement, StateChange,
-    StoreError, SubscriptionIdentity, Take, Taken, TaskPlace, TemplateRecord, WriteChecklists,
-    WriteChores, WriteDeliveries, WriteEvents, WriteMarks, WriteSubscriptions, WriteTeams,
-    WriteTemplates, WriteTx,
+    DeliveryQuery, DeliveryRecord, DueLane, Ending, EventPlace, FeedPage, FeedQuery, Fields,
+    Forget, KeptEvent, Lease, Named, Page, Permit, PutOff, ReadChecklists, ReadDeliveries,
+    ReadFeed, ReadKeeping, ReadMarks, ReadSubscriptions, ReadTeams, ReadTemplates, Redelivery,
+    Rescue, Revoked, Settled, Settlement, Slimmed, StateChange, StoreError, SubscriptionIdentity,
+    Take, Taken, TaskPlace, TemplateRecord, WriteChecklists, WriteChores, WriteDeliveries,
+    WriteEvents, WriteKeeping, WriteMarks, WriteSubscriptions, WriteTeams, WriteTemplates, WriteTx,
 };
 
 use super::{Fault, Memory};
@@ -102,6 +102,15 @@ forward! {
     }
     ReadFeed {
         feed_page(team: TeamId, query: &FeedQuery) -> Option<FeedPage>;
+    }
+    ReadKeeping {
+        event_walk(after: Option<EventPlace>, limit: u32) -> Vec<KeptEvent>;
+        event_walk_of(team: TeamId, checklist: ChecklistId, after: Option<EventPlace>, limit: u32) -> Vec<KeptEvent>;
+    }
+    WriteKeeping {
+        event_forget(places: &[EventPlace], which: Forget, deliveries_max: u32) -> Slimmed;
+        event_body_remove(places: &[EventPlace], ending: &Ending, deliveries_max: u32) -> Slimmed;
+        event_answers_remove(places: &[EventPlace], answers_max: u32) -> Slimmed;
     }
     ReadMarks {
         mark_get(name: &str) -> Option<Vec<u8>>;

@@ -17,7 +17,7 @@ use super::{
     },
     ATTEMPTS,
 };
-use crate::{Destination, Lease, LeasedDelivery, StoreError, Take};
+use crate::{BODY_GONE, Destination, Lease, LeasedDelivery, StoreError, Take};
 
 /// Deliveries that get a sequence in one transaction.
 pub(in crate::postgres) const NUMBERED_MAX: i64 = 5_000;
@@ -125,12 +125,31 @@ impl<G: Send> Tx<'_, G> {
         }
         rows.sort_unstable_by_key(|(place, _)| *place);
         let mut leased = Vec::with_capacity(rows.len());
+        let mut empty = Vec::new();
         for (_, row) in rows {
+            if row.cell::<&[u8]>(10)?.is_empty() {
+                empty.push(row.guid(1)?);
+                continue;
+            }
             let subscription = SubscriptionId::new(row.guid(6)?);
             let destination = self.destination(subscription, row.cell(7)?).await?;
             leased.push(leased_delivery(&row, terms, destination)?);
         }
+        if !empty.is_empty() {
+            self.expire(&empty).await?;
+        }
         Ok(leased)
+    }
+
+    /// Ends deliveries that were leased just now and of which there is nothing to send any more. Looked for here
+    /// rather than before, so that leasing asks nothing more of a body than the body.
+    async fn expire(&mut self, ids: &[Uuid]) -> Result<(), StoreError> {
+        let sql = "UPDATE delivery SET attempts = attempts - 1,
+                state = CASE WHEN delivered_at IS NULL THEN 'expired' ELSE 'delivered' END,
+                reason = CASE WHEN delivered_at IS NULL THEN $2 ELSE '' END,
+                due_at = NULL, lease_node = NULL, lease_until = NULL, manual_by = NULL
+            WHERE id = ANY ($1::uuid[])";
+        self.run(sql, &[&ids, &BODY_GONE]).await.map(|_| ())
     }
 
     /// Gives sequences to deliveries that have none, from the oldest on up to `last`; answers how many got one,

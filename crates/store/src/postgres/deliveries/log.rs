@@ -125,7 +125,7 @@ impl<G: Send> ReadDeliveries for Tx<'_, G> {
         Ok(Some(DeliveryRecord {
             delivery: delivery(row, &sequences)?,
             attempts,
-            body: Bytes::copy_from_slice(row.cell(17)?),
+            body: Some(Bytes::copy_from_slice(row.cell(17)?)).filter(|body| !body.is_empty()),
         }))
     }
 }

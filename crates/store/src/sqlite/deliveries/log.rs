@@ -95,7 +95,8 @@ impl<G: Send> ReadDeliveries for Tx<'_, G> {
             WHERE d.id = ?1 AND d.team_id = ?2"
         );
         let found = self.first(&sql, params![id.uuid(), team.get()], |row| {
-            let body = Bytes::from(row.get::<_, Vec<u8>>(17)?);
+            let body =
+                Some(Bytes::from(row.get::<_, Vec<u8>>(17)?)).filter(|body| !body.is_empty());
             Ok((delivery(row)?, body, first_attempt(row, 18)?))
         })?;
         let Some((delivery, body, first)) = found else {

@@ -107,13 +107,19 @@ impl PageStatement {
     /// Where in the order the page begins and ends.
     fn range(&mut self, query: &DeliveryQuery) {
         let before = query.before.map(|before| blob(before.uuid()));
-        if query.subscription.is_some() && query.checklist.is_none() {
+        if let (Some(subscription), None) = (query.subscription, query.checklist) {
             if let Some(before) = before {
-                // Another subscription's, or one that was pruned, ends the list.
-                self.and(
-                    "d.sequence < (SELECT sequence FROM delivery WHERE id = ?)",
-                    before,
+                // Its sequence says where it stands. Of one that was pruned since, that of the oldest after it
+                // does: what is older than one that was pruned are few.
+                self.say(
+                    "d.sequence < coalesce(
+                        (SELECT c.sequence FROM delivery c WHERE c.id = ? AND +c.subscription_id = ?),
+                        (SELECT n.sequence FROM delivery n WHERE n.subscription_id = ? AND n.id > ?
+                            ORDER BY n.sequence LIMIT 1),
+                        9223372036854775807)",
                 );
+                let of = blob(subscription.uuid());
+                self.bound.extend([before.clone(), of.clone(), of, before]);
             }
             return;
         }
