@@ -138,6 +138,12 @@ codes! {
     /// The body of the delivery is gone.
     DeliveryBodyGone = CONFLICT "delivery_body_gone", "There is nothing left to send",
         "The body of the event is no longer kept: it is older than the operator keeps bodies, or was erased. What happened is in the checklist itself, as it stands now.";
+    /// The subscription has ended.
+    SubscriptionGone = CONFLICT "subscription_gone", "The subscription has ended",
+        "It was unsubscribed, or its receiver answered 410. What has ended stays so and is not changed. Subscribe anew.";
+    /// It would be the same as another one.
+    SubscriptionSame = CONFLICT "subscription_same", "Another subscription is the same",
+        "With this `source` and `targetUrl` it would be the same as the subscription that `subscriptionId` names, and get everything twice. Change that one, or end it first.";
     /// The body is too large.
     BodyTooLarge = PAYLOAD_TOO_LARGE "body_too_large", "The body is too large",
         "`detail` says how many bytes are taken. Send less at once.";
@@ -228,7 +234,7 @@ Every error answer of the API is `application/problem+json` (RFC 9457):
 
 `code` is what scripts should look at: it never changes its meaning. `detail` is for people and may be
 reworded. `type` leads to the text below, on the server itself. `errors[]`, `fits[]`, `rule`, `setting`,
-`waitsFor` and `mayBeDone` are there where the text names them. The header `x-request-id` is in every answer and finds the
+`waitsFor`, `subscriptionId` and `mayBeDone` are there where the text names them. The header `x-request-id` is in every answer and finds the
 request in the server's log.
 
 This page is generated from the table of codes (`crates/api/src/code.rs`); a test compares the two, and

@@ -12,7 +12,11 @@ mod query;
 mod template;
 mod tree;
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    str::FromStr,
+};
 
 use domain::{FieldError, NotAGuid, Timestamp};
 use serde_json::Value;
@@ -32,6 +36,8 @@ const SHOWN_CHARS_MAX: usize = 60;
 #[derive(Debug, Default)]
 pub(crate) struct Input {
     given: BTreeMap<String, Value>,
+    /// Names given as null.
+    cleared: BTreeSet<String>,
     errors: Vec<FieldError>,
 }
 
@@ -56,6 +62,7 @@ impl Input {
     fn add(&mut self, name: &str, value: Value) {
         // Null is how many clients write that they have nothing to say.
         if value.is_null() {
+            self.cleared.insert(name.to_ascii_lowercase());
             return;
         }
         let known = name.to_ascii_lowercase();
@@ -74,6 +81,27 @@ impl Input {
         if self.errors.len() < ERRORS_MAX && !self.errors.iter().any(said) {
             let field: String = name.chars().take(SHOWN_CHARS_MAX).collect();
             self.errors.push(FieldError::new(field, message));
+        }
+    }
+
+    /// Says of each name that is not among `known` that nothing is called so. For operations where a name that is
+    /// passed over would be taken for done.
+    pub(crate) fn only(&mut self, known: &[&str], why: &str) {
+        let is_known = |name: &String| known.iter().any(|known| known.eq_ignore_ascii_case(name));
+        let names = self.given.keys().chain(&self.cleared);
+        let strange: Vec<String> = names.filter(|name| !is_known(name)).cloned().collect();
+        for name in strange {
+            self.wrong(&name, why);
+        }
+    }
+
+    /// Whether `name` is given as nothing: as null, or as an empty text.
+    pub(crate) fn cleared(&self, name: &str) -> bool {
+        let name = name.to_ascii_lowercase();
+        let empty = |value: &Value| value.as_str().is_some_and(|text| text.trim().is_empty());
+        match self.given.get(&name) {
+            Some(value) => empty(value),
+            None => self.cleared.contains(&name),
         }
     }
 

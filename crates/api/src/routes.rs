@@ -159,6 +159,22 @@ fn of_webhooks() -> Vec<Operation> {
             __path_get_subscription,
             [SubscriptionMissing]
         ),
+        operation!(
+            change_subscription,
+            __path_change_subscription,
+            [
+                SubscriptionMissing,
+                SubscriptionGone,
+                SubscriptionSame,
+                TargetRefused
+            ]
+        ),
+        operation!(pause, __path_pause, [SubscriptionMissing, SubscriptionGone]),
+        operation!(
+            resume,
+            __path_resume,
+            [SubscriptionMissing, SubscriptionGone]
+        ),
         operation!(unsubscribe, __path_unsubscribe, [SubscriptionMissing]),
         operation!(explain_target, __path_explain_target, []),
         operation!(

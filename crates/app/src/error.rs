@@ -131,6 +131,14 @@ pub enum AppError {
     /// There is nothing left to send.
     #[error("the body of the delivery is no longer kept, so it can't be sent again")]
     BodyGone,
+    /// The subscription has ended.
+    #[error("the subscription {0} has ended, and what has ended is not changed; subscribe anew")]
+    SubscriptionGone(domain::SubscriptionId),
+    /// The subscription would be the same as another one.
+    #[error(
+        "the subscription {0} has this source, event, scope and target already; change that one, or end it first"
+    )]
+    SubscriptionSame(domain::SubscriptionId),
     /// The file is larger than allowed.
     #[error("the file is larger than {max} bytes, the most that is taken")]
     FileTooLarge {

@@ -1,13 +1,18 @@
 //! Subscriptions: making one right the first time, listing them, ending them.
 
+mod change;
+mod pausing;
 mod scope;
 mod test;
 
+pub use change::ChangeSubscription;
+pub use pausing::{Pause, REASON_CHARS_MAX, Resume};
 pub use scope::ScopeKeys;
 
 use domain::{
-    Actor, EventType, FieldError, SOURCE_CHARS_MAX, SigningSecret, Subscription, SubscriptionId,
-    SubscriptionRow, SubscriptionState, TargetUrl, check_target, name,
+    Actor, EventType, FieldError, SOURCE_CHARS_MAX, SettingsChange, SigningSecret, Subscription,
+    SubscriptionId, SubscriptionRow, SubscriptionSettings, SubscriptionState, TargetUrl,
+    check_target, name,
 };
 use serde::Serialize;
 use store::{Doing, ReadTx, StateChange, SubscriptionIdentity, WriteTx};
@@ -26,6 +31,8 @@ pub struct Subscribe {
     pub target_url: String,
     /// Of what.
     pub keys: ScopeKeys,
+    /// How; what is absent is as it is by default.
+    pub settings: SettingsChange,
 }
 
 /// A subscription, with the secret if it was made just now.
@@ -74,9 +81,7 @@ impl Query for Check {
 
     async fn run(&self, _: &App, actor: &Actor, tx: &mut dyn ReadTx) -> Result<Checked, AppError> {
         let ask = &self.0;
-        let source = name(&ask.source, SOURCE_CHARS_MAX).map_err(|error| {
-            AppError::Invalid(vec![FieldError::new("source", error.to_string())])
-        })?;
+        let source = label(&ask.source)?;
         let target = TargetUrl::parse(&ask.target_url)?;
         let scope = ask.keys.resolve(tx, actor.team, ask.event_type).await?;
         let (team, event_type) = (actor.team, ask.event_type);
@@ -92,6 +97,12 @@ impl Query for Check {
             identity,
         })
     }
+}
+
+/// The label of a subscription.
+fn label(source: &str) -> Result<String, AppError> {
+    name(source, SOURCE_CHARS_MAX)
+        .map_err(|error| AppError::Invalid(vec![FieldError::new("source", error.to_string())]))
 }
 
 struct Insert(Checked);
@@ -145,6 +156,7 @@ impl Change for Insert {
             state_since: now,
             state_by: actor.person.name.clone(),
             created_at: now,
+            settings: ask.settings.of(&SubscriptionSettings::default()),
         };
         let secret = SigningSecret::generate(app.source());
         tx.subscription_insert(&subscription, &secret)

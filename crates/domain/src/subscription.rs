@@ -1,10 +1,17 @@
 //! Subscriptions: who wants to know of which events, where, and how that is going.
 
+mod settings;
+
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
+
+pub use settings::{
+    DeliveryOrder, RATE_PER_SECOND_MAX, SettingsChange, Signing, SubscriptionSettings,
+    UnknownDeliveryOrder, UnknownSigning,
+};
 
 use crate::{
     ControlKey, EventType, SubscriptionId, TargetUrl, TaskKey, TeamId, TemplateKey, Timestamp,
@@ -139,6 +146,8 @@ pub struct Subscription {
     pub state_by: String,
     /// When it was made.
     pub created_at: Timestamp,
+    /// What its maker chose about how it is sent to.
+    pub settings: SubscriptionSettings,
 }
 
 /// A subscription as the API answers it: CheckFlow's ten members, then ours.
@@ -180,6 +189,13 @@ pub struct SubscriptionRow {
     pub state_date_time: Timestamp,
     /// Who put it there: a key, a member, or `system`.
     pub state_by: String,
+    /// In which order deliveries are made.
+    pub ordering: DeliveryOrder,
+    /// Most requests a second; null for as many as the receiver takes.
+    #[schema(minimum = 1, maximum = 10_000)]
+    pub rate_per_second: Option<u32>,
+    /// How deliveries are signed.
+    pub signing: Signing,
 }
 
 impl From<&Subscription> for SubscriptionRow {
@@ -200,6 +216,9 @@ impl From<&Subscription> for SubscriptionRow {
             state_reason: from.state_reason.clone(),
             state_date_time: from.state_since,
             state_by: from.state_by.clone(),
+            ordering: from.settings.ordering,
+            rate_per_second: from.settings.rate_per_second,
+            signing: from.settings.signing,
         };
         match from.scope {
             Scope::Team => {}

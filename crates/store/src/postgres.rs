@@ -10,6 +10,7 @@ mod chores;
 mod copying;
 mod core;
 mod deliveries;
+mod destinations;
 mod events;
 mod fault;
 mod feed;

@@ -9,6 +9,7 @@ mod checkpoint;
 mod chores;
 mod copying;
 mod deliveries;
+mod destinations;
 mod events;
 mod fault;
 mod feed;

@@ -210,6 +210,8 @@ cases! { $
         the_same_one_can_not_be_stored_twice,
         one_that_is_gone_does_not_count,
         a_change_of_state_is_stored_with_its_reason,
+        what_can_be_changed_is_stored_until_it_is_gone,
+        what_is_sent_after_a_change_is_sent_so,
         subscriptions_are_listed_oldest_first,
     }
     matching {

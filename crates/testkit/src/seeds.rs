@@ -212,6 +212,7 @@ impl SeedSubscription {
             state_since: now,
             state_by: "Ann".to_owned(),
             created_at: now,
+            settings: domain::SubscriptionSettings::default(),
         }
     }
 }

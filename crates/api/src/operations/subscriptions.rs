@@ -6,7 +6,7 @@ use app::{GetSubscription, ListSubscriptions, ScopeKeys, Subscribe, SubscribeAns
 use axum::{Json, extract::State};
 use domain::{DeliveryDetail, EventType, SubscriptionRow};
 
-use super::{ANSWER_TIME, Answer, rows};
+use super::{ANSWER_TIME, Answer, rows, subscription_changes::settings};
 use crate::{Api, ask::Ask, input::Input};
 
 /// How long a test waits for its attempt to end: longer than that may take.
@@ -47,7 +47,7 @@ pub(crate) async fn list_subscriptions(
 /// `new_checklist` needs `templateKey`; `file_uploaded` needs `taskContentKey`; `task_completed`
 /// needs `taskKey`, or `templateKey` for every task of a template, or `scope=team` for every task
 /// of the team. The all-zero GUID is the same as no key. Asking twice for the same gives the same
-/// subscription back, with `isNew: false` and no secret. The `secret` signs the webhooks and is
+/// subscription back, with `isNew: false`, no secret and the settings that it has. The `secret` signs the webhooks and is
 /// shown in this answer alone. Parameters stand in the query, as with CheckFlow, or by the same
 /// names in a JSON body.
 #[utoipa::path(
@@ -63,6 +63,11 @@ pub(crate) async fn list_subscriptions(
         ("taskKey" = Option<String>, Query, format = Uuid, description = "The task."),
         ("taskContentKey" = Option<String>, Query, format = Uuid, description = "The File Upload control."),
         ("scope" = Option<String>, Query, description = "`team` for every task of the team."),
+        ("ordering" = Option<String>, Query, description = "`checklist`: a delivery waits until those \
+            before it of the same checklist have ended. `none` (the default): it does not."),
+        ("ratePerSecond" = Option<u32>, Query, minimum = 1, maximum = 10_000, description = "Most \
+            requests a second; as many as the receiver takes where it is left out."),
+        ("signing" = Option<String>, Query, description = "`hmac`, the one there is."),
     ),
     responses((status = 200, description = "The subscription.", body = SubscribeAnswer))
 )]
@@ -77,6 +82,7 @@ pub(crate) async fn subscribe(State(api): State<Api>, mut ask: Ask) -> Answer<Su
         control: input.key("taskContentKey"),
         team: team(input),
     };
+    let settings = settings(input);
     let (source, event_type, target_url) = input.all((source, event_type, target_url))?;
     let target_url = target_url.trim().to_owned();
     let subscribe = Subscribe {
@@ -84,11 +90,12 @@ pub(crate) async fn subscribe(State(api): State<Api>, mut ask: Ask) -> Answer<Su
         event_type,
         target_url,
         keys,
+        settings,
     };
     Ok(Json(api.app.subscribe(&ask.caller, subscribe).await?))
 }
 
-fn source(input: &mut Input, name: &str) -> Option<String> {
+pub(super) fn source(input: &mut Input, name: &str) -> Option<String> {
     let source = input.filled(name)?;
     if source.trim().eq_ignore_ascii_case("ALL") {
         input.wrong(

@@ -50,6 +50,10 @@ impl From<AppError> for Problem {
             AppError::BeingSent => said(Code::DeliveryBeingSent, &error),
             AppError::BodyGone => said(Code::DeliveryBodyGone, &error),
             AppError::SubscriptionNotSending(_) => said(Code::SubscriptionNotSending, &error),
+            AppError::SubscriptionGone(_) => said(Code::SubscriptionGone, &error),
+            AppError::SubscriptionSame(same) => {
+                said(Code::SubscriptionSame, &error).with("subscriptionId", same)
+            }
             AppError::FileTooLarge { .. } => said(Code::FileTooLarge, &error),
             AppError::UploadInterrupted => said(Code::UploadInterrupted, &error),
             AppError::RangeNotThere { size } => {

@@ -153,6 +153,9 @@ async fn every_operation_names_what_is_missing() {
         ),
         ("GET", "/api/web-hook/subscription", &["subscriptionId"]),
         ("DELETE", "/api/web-hook/unsubscribe", &["subscriptionId"]),
+        ("PATCH", "/api/web-hook/subscription", &["subscriptionId"]),
+        ("POST", "/api/web-hook/pause", &["subscriptionId"]),
+        ("POST", "/api/web-hook/resume", &["subscriptionId"]),
         ("GET", "/api/web-hook/delivery", &["deliveryId"]),
         ("POST", "/api/web-hook/redeliver", &["deliveryId"]),
     ] {

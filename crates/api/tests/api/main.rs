@@ -10,6 +10,7 @@ mod feed;
 mod files;
 mod harness;
 mod lists;
+mod subscription_changes;
 mod tasks;
 mod templates;
 mod webhooks;

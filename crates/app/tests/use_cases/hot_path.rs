@@ -22,6 +22,7 @@ async fn template(bench: &Bench, subscriptions: usize) -> TemplateKey {
                 template: Some(template),
                 ..ScopeKeys::default()
             },
+            settings: domain::SettingsChange::default(),
         };
         bench.app.subscribe(&bench.caller, ask).await.unwrap();
     }

@@ -32,6 +32,7 @@ async fn bodies(bench: &Bench) -> Vec<(EventType, Bytes)> {
             event_type,
             target_url: "http://127.0.0.1:9/".to_owned(),
             keys,
+            settings: domain::SettingsChange::default(),
         };
         bench.app.subscribe(&bench.caller, ask).await.unwrap();
     }

@@ -163,6 +163,7 @@ impl Bench {
             state_since: now,
             state_by: "Ann".to_owned(),
             created_at: now,
+            settings: domain::SubscriptionSettings::default(),
         };
         let (id, secret) = (subscription.id, SigningSecret::generate(&self.source));
         let unit = Subscribe {

@@ -90,7 +90,7 @@ pub(crate) static TABLES: [Table; 18] = [
     table!(subscription by "id":
         Guid id; Int team_id; Text source event_type scope; Guid scope_key; Text target_url;
         Int revision; Bytes secret; Text state state_reason; Time state_since; Text state_by;
-        Time created_at;),
+        Time created_at; Text ordering; Int rate_per_second; Text settings;),
     table!(subscription_sequence by "subscription_id": Guid subscription_id; Int last;),
     table!(event by "id":
         Guid id; Int team_id; Text r#type; Time at; Int checklist_id;

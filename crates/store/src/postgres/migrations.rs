@@ -20,6 +20,10 @@ const STEPS: &[Step] = &[
         "0002_node_settings",
         include_str!("../../migrations/postgres/0002_node_settings.sql"),
     ),
+    (
+        "0003_subscription_settings",
+        include_str!("../../migrations/postgres/0003_subscription_settings.sql"),
+    ),
 ];
 
 /// The advisory lock of whoever migrates: "checkflo" as a number.

@@ -1,11 +1,9 @@
-//! Subscriptions, and the destinations that the engine needs of them.
-
-use std::sync::Arc;
+//! Subscriptions.
 
 use async_trait::async_trait;
 use domain::{
-    EventType, Scope, SigningSecret, Subscription, SubscriptionId, SubscriptionState, TargetUrl,
-    TeamId,
+    EventType, Scope, SigningSecret, Subscription, SubscriptionId, SubscriptionSettings,
+    SubscriptionState, TargetUrl, TeamId,
 };
 use sha2::{Digest as _, Sha256};
 use tokio_postgres::Row;
@@ -17,11 +15,11 @@ use super::{
     values::{Cells as _, Moment},
 };
 use crate::{
-    Destination, ReadSubscriptions, StateChange, StoreError, SubscriptionIdentity,
+    ReadSubscriptions, StateChange, StoreError, SubscriptionChange, SubscriptionIdentity,
     WriteSubscriptions, place::Place, secrets::secret_cell, sql,
 };
 
-const fn place(column: &'static str) -> Place {
+pub(super) const fn place(column: &'static str) -> Place {
     Place {
         table: "subscription",
         column,
@@ -35,7 +33,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT id, team_id, source, event_type, scope, scope_key, target_url, state, ",
-            "state_reason, state_since, state_by, created_at FROM subscription ",
+            "state_reason, state_since, state_by, created_at, ordering, rate_per_second, settings FROM subscription ",
             $rest
         )
     };
@@ -100,55 +98,6 @@ impl<G: Send> ReadSubscriptions for Tx<'_, G> {
     }
 }
 
-impl<G: Send> Tx<'_, G> {
-    /// Where deliveries of a subscription at this revision go, its secret decrypted.
-    pub(super) async fn destination(
-        &mut self,
-        id: SubscriptionId,
-        revision: i64,
-    ) -> Result<Arc<Destination>, StoreError> {
-        if let Some(destination) = self.core.destinations.get(&(id, revision)) {
-            return Ok(destination);
-        }
-        let sql = "SELECT target_url, secret, team_id, state, revision FROM subscription
-            WHERE id = $1";
-        let (target, secret, team, state, revision) = self
-            .one(sql, &[&id.uuid()], |row| {
-                let (target, secret): (String, Vec<u8>) = (row.cell(0)?, row.cell(1)?);
-                let team = TeamId::new(row.cell(2)?);
-                // It may have changed since; then this is what holds now, under its own revision.
-                Ok((
-                    target,
-                    secret,
-                    team,
-                    row.word(3, STATE)?,
-                    row.cell::<i64>(4)?,
-                ))
-            })
-            .await?;
-        let target = TargetUrl::parse(&target).map_err(|_| place("target_url").corrupt(id))?;
-        let opened = self
-            .core
-            .key
-            .open(secret_cell(id.uuid().as_bytes()), &secret)
-            .ok();
-        let secret = opened.and_then(|bytes| SigningSecret::from_bytes(&bytes).ok());
-        let secrets = vec![secret.ok_or_else(|| place("secret").corrupt(id))?];
-        let destination = Arc::new(Destination {
-            subscription: id,
-            team,
-            state,
-            revision,
-            target,
-            secrets,
-        });
-        self.core
-            .destinations
-            .put((id, revision), destination.clone());
-        Ok(destination)
-    }
-}
-
 #[async_trait]
 impl WriteSubscriptions for Change<'_> {
     async fn subscription_insert(
@@ -164,8 +113,8 @@ impl WriteSubscriptions for Change<'_> {
             .seal(&self.core.source, sealed, secret.bytes());
         let sql = "INSERT INTO subscription (id, team_id, source, event_type, scope, scope_key,
                 target_url, target_hash, revision, secret, state, state_reason, state_since, state_by,
-                created_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $14, 1, $8, $9, $10, $11, $12, $13)";
+                created_at, ordering, rate_per_second, settings)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $14, 1, $8, $9, $10, $11, $12, $13, $15, $16, $17)";
         let row = owned![
             id,
             subscription.team.get(),
@@ -181,12 +130,35 @@ impl WriteSubscriptions for Change<'_> {
             subscription.state_by.clone(),
             Moment(subscription.created_at),
             hash(&subscription.target),
+            subscription.settings.ordering.word().to_owned(),
+            subscription.settings.rate_per_second.map(i64::from),
+            subscription.settings.to_text(),
         ];
         self.later(sql, row).await?;
         let sql = sql::SEQUENCE_INSERT;
         // Awaited, so that one that is there already is told at once.
         self.run(sql, &[&id]).await?;
         Ok(())
+    }
+
+    async fn subscription_put(
+        &mut self,
+        id: SubscriptionId,
+        change: &SubscriptionChange,
+    ) -> Result<bool, StoreError> {
+        let sql = "UPDATE subscription SET source = $1, target_url = $2, target_hash = $3,
+                ordering = $4, rate_per_second = $5, settings = $6, revision = revision + 1
+            WHERE id = $7 AND state <> 'gone'";
+        let bound = [
+            &change.source as &(dyn tokio_postgres::types::ToSql + Sync),
+            &change.target.as_str(),
+            &hash(&change.target),
+            &change.settings.ordering.word(),
+            &change.settings.rate_per_second.map(i64::from),
+            &change.settings.to_text(),
+            &id.uuid(),
+        ];
+        Ok(self.run(sql, &bound).await? > 0)
     }
 
     async fn subscription_state_put(
@@ -243,5 +215,17 @@ fn subscription(row: &Row) -> Result<Subscription, Fault> {
         state_since: row.time(9)?,
         state_by: row.cell(10)?,
         created_at: row.time(11)?,
+        settings: settings(row, 12, id)?,
     })
+}
+
+/// The settings from the three columns that begin at `at`.
+pub(super) fn settings(
+    row: &Row,
+    at: usize,
+    id: SubscriptionId,
+) -> Result<SubscriptionSettings, Fault> {
+    let (ordering, text): (String, String) = (row.cell(at)?, row.cell(at + 2)?);
+    let found = SubscriptionSettings::read(&ordering, row.cell(at + 1)?, &text);
+    Ok(found.ok_or_else(|| place("settings").corrupt(id))?)
 }

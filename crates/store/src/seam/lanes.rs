@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use domain::{
-    DeliveryId, EventId, EventType, NodeId, SigningSecret, SubscriptionId, SubscriptionState,
-    TargetUrl, TeamId, Timestamp, WebhookHead,
+    DeliveryId, EventId, EventType, NodeId, SigningSecret, SubscriptionId, SubscriptionSettings,
+    SubscriptionState, TargetUrl, TeamId, Timestamp, WebhookHead,
 };
 
 use super::Node;
@@ -40,6 +40,8 @@ pub struct Destination {
     pub revision: i64,
     /// The address.
     pub target: TargetUrl,
+    /// What its maker chose.
+    pub settings: SubscriptionSettings,
     /// Each of them signs.
     pub secrets: Vec<SigningSecret>,
 }

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use domain::{
-    EventType, Scope, SigningSecret, Subscription, SubscriptionId, SubscriptionState, TargetUrl,
-    TeamId, Timestamp,
+    EventType, Scope, SigningSecret, Subscription, SubscriptionId, SubscriptionSettings,
+    SubscriptionState, TargetUrl, TeamId, Timestamp,
 };
 
 use crate::StoreError;
@@ -21,6 +21,17 @@ pub struct SubscriptionIdentity {
     pub scope: Scope,
     /// Where to.
     pub target: TargetUrl,
+}
+
+/// What of a subscription can be changed, beside its state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubscriptionChange {
+    /// The label.
+    pub source: String,
+    /// Where to.
+    pub target: TargetUrl,
+    /// What its maker chose.
+    pub settings: SubscriptionSettings,
 }
 
 /// A new state of a subscription.
@@ -76,6 +87,14 @@ pub trait WriteSubscriptions: Send {
         subscription: &Subscription,
         secret: &SigningSecret,
     ) -> Result<(), StoreError>;
+
+    /// Changes what can be changed of one that is not gone; what is sent from then on is sent so. Answers whether
+    /// there was one. Must not become the same as another one (see [`ReadSubscriptions::subscription_find`]).
+    async fn subscription_put(
+        &mut self,
+        id: SubscriptionId,
+        change: &SubscriptionChange,
+    ) -> Result<bool, StoreError>;
 
     /// Changes the state. Its deliveries are not touched: what waits is held, cancelled or sent on
     /// by the state of the subscription. One that is gone stays so. Answers whether it changed.

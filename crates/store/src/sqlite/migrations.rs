@@ -11,10 +11,16 @@ use crate::{
     schema::{Step, steps_of},
 };
 
-const STEPS: &[Step] = &[(
-    "0001_start",
-    include_str!("../../migrations/sqlite/0001_start.sql"),
-)];
+const STEPS: &[Step] = &[
+    (
+        "0001_start",
+        include_str!("../../migrations/sqlite/0001_start.sql"),
+    ),
+    (
+        "0002_subscription_settings",
+        include_str!("../../migrations/sqlite/0002_subscription_settings.sql"),
+    ),
+];
 
 /// How far the schema of the database in `folder` is, brought up to date if it is to be.
 pub(crate) fn schema(folder: &Path, outstanding: Outstanding) -> Result<SchemaSteps, OpenError> {

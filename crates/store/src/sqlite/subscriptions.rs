@@ -1,11 +1,9 @@
-//! Subscriptions, and the destinations that the engine needs of them.
-
-use std::sync::Arc;
+//! Subscriptions.
 
 use async_trait::async_trait;
 use domain::{
-    EventType, Scope, SigningSecret, Subscription, SubscriptionId, SubscriptionState, TargetUrl,
-    TeamId,
+    EventType, Scope, SigningSecret, Subscription, SubscriptionId, SubscriptionSettings,
+    SubscriptionState, TargetUrl, TeamId,
 };
 use rusqlite::{Row, params};
 
@@ -15,11 +13,11 @@ use super::{
     values::Cells as _,
 };
 use crate::{
-    Destination, ReadSubscriptions, StateChange, StoreError, SubscriptionIdentity,
+    ReadSubscriptions, StateChange, StoreError, SubscriptionChange, SubscriptionIdentity,
     WriteSubscriptions, place::Place, secrets::secret_cell, sql,
 };
 
-const fn place(column: &'static str) -> Place {
+pub(super) const fn place(column: &'static str) -> Place {
     Place {
         table: "subscription",
         column,
@@ -33,7 +31,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT id, team_id, source, event_type, scope, scope_key, target_url, state, ",
-            "state_reason, state_since, state_by, created_at FROM subscription ",
+            "state_reason, state_since, state_by, created_at, ordering, rate_per_second, settings FROM subscription ",
             $rest
         )
     };
@@ -95,49 +93,6 @@ impl<G: Send> ReadSubscriptions for Tx<'_, G> {
     }
 }
 
-impl<G> Tx<'_, G> {
-    /// Where deliveries of a subscription at this revision go, its secret decrypted.
-    pub(super) fn destination(
-        &self,
-        id: SubscriptionId,
-        revision: i64,
-    ) -> Result<Arc<Destination>, StoreError> {
-        if let Some(destination) = self.core.destinations.get(&(id, revision)) {
-            return Ok(destination);
-        }
-        let sql = "SELECT target_url, secret, team_id, state FROM subscription WHERE id = ?1";
-        let (target, secret, team, state) = self.one(sql, [id.uuid()], |row| {
-            let (target, secret): (String, Vec<u8>) = (row.get(0)?, row.get(1)?);
-            Ok((
-                target,
-                secret,
-                TeamId::new(row.get(2)?),
-                row.word(3, STATE)?,
-            ))
-        })?;
-        let target = TargetUrl::parse(&target).map_err(|_| place("target_url").corrupt(id))?;
-        let opened = self
-            .core
-            .key
-            .open(secret_cell(id.uuid().as_bytes()), &secret)
-            .ok();
-        let secret = opened.and_then(|bytes| SigningSecret::from_bytes(&bytes).ok());
-        let secrets = vec![secret.ok_or_else(|| place("secret").corrupt(id))?];
-        let destination = Arc::new(Destination {
-            subscription: id,
-            team,
-            state,
-            revision,
-            target,
-            secrets,
-        });
-        self.core
-            .destinations
-            .put((id, revision), destination.clone());
-        Ok(destination)
-    }
-}
-
 #[async_trait]
 impl WriteSubscriptions for Change<'_> {
     async fn subscription_insert(
@@ -153,8 +108,8 @@ impl WriteSubscriptions for Change<'_> {
             .seal(&self.core.source, sealed, secret.bytes());
         let sql = "INSERT INTO subscription (id, team_id, source, event_type, scope, scope_key,
                 target_url, revision, secret, state, state_reason, state_since, state_by,
-                created_at)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8, ?9, ?10, ?11, ?12, ?13)";
+                created_at, ordering, rate_per_second, settings)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
         self.run(
             sql,
             params![
@@ -171,11 +126,36 @@ impl WriteSubscriptions for Change<'_> {
                 subscription.state_since.as_millis(),
                 subscription.state_by,
                 subscription.created_at.as_millis(),
+                subscription.settings.ordering.word(),
+                subscription.settings.rate_per_second,
+                subscription.settings.to_text(),
             ],
         )?;
         let sql = sql::SEQUENCE_INSERT;
         self.run(sql, [id])?;
         Ok(())
+    }
+
+    async fn subscription_put(
+        &mut self,
+        id: SubscriptionId,
+        change: &SubscriptionChange,
+    ) -> Result<bool, StoreError> {
+        let sql = "UPDATE subscription SET source = ?1, target_url = ?2, ordering = ?3,
+                rate_per_second = ?4, settings = ?5, revision = revision + 1
+            WHERE id = ?6 AND state <> 'gone'";
+        let changed = self.run(
+            sql,
+            params![
+                change.source,
+                change.target.as_str(),
+                change.settings.ordering.word(),
+                change.settings.rate_per_second,
+                change.settings.to_text(),
+                id.uuid(),
+            ],
+        )?;
+        Ok(changed > 0)
     }
 
     async fn subscription_state_put(
@@ -227,5 +207,17 @@ fn subscription(row: &Row<'_>) -> Result<Subscription, Fault> {
         state_since: row.time(9)?,
         state_by: row.get(10)?,
         created_at: row.time(11)?,
+        settings: settings(row, 12, id)?,
     })
+}
+
+/// The settings from the three columns that begin at `at`.
+pub(super) fn settings(
+    row: &Row<'_>,
+    at: usize,
+    id: SubscriptionId,
+) -> Result<SubscriptionSettings, Fault> {
+    let (ordering, text): (String, String) = (row.get(at)?, row.get(at + 2)?);
+    let found = SubscriptionSettings::read(&ordering, row.get(at + 1)?, &text);
+    Ok(found.ok_or_else(|| place("settings").corrupt(id))?)
 }

@@ -33,6 +33,7 @@ pub(crate) fn subscription(number: u128) -> Subscription {
         state_since: at(),
         state_by: "a test".to_owned(),
         created_at: at(),
+        settings: domain::SubscriptionSettings::default(),
     }
 }
 

@@ -4,14 +4,15 @@ use domain::{
     ApiKey, ApiKeyId, Attempt, AuditEntry, Checklist, ChecklistFilter, ChecklistHead, ChecklistId,
     ChecklistKey, Control, ControlId, ControlKind, ControlType, DeliveryId, DeliveryState, Done,
     Door, EventType, FieldId, FileKey, Halt, KeyHash, NodeId, Outcome, Person, StoredFile,
-    SubscriptionState, Task, TaskId, TaskState, TaskStatus, Template, VersionId,
+    SubscriptionSettings, SubscriptionState, Task, TaskId, TaskState, TaskStatus, Template,
+    VersionId,
 };
 use uuid::Uuid;
 
 use super::things::{CONTROL, TASK, TEAM, TEMPLATE, at, event, subscription};
 use crate::{
     ChecklistQuery, DeliveryQuery, Ending, FeedQuery, Fields, Forget, Lease, Page, PutOff, Rescue,
-    Settlement, StateChange, SubscriptionIdentity, Take, WriteTx,
+    Settlement, StateChange, SubscriptionChange, SubscriptionIdentity, Take, WriteTx,
 };
 
 const PAGE: Page = Page {
@@ -279,6 +280,12 @@ async fn subscriptions(tx: &mut dyn WriteTx) {
         .await
         .unwrap();
     tx.subscription_count(TEAM).await.unwrap();
+    let change = SubscriptionChange {
+        source: there.source.clone(),
+        target: there.target.clone(),
+        settings: SubscriptionSettings::default(),
+    };
+    assert!(tx.subscription_put(there.id, &change).await.unwrap());
     for state in [SubscriptionState::Paused, SubscriptionState::Active] {
         let (reason, by) = (String::new(), String::new());
         let change = StateChange {

@@ -1,10 +1,10 @@
 //! Subscriptions: what makes two the same, and how they change.
 
 use domain::{
-    EventType, Scope, Subscription, SubscriptionId, SubscriptionState, TargetUrl, TaskKey, TeamId,
-    TemplateKey,
+    DeliveryOrder, EventType, Scope, Signing, Subscription, SubscriptionId, SubscriptionSettings,
+    SubscriptionState, TargetUrl, TaskKey, TeamId, TemplateKey,
 };
-use store::{StateChange, SubscriptionIdentity};
+use store::{StateChange, SubscriptionChange, SubscriptionIdentity};
 
 use crate::{SeedSubscription, World, reading, writing};
 
@@ -217,6 +217,75 @@ pub(super) async fn a_change_of_state_is_stored_with_its_reason(world: &World) {
         );
     }
     assert_eq!(get(world, team, id).await, gone);
+}
+
+/// A change of everything that can be changed.
+fn whole_change() -> SubscriptionChange {
+    SubscriptionChange {
+        source: "renamed – 'so'".to_owned(),
+        target: TargetUrl::parse("https://hooks.example.com/elsewhere").expect("a target"),
+        settings: SubscriptionSettings {
+            ordering: DeliveryOrder::Checklist,
+            rate_per_second: Some(domain::RATE_PER_SECOND_MAX),
+            signing: Signing::Hmac,
+        },
+    }
+}
+
+async fn put(world: &World, id: SubscriptionId, change: &SubscriptionChange) -> bool {
+    let change = change.clone();
+    let unit = writing!([id, change] tx => tx.subscription_put(*id, change).await);
+    world.write(unit).await
+}
+
+pub(super) async fn what_can_be_changed_is_stored_until_it_is_gone(world: &World) {
+    let team = world.team("Blue").await;
+    let made = one_of_each(world, team).await;
+    let (made, others) = made.split_first().expect("there are some");
+    let change = whole_change();
+    assert!(put(world, made.id, &change).await);
+    let expected = Subscription {
+        source: change.source.clone(),
+        target: change.target.clone(),
+        settings: change.settings.clone(),
+        ..made.clone()
+    };
+    assert_eq!(get(world, team, made.id).await.as_ref(), Some(&expected));
+    // It is found by what it is now, and not by what it was.
+    assert_eq!(find(world, &identity(&expected)).await, Some(expected));
+    assert_eq!(find(world, &identity(made)).await, None);
+    for other in others {
+        assert_eq!(get(world, team, other.id).await.as_ref(), Some(other));
+    }
+    world.put_state(made.id, SubscriptionState::Gone).await;
+    let gone = get(world, team, made.id).await;
+    let back = SubscriptionChange {
+        source: made.source.clone(),
+        target: made.target.clone(),
+        settings: made.settings.clone(),
+    };
+    assert!(!put(world, made.id, &back).await, "one that is gone stays");
+    assert_eq!(get(world, team, made.id).await, gone);
+    let nobody = SubscriptionId::new(world.source.uuid());
+    assert!(!put(world, nobody, &back).await);
+}
+
+pub(super) async fn what_is_sent_after_a_change_is_sent_so(world: &World) {
+    let scene = world.scene().await;
+    let made = world.subscribe(&scene, EventType::TaskCompleted).await;
+    // Once before, so that what was read of it could be kept.
+    world.happen(&scene, EventType::TaskCompleted).await;
+    let before = world.take_one(made.id).await;
+    assert_eq!(before.destination.target, made.target);
+    let change = whole_change();
+    assert!(put(world, made.id, &change).await);
+    world.happen(&scene, EventType::TaskCompleted).await;
+    let after = world.take_one(made.id).await;
+    let to = &after.destination;
+    assert_eq!(
+        (&to.target, &to.settings),
+        (&change.target, &change.settings)
+    );
 }
 
 pub(super) async fn subscriptions_are_listed_oldest_first(world: &World) {

@@ -12,9 +12,10 @@ use store::{
     DeliveryQuery, DeliveryRecord, DueLane, Ending, EventPlace, FeedPage, FeedQuery, Fields,
     Forget, KeptEvent, Lease, Named, Page, Permit, PutOff, ReadChecklists, ReadDeliveries,
     ReadFeed, ReadKeeping, ReadMarks, ReadSubscriptions, ReadTeams, ReadTemplates, Redelivery,
-    Rescue, Revoked, Settled, Settlement, Slimmed, StateChange, StoreError, SubscriptionIdentity,
-    Take, Taken, TaskPlace, TemplateRecord, WriteChecklists, WriteChores, WriteDeliveries,
-    WriteEvents, WriteKeeping, WriteMarks, WriteSubscriptions, WriteTeams, WriteTemplates, WriteTx,
+    Rescue, Revoked, Settled, Settlement, Slimmed, StateChange, StoreError, SubscriptionChange,
+    SubscriptionIdentity, Take, Taken, TaskPlace, TemplateRecord, WriteChecklists, WriteChores,
+    WriteDeliveries, WriteEvents, WriteKeeping, WriteMarks, WriteSubscriptions, WriteTeams,
+    WriteTemplates, WriteTx,
 };
 
 use super::{Fault, Memory};
@@ -93,6 +94,7 @@ forward! {
     }
     WriteSubscriptions {
         subscription_insert(subscription: &Subscription, secret: &SigningSecret) -> ();
+        subscription_put(id: SubscriptionId, change: &SubscriptionChange) -> bool;
         subscription_state_put(id: SubscriptionId, change: &StateChange) -> bool;
     }
     ReadDeliveries {

@@ -1,0 +1,117 @@
+//! Changing a subscription: its address, label and settings, and whether anything is sent to it.
+
+use app::{ChangeSubscription, Pause, Resume};
+use axum::{Json, extract::State};
+use domain::{DeliveryOrder, RATE_PER_SECOND_MAX, SettingsChange, Signing, SubscriptionRow};
+
+use super::{Answer, subscriptions::source};
+use crate::{Api, ask::Ask, input::Input};
+
+/// What a change of a subscription may give.
+const CHANGEABLE: [&str; 6] = [
+    "subscriptionId",
+    "source",
+    "targetUrl",
+    "ordering",
+    "ratePerSecond",
+    "signing",
+];
+
+/// The settings that a request gives; `ratePerSecond` as nothing takes the limit off.
+pub(super) fn settings(input: &mut Input) -> SettingsChange {
+    let rate = input.number_in("ratePerSecond", 1, RATE_PER_SECOND_MAX);
+    SettingsChange {
+        ordering: input.word::<DeliveryOrder>("ordering"),
+        rate_per_second: rate
+            .map(Some)
+            .or_else(|| input.cleared("ratePerSecond").then_some(None)),
+        signing: input.word::<Signing>("signing"),
+    }
+}
+
+/// Change a subscription
+///
+/// What is left out stays as it is. A `ratePerSecond` of null takes the limit off. A new `targetUrl` is checked as
+/// when subscribing; deliveries that wait go to it from then on. What a subscription is about, its event and its
+/// keys, can't be changed: subscribe anew. A name that means nothing here is refused.
+#[utoipa::path(
+    patch,
+    path = "/api/web-hook/subscription",
+    tag = "Webhooks",
+    params(
+        ("subscriptionId" = String, Query, format = Uuid, description = "The subscription's `id`."),
+        ("source" = Option<String>, Query, description = "Another label, other than `ALL`."),
+        ("targetUrl" = Option<String>, Query, description = "Where webhooks are sent."),
+        ("ordering" = Option<String>, Query, description = "`checklist` or `none`."),
+        ("ratePerSecond" = Option<u32>, Query, minimum = 1, maximum = 10_000, description = "Most \
+            requests a second; empty or null for as many as the receiver takes."),
+        ("signing" = Option<String>, Query, description = "`hmac`, the one there is."),
+    ),
+    responses((status = 200, description = "The subscription as it is now.", body = SubscriptionRow))
+)]
+pub(crate) async fn change_subscription(
+    State(api): State<Api>,
+    mut ask: Ask,
+) -> Answer<SubscriptionRow> {
+    let input = &mut ask.input;
+    input.only(
+        &CHANGEABLE,
+        "can't be changed, or is unknown; source, targetUrl, ordering, ratePerSecond and signing can",
+    );
+    let id = input.need("subscriptionId", Input::key);
+    let source = source(input, "source");
+    let target_url = input.filled("targetUrl");
+    let settings = settings(input);
+    let id = input.all(id)?;
+    let change = ChangeSubscription {
+        id,
+        source,
+        target_url: target_url.map(|url| url.trim().to_owned()),
+        settings,
+    };
+    let row = api.app.change_subscription(&ask.caller, change).await?;
+    Ok(Json(row))
+}
+
+/// Pause a subscription
+///
+/// Nothing more is sent; events go on being recorded and wait. What is being sent at this moment is not cut short.
+/// Pausing one that is paused changes nothing.
+#[utoipa::path(
+    post,
+    path = "/api/web-hook/pause",
+    tag = "Webhooks",
+    params(
+        ("subscriptionId" = String, Query, format = Uuid, description = "The subscription's `id`."),
+        ("reason" = Option<String>, Query, description = "Why, in up to 500 characters; shown as `stateReason`."),
+    ),
+    responses((status = 200, description = "The subscription, paused.", body = SubscriptionRow))
+)]
+pub(crate) async fn pause(State(api): State<Api>, mut ask: Ask) -> Answer<SubscriptionRow> {
+    let reason = ask.input.filled("reason");
+    let id = ask.input.need("subscriptionId", Input::key);
+    let id = ask.input.all(id)?;
+    let pause = Pause { id, reason };
+    Ok(Json(api.app.change(&ask.caller, pause).await?))
+}
+
+/// Resume a subscription
+///
+/// What waited is sent, oldest first, and what comes is sent at once. Resuming one that is not paused changes nothing.
+#[utoipa::path(
+    post,
+    path = "/api/web-hook/resume",
+    tag = "Webhooks",
+    params(
+        ("subscriptionId" = String, Query, format = Uuid, description = "The subscription's `id`."),
+        ("reason" = Option<String>, Query, description = "Why, in up to 500 characters; shown as `stateReason`."),
+    ),
+    responses((status = 200, description = "The subscription, sending.", body = SubscriptionRow))
+)]
+pub(crate) async fn resume(State(api): State<Api>, mut ask: Ask) -> Answer<SubscriptionRow> {
+    let reason = ask.input.filled("reason");
+    let id = ask.input.need("subscriptionId", Input::key);
+    let id = ask.input.all(id)?;
+    let resume = Resume { id, reason };
+    Ok(Json(api.app.change(&ask.caller, resume).await?))
+}

@@ -1,0 +1,248 @@
+//! Changing, pausing and resuming a subscription.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, NOBODY, Server, errors, text};
+
+/// A subscription to all tasks of the team, with these further parameters.
+async fn subscribe(server: &Server, query: &str) -> Answer {
+    let target = "/api/web-hook/subscribe?source=custom&targetUrl=https%3A%2F%2Fexample.com%2Fhooks\
+        &eventType=task_completed&scope=team";
+    server.post(&format!("{target}&{query}")).answer().await
+}
+
+async fn change(server: &Server, id: &str, body: &Value) -> Answer {
+    let target = format!("/api/web-hook/subscription?subscriptionId={id}");
+    server.ask("PATCH", &target).json(body).answer().await
+}
+
+async fn post(server: &Server, operation: &str, id: &str, rest: &str) -> Answer {
+    let target = format!("/api/web-hook/{operation}?subscriptionId={id}{rest}");
+    server.post(&target).answer().await
+}
+
+async fn get(server: &Server, id: &str) -> Value {
+    let target = format!("/api/web-hook/subscription?subscriptionId={id}");
+    server.get(&target).answer().await.ok()
+}
+
+#[tokio::test]
+async fn settings_are_given_when_subscribing_and_shown_ever_after() {
+    let server = Server::start().await;
+    let plain = subscribe(&server, "").await.ok();
+    assert_eq!(
+        (
+            &plain["ordering"],
+            &plain["ratePerSecond"],
+            &plain["signing"]
+        ),
+        (&json!("none"), &Value::Null, &json!("hmac"))
+    );
+    let body = json!({"source": "other", "eventType": "task_completed", "scope": "team",
+        "targetUrl": "https://example.com/hooks", "ordering": "checklist", "ratePerSecond": 25,
+        "signing": "hmac"});
+    let made = server.post("/api/web-hook/subscribe").json(&body);
+    let made = made.answer().await.ok();
+    let shown = get(&server, text(&made["id"])).await;
+    assert_eq!(
+        (
+            &shown["ordering"],
+            &shown["ratePerSecond"],
+            &shown["signing"]
+        ),
+        (&json!("checklist"), &json!(25), &json!("hmac"))
+    );
+    // Who asks for the same one again gets it as it is.
+    let again = subscribe(&server, "ordering=checklist").await.ok();
+    assert_eq!(
+        (&again["id"], &again["ordering"]),
+        (&plain["id"], &json!("none"))
+    );
+}
+
+#[tokio::test]
+async fn settings_that_cannot_be_are_refused_by_name() {
+    let server = Server::start().await;
+    let wrong = "ordering=random&ratePerSecond=0&signing=rsa";
+    assert_eq!(
+        errors(&subscribe(&server, wrong).await.problem()),
+        [
+            "ratePerSecond must be from 1 to 10000, but is 0",
+            "ordering must be none or checklist, but is \"random\"",
+            "signing must be hmac, but is \"rsa\"",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn what_is_given_changes_and_the_rest_stays() {
+    let server = Server::start().await;
+    let made = subscribe(&server, "ratePerSecond=5").await.ok();
+    let id = text(&made["id"]);
+    let changed = change(
+        &server,
+        id,
+        &json!({"source": " renamed ", "targetUrl": "https://example.com/new", "ordering": "checklist"}),
+    )
+    .await;
+    insta::assert_snapshot!("change_subscription", changed.shown());
+    assert_eq!(get(&server, id).await, changed.ok());
+    // In the query as well; and nothing given takes the limit off, however it is written.
+    for nothing in [json!({"ratePerSecond": null}), json!({"RatePerSecond": ""})] {
+        let query = format!("/api/web-hook/subscription?subscriptionId={id}&ratePerSecond=7");
+        let rate = server.ask("PATCH", &query).answer().await.ok()["ratePerSecond"].clone();
+        assert_eq!(rate, 7);
+        let off = change(&server, id, &nothing).await.ok();
+        assert_eq!(
+            (&off["ratePerSecond"], &off["ordering"]),
+            (&Value::Null, &json!("checklist")),
+            "{nothing}"
+        );
+    }
+    let same = change(&server, id, &json!({})).await.ok();
+    assert_eq!(same, get(&server, id).await);
+}
+
+#[tokio::test]
+async fn what_cannot_be_changed_is_refused_and_nothing_is_changed() {
+    let server = Server::start().await;
+    let made = subscribe(&server, "").await.ok();
+    let id = text(&made["id"]);
+    let before = get(&server, id).await;
+    let wrong = json!({"ordering": "checklist", "eventType": "new_checklist", "orderring": null});
+    let problem = change(&server, id, &wrong).await.problem();
+    let why = "can't be changed, or is unknown; source, targetUrl, ordering, ratePerSecond and signing can";
+    assert_eq!(
+        errors(&problem),
+        [format!("eventtype {why}"), format!("orderring {why}")]
+    );
+    for (body, code) in [
+        (json!({"targetUrl": "https://10.0.0.1/"}), "target_refused"),
+        (json!({"targetUrl": "nowhere"}), "target_refused"),
+        (json!({"source": "ALL"}), "invalid_request"),
+        (json!({"source": "a\nb"}), "invalid_request"),
+        (json!({"ratePerSecond": 10_001}), "invalid_request"),
+    ] {
+        let problem = change(&server, id, &body).await.problem();
+        assert_eq!(problem["code"], code, "{body}");
+    }
+    assert_eq!(get(&server, id).await, before);
+}
+
+#[tokio::test]
+async fn two_subscriptions_never_become_the_same() {
+    let server = Server::start().await;
+    let first = subscribe(&server, "").await.ok();
+    let body = json!({"source": "other", "eventType": "task_completed", "scope": "team",
+        "targetUrl": "https://example.com/hooks"});
+    let other = server.post("/api/web-hook/subscribe").json(&body);
+    let other = other.answer().await.ok();
+    let renamed = json!({"source": "custom"});
+    let problem = change(&server, text(&other["id"]), &renamed).await;
+    let problem = problem.problem();
+    assert_eq!(
+        (
+            &problem["code"],
+            &problem["status"],
+            &problem["subscriptionId"]
+        ),
+        (&json!("subscription_same"), &json!(409), &first["id"])
+    );
+    // One that has ended is in nobody's way.
+    let end = format!(
+        "/api/web-hook/unsubscribe?subscriptionId={}",
+        text(&first["id"])
+    );
+    server.ask("DELETE", &end).answer().await.ok();
+    let moved = change(&server, text(&other["id"]), &renamed).await;
+    assert_eq!(moved.ok()["source"], "custom");
+}
+
+#[tokio::test]
+async fn pausing_and_resuming_tell_why_and_by_whom_and_twice_is_once() {
+    let server = Server::start().await;
+    let made = subscribe(&server, "").await.ok();
+    let id = text(&made["id"]);
+    let untouched = post(&server, "resume", id, "&reason=nothing").await.ok();
+    assert_eq!(untouched, get(&server, id).await, "it was not paused");
+    assert_eq!(untouched["stateReason"], "subscribed");
+
+    let paused = post(&server, "pause", id, "&reason=we%20move%20house")
+        .await
+        .ok();
+    assert_eq!(
+        (
+            &paused["state"],
+            &paused["stateReason"],
+            &paused["stateBy"],
+            &paused["isActive"]
+        ),
+        (
+            &json!("paused"),
+            &json!("we move house"),
+            &json!("script"),
+            &json!(false)
+        )
+    );
+    let again = post(&server, "pause", id, "&reason=again").await.ok();
+    assert_eq!(again, paused, "with its first reason");
+    let resumed = post(&server, "resume", id, "").await.ok();
+    assert_eq!(
+        (&resumed["state"], &resumed["stateReason"]),
+        (&json!("active"), &json!("resumed"))
+    );
+    let long = format!("&reason={}", "x".repeat(501));
+    let refused = post(&server, "pause", id, &long).await.problem();
+    assert_eq!(refused["errors"][0]["field"], "reason");
+}
+
+#[tokio::test]
+async fn one_that_has_ended_is_neither_changed_nor_paused_nor_resumed() {
+    let server = Server::start().await;
+    let made = subscribe(&server, "").await.ok();
+    let id = text(&made["id"]);
+    let end = format!("/api/web-hook/unsubscribe?subscriptionId={id}");
+    server.ask("DELETE", &end).answer().await.ok();
+    let gone = get(&server, id).await;
+    let answers = [
+        change(&server, id, &json!({"source": "x"})).await,
+        post(&server, "pause", id, "").await,
+        post(&server, "resume", id, "").await,
+    ];
+    for answer in answers {
+        let problem = answer.problem();
+        assert_eq!(
+            (&problem["code"], &problem["status"]),
+            (&json!("subscription_gone"), &json!(409))
+        );
+    }
+    assert_eq!(get(&server, id).await, gone);
+}
+
+#[tokio::test]
+async fn another_teams_subscription_is_not_there() {
+    let server = Server::start().await;
+    let made = subscribe(&server, "").await.ok();
+    let id = text(&made["id"]);
+    for (method, operation) in [
+        ("PATCH", "subscription"),
+        ("POST", "pause"),
+        ("POST", "resume"),
+    ] {
+        for (key, id) in [(&server.other_key, id), (&server.key, NOBODY)] {
+            let target = format!("/api/web-hook/{operation}?subscriptionId={id}&source=mine");
+            let target = if method == "PATCH" {
+                target.clone()
+            } else {
+                target.replace("&source=mine", "")
+            };
+            let ask = server.ask(method, &target).header("x-api-key", key);
+            assert_eq!(
+                ask.refusal().await,
+                (404, "subscription_missing".to_owned()),
+                "{method} {operation}"
+            );
+        }
+    }
+    assert_eq!(get(&server, id).await["source"], "custom");
+}

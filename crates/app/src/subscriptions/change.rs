@@ -1,0 +1,176 @@
+//! Changing a subscription: where to, under which label, and how.
+
+use domain::{
+    Actor, SettingsChange, Subscription, SubscriptionId, SubscriptionRow, SubscriptionState,
+    TargetUrl, check_target,
+};
+use store::{Doing, ReadTx, SubscriptionChange, SubscriptionIdentity, WriteTx};
+
+use super::{get, label};
+use crate::{App, AppError, Caller, Change, Query, emit::audit};
+
+/// `PATCH web-hook/subscription`: what is absent stays as it is.
+#[derive(Clone, Debug)]
+pub struct ChangeSubscription {
+    /// Which one.
+    pub id: SubscriptionId,
+    /// A new label.
+    pub source: Option<String>,
+    /// A new address.
+    pub target_url: Option<String>,
+    /// New settings.
+    pub settings: SettingsChange,
+}
+
+impl App {
+    /// Changes a subscription. A new target is looked up like that of a new subscription: outside of any transaction,
+    /// and only for whoever may change the subscription.
+    pub async fn change_subscription(
+        &self,
+        caller: &Caller,
+        ask: ChangeSubscription,
+    ) -> Result<SubscriptionRow, AppError> {
+        let checked = self.query(caller, Check(ask)).await?;
+        if let Some(target) = &checked.target {
+            let parts = self.parts();
+            check_target(&parts.policy, parts.resolver.as_ref(), target).await?;
+        }
+        self.change(caller, Put(checked)).await
+    }
+}
+
+/// Everything about it that can be checked without asking the network.
+struct Check(ChangeSubscription);
+
+/// What to change, read.
+struct Checked {
+    id: SubscriptionId,
+    source: Option<String>,
+    /// Only if it is another one than before.
+    target: Option<TargetUrl>,
+    settings: SettingsChange,
+}
+
+impl Query for Check {
+    type Answer = Checked;
+
+    async fn run(&self, _: &App, actor: &Actor, tx: &mut dyn ReadTx) -> Result<Checked, AppError> {
+        let ask = &self.0;
+        let found = living(tx, actor, ask.id).await?;
+        let source = ask.source.as_deref().map(label).transpose()?;
+        let target = ask.target_url.as_deref().map(TargetUrl::parse);
+        let target = target.transpose()?;
+        Ok(Checked {
+            id: ask.id,
+            source,
+            target: target.filter(|target| *target != found.target),
+            settings: ask.settings.clone(),
+        })
+    }
+}
+
+/// The subscription, which has not ended.
+pub(super) async fn living<T: ReadTx + ?Sized>(
+    tx: &mut T,
+    actor: &Actor,
+    id: SubscriptionId,
+) -> Result<Subscription, AppError> {
+    let found = get(tx, actor, id).await?;
+    if found.state == SubscriptionState::Gone {
+        return Err(AppError::SubscriptionGone(id));
+    }
+    Ok(found)
+}
+
+struct Put(Checked);
+
+impl Change for Put {
+    type Answer = SubscriptionRow;
+
+    async fn run(
+        &self,
+        app: &App,
+        actor: &Actor,
+        tx: &mut dyn WriteTx,
+    ) -> Result<SubscriptionRow, AppError> {
+        const DOING: &str = "changing a subscription";
+        let Checked {
+            id,
+            source,
+            target,
+            settings,
+        } = &self.0;
+        let before = living(tx, actor, *id).await?;
+        let after = Subscription {
+            source: source.clone().unwrap_or_else(|| before.source.clone()),
+            target: target.clone().unwrap_or_else(|| before.target.clone()),
+            settings: settings.of(&before.settings),
+            ..before.clone()
+        };
+        if after == before {
+            return Ok((&before).into());
+        }
+        let identity = identity(&after);
+        let same = tx
+            .subscription_find(&identity)
+            .await
+            .doing::<AppError>(DOING)?;
+        if let Some(same) = same.filter(|same| same.id != *id) {
+            return Err(AppError::SubscriptionSame(same.id));
+        }
+        let change = SubscriptionChange {
+            source: after.source.clone(),
+            target: after.target.clone(),
+            settings: after.settings.clone(),
+        };
+        let put = tx.subscription_put(*id, &change).await;
+        if !put.doing::<AppError>(DOING)? {
+            // The receiver said 410 on another node, between the two statements.
+            return Err(AppError::SubscriptionGone(*id));
+        }
+        let subject = ("subscription.change", id.to_string());
+        let detail = changed(&before, &after);
+        audit(tx, actor, app.source().now(), subject, detail).await?;
+        Ok((&after).into())
+    }
+}
+
+fn identity(of: &Subscription) -> SubscriptionIdentity {
+    SubscriptionIdentity {
+        team: of.team,
+        source: of.source.clone(),
+        event_type: of.event_type,
+        scope: of.scope,
+        target: of.target.clone(),
+    }
+}
+
+/// What changed, for the audit log: names and new values.
+fn changed(before: &Subscription, after: &Subscription) -> String {
+    let (old, new) = (&before.settings, &after.settings);
+    let rate = |rate: Option<u32>| rate.map_or_else(|| "none".to_owned(), |rate| rate.to_string());
+    let lines = [
+        (
+            before.source != after.source,
+            format!("source {}", after.source),
+        ),
+        (
+            before.target != after.target,
+            format!("targetUrl {}", after.target),
+        ),
+        (
+            old.ordering != new.ordering,
+            format!("ordering {}", new.ordering),
+        ),
+        (
+            old.rate_per_second != new.rate_per_second,
+            format!("ratePerSecond {}", rate(new.rate_per_second)),
+        ),
+        (
+            old.signing != new.signing,
+            format!("signing {}", new.signing),
+        ),
+    ];
+    let lines = lines.into_iter().filter(|(changed, _)| *changed);
+    lines.map(|(_, line)| line).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,174 @@
+//! What the maker of a subscription chose about how it is sent to, beyond what makes it the one it is.
+//!
+//! Each setting has a default that costs nothing, so that a subscription without wishes is sent to as before there
+//! were any. What SQL reads (the order, the rate) has columns of its own; the rest is kept as one JSON text, read when
+//! the engine first needs it.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Most requests a second that a subscription may be limited to; whoever takes more needs no limit.
+pub const RATE_PER_SECOND_MAX: u32 = 10_000;
+
+/// Makes an enum of words with its texts.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident, $unknown:ident $message:literal: $($(#[$of:meta])* $case:ident = $word:literal,)+) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+        pub enum $name {
+            $($(#[$of])* #[serde(rename = $word)] $case,)+
+        }
+
+        impl $name {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$case,)+];
+
+            /// The word for it.
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$case => $word,)+ }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.word())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = $unknown;
+
+            fn from_str(text: &str) -> Result<Self, $unknown> {
+                let found = Self::ALL.iter().find(|known| known.word() == text);
+                found.copied().ok_or($unknown)
+            }
+        }
+
+        /// The word is none of these.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+        #[error($message)]
+        pub struct $unknown;
+    };
+}
+
+words! {
+    /// In which order a subscription's deliveries are made.
+    DeliveryOrder, UnknownDeliveryOrder "must be none or checklist":
+    /// First attempts start in order; what is tried again comes after later events.
+    #[default]
+    Free = "none",
+    /// A delivery waits until those before it of the same checklist have ended.
+    Checklist = "checklist",
+}
+
+words! {
+    /// How a subscription's deliveries are signed.
+    Signing, UnknownSigning "must be hmac":
+    /// HMAC-SHA256 with a secret that both sides have (`v1`).
+    #[default]
+    Hmac = "hmac",
+}
+
+/// What its maker chose.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SubscriptionSettings {
+    /// In which order; a column of its own.
+    #[serde(skip)]
+    pub ordering: DeliveryOrder,
+    /// Most requests a second, from 1 to [`RATE_PER_SECOND_MAX`]; none for as fast as the receiver takes them. A
+    /// column of its own.
+    #[serde(skip)]
+    pub rate_per_second: Option<u32>,
+    /// How they are signed.
+    pub signing: Signing,
+}
+
+impl SubscriptionSettings {
+    /// What has no column of its own, as it is stored.
+    ///
+    /// # Panics
+    /// Never: there is nothing in it that JSON can't say.
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(self).expect("words and numbers are JSON")
+    }
+
+    /// The settings from their columns; none if the text was not made by [`Self::to_text`]. Members that this program
+    /// does not know are a newer one's and are passed over.
+    pub fn read(ordering: &str, rate_per_second: Option<i64>, text: &str) -> Option<Self> {
+        let rate = rate_per_second.map(u32::try_from).transpose().ok()?;
+        let rest: Self = serde_json::from_str(text).ok()?;
+        Some(Self {
+            ordering: ordering.parse().ok()?,
+            rate_per_second: rate,
+            ..rest
+        })
+    }
+}
+
+/// What of the settings is given or changed; whatever is absent stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SettingsChange {
+    /// In which order.
+    pub ordering: Option<DeliveryOrder>,
+    /// Most requests a second; `Some(None)` takes the limit off.
+    pub rate_per_second: Option<Option<u32>>,
+    /// How they are signed.
+    pub signing: Option<Signing>,
+}
+
+impl SettingsChange {
+    /// The settings after the change.
+    #[must_use]
+    pub fn of(&self, before: &SubscriptionSettings) -> SubscriptionSettings {
+        SubscriptionSettings {
+            ordering: self.ordering.unwrap_or(before.ordering),
+            rate_per_second: self.rate_per_second.unwrap_or(before.rate_per_second),
+            signing: self.signing.unwrap_or(before.signing),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_read_back_from_their_columns() {
+        for ordering in DeliveryOrder::ALL {
+            for signing in Signing::ALL {
+                for rate_per_second in [None, Some(1), Some(RATE_PER_SECOND_MAX)] {
+                    let settings = SubscriptionSettings {
+                        ordering: *ordering,
+                        rate_per_second,
+                        signing: *signing,
+                    };
+                    let rate = rate_per_second.map(i64::from);
+                    let text = settings.to_text();
+                    let read = SubscriptionSettings::read(ordering.word(), rate, &text);
+                    assert_eq!(read, Some(settings), "{text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_older_and_newer_programs_wrote_is_read() {
+        let plain = Some(SubscriptionSettings::default());
+        for text in ["{}", r#"{"signing":"hmac","aNewerOne":[1]}"#] {
+            let read = SubscriptionSettings::read("none", None, text);
+            assert_eq!(read, plain, "{text}");
+        }
+        for (ordering, rate, text) in [
+            ("perhaps", None, "{}"),
+            ("none", Some(-1), "{}"),
+            ("none", None, ""),
+            ("none", None, r#"{"signing":"rot13"}"#),
+        ] {
+            let read = SubscriptionSettings::read(ordering, rate, text);
+            assert_eq!(read, None, "{ordering} {rate:?} {text}");
+        }
+    }
+}
