@@ -147,10 +147,8 @@ impl Attempter {
         } else {
             next
         };
-        let delivered = tried.outcome == Outcome::Delivered;
         let subscription = leased.destination.subscription;
-        self.lanes
-            .ended(subscription, delivered, next.lane, tried.now);
+        self.lanes.ended(subscription, next.lane, tried.now);
         self.note(leased, &attempt);
         let tidings = Tidings {
             attempt: tried.attempt,

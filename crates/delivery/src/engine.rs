@@ -13,6 +13,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     BadSetting, DeliverySettings, Peers,
     attempt::Attempter,
+    chains::ChainKeeper,
     client::{Client, tls_of_this_machine},
     counters::{Counters, EngineStats},
     lanes::{Gate, LaneTable},
@@ -104,7 +105,7 @@ impl Engine {
         } = parts;
         settings.check()?;
         let node = peers.id();
-        let (lanes, handed) = LaneTable::new(peers.clone(), settings);
+        let (lanes, handed) = LaneTable::new(peers.clone(), settings, source.clone());
         let counters = Arc::new(Counters::default());
         let signals = Signals::default();
         let (finished, queue) = mpsc::channel(count(settings.settle_queue_max));
@@ -125,6 +126,7 @@ impl Engine {
             source: source.clone(),
             lanes: lanes.clone(),
             rescuer: Rescuer::new(&store, &source, node, settings, &counters),
+            chains: ChainKeeper::new(&store),
             scan_interval: settings.scan_interval,
             stop: signals.stop.clone(),
         };

@@ -11,8 +11,8 @@ use std::{
     time::Duration,
 };
 
-use domain::{LaneEffect, NodeId, SubscriptionId, Timestamp};
-use store::{Company, Lanes, LeasedDelivery, Node, NodeSettings, Permit};
+use domain::{LaneEffect, NodeId, Source, SubscriptionId, Timestamp};
+use store::{Company, DueLane, Lanes, LeasedDelivery, Node, NodeSettings, Permit};
 use tokio::sync::{Notify, mpsc};
 
 use crate::{DeliverySettings, Peers};
@@ -46,6 +46,8 @@ pub(crate) struct LaneFigures {
 /// The lanes.
 pub(crate) struct LaneTable {
     peers: Arc<Peers>,
+    /// Asked only for lanes with a rate.
+    source: Source,
     lease: Duration,
     state: Mutex<State>,
     changed: Notify,
@@ -58,10 +60,12 @@ impl LaneTable {
     pub(crate) fn new(
         peers: Arc<Peers>,
         settings: &DeliverySettings,
+        source: Source,
     ) -> (Arc<Self>, mpsc::UnboundedReceiver<Handed>) {
         let (handed, out) = mpsc::unbounded_channel();
         let lanes = Self {
             peers,
+            source,
             lease: settings.lease(),
             state: Mutex::new(State::new(settings)),
             changed: Notify::new(),
@@ -120,27 +124,28 @@ impl LaneTable {
     }
 
     /// Permits for the lanes whose turn it is, shared out evenly; nothing while a gate is shut.
-    pub(crate) fn plan(&self) -> Plan {
-        self.state().plan()
+    pub(crate) fn plan(&self, now: Timestamp) -> Plan {
+        self.state().plan(now)
     }
 
-    /// What the takes of a plan found: permits that were not used are given back.
-    pub(crate) fn taken(&self, plan: &Plan, used: &[SubscriptionId], drained: &[SubscriptionId]) {
-        self.state().taken(plan, used, drained);
+    /// What the takes of a plan found, each with the rate of its subscription: permits that were not used are
+    /// given back.
+    pub(crate) fn taken(
+        &self,
+        plan: &Plan,
+        used: &[(SubscriptionId, Option<u32>)],
+        drained: &[SubscriptionId],
+        now: Timestamp,
+    ) {
+        self.state().taken(plan, used, drained, now);
     }
 
     /// How a request ended, and so how many more may run. Called before its permit goes back.
-    pub(crate) fn ended(
-        &self,
-        subscription: SubscriptionId,
-        delivered: bool,
-        effect: LaneEffect,
-        now: Timestamp,
-    ) {
-        self.state().ended(subscription, delivered, effect, now);
+    pub(crate) fn ended(&self, subscription: SubscriptionId, effect: LaneEffect, now: Timestamp) {
+        self.state().ended(subscription, effect, now);
     }
 
-    /// Opens the lanes whose time has come.
+    /// Opens the lanes whose time has come, those that rested among them.
     pub(crate) fn reopen(&self, now: Timestamp) {
         self.state().reopen_due(now);
     }
@@ -151,10 +156,14 @@ impl LaneTable {
     }
 
     /// The scan found something due in these lanes.
-    pub(crate) fn found_due(&self, subscriptions: impl IntoIterator<Item = SubscriptionId>) {
+    pub(crate) fn found_due(&self, lanes: impl IntoIterator<Item = DueLane>, now: Timestamp) {
         let mut state = self.state();
-        for subscription in subscriptions {
-            state.stored(subscription);
+        for lane in lanes {
+            if lane.held {
+                state.catch_up(lane.subscription, now);
+            } else {
+                state.stored(lane.subscription);
+            }
         }
     }
 
@@ -179,9 +188,11 @@ impl LaneTable {
         }
     }
 
-    /// When the next closed lane opens.
+    /// When the next lane opens that is closed or rests.
     pub(crate) fn next_opening(&self) -> Option<Timestamp> {
-        self.state().closed.first().map(|(until, _)| *until)
+        let state = self.state();
+        let first = [state.closed.first(), state.resting.first()];
+        first.into_iter().flatten().map(|(until, _)| *until).min()
     }
 
     /// How it stands.
@@ -226,8 +237,16 @@ impl Lanes for LaneTable {
         now.after(self.lease)
     }
 
-    fn reserve(&self, subscription: SubscriptionId) -> bool {
-        self.state().reserve(subscription)
+    fn reserve(&self, subscription: SubscriptionId, per_second: Option<u32>) -> bool {
+        let now = || self.source.now();
+        self.state().reserve(subscription, per_second, now)
+    }
+
+    fn resumed(&self, subscription: SubscriptionId) {
+        let now = self.source.now();
+        let mut state = self.state();
+        state.stored_since_wake = true;
+        state.catch_up(subscription, now);
     }
 
     fn release(&self, subscription: SubscriptionId) {

@@ -25,10 +25,13 @@ pub struct DeliverySettings {
     pub request_timeout: Duration,
     /// Looking the name up, connecting and securing the connection. 100 ms to the request timeout.
     pub connect_timeout: Duration,
-    /// Requests of this node at once. 1 to 16,384.
+    /// Requests of this node at once. 1 to 32,768.
     pub in_flight_max: u32,
     /// Requests to one subscription at once. 1 to 1,024 and at most `in_flight_max`.
     pub in_flight_per_subscription_max: u32,
+    /// Requests to one subscription that begin in a second while what was held during a pause is sent, on all nodes
+    /// together. 1 to 10,000.
+    pub catch_up_per_second_max: u32,
     /// Deliveries taken from the table in one transaction. 1 to 4,096.
     pub take_batch_max: u32,
     /// Outcomes stored in one transaction. 1 to 4,096.
@@ -56,6 +59,7 @@ impl Default for DeliverySettings {
             connect_timeout: Duration::from_secs(5),
             in_flight_max: 1_024,
             in_flight_per_subscription_max: 64,
+            catch_up_per_second_max: 100,
             take_batch_max: 256,
             settle_batch_max: 256,
             settle_queue_max: 1_024,
@@ -140,11 +144,16 @@ impl DeliverySettings {
         }
         let lane_most = self.in_flight_max.min(1_024);
         for (name, value, range) in [
-            ("in_flight_max", self.in_flight_max, 1..=16_384),
+            ("in_flight_max", self.in_flight_max, 1..=32_768),
             (
                 "in_flight_per_subscription_max",
                 self.in_flight_per_subscription_max,
                 1..=lane_most,
+            ),
+            (
+                "catch_up_per_second_max",
+                self.catch_up_per_second_max,
+                1..=10_000,
             ),
             ("take_batch_max", self.take_batch_max, 1..=4_096),
             ("settle_batch_max", self.settle_batch_max, 1..=4_096),
@@ -224,7 +233,7 @@ mod tests {
         );
         assert_eq!(
             refused(|settings| settings.in_flight_max = 0),
-            "delivery.in_flight_max is 0: write 1 to 16384"
+            "delivery.in_flight_max is 0: write 1 to 32768"
         );
         assert_eq!(
             refused(|settings| settings.in_flight_max = 8),

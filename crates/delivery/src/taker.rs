@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use domain::{NodeId, Source, SubscriptionId, Timestamp};
+use domain::{NodeId, Source, Timestamp};
 use store::{
     DueLane, Lanes, LeasedDelivery, Node as _, Permit, Read, ReadTx, Store, StoreError, Take,
     Taken, Write, WriteTx,
@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     backoff::{Backoff, Chain, is_told, pause, warn_once},
+    chains::ChainKeeper,
     lanes::{Gate, LaneTable, Plan},
     rescue::Rescuer,
 };
@@ -32,6 +33,7 @@ pub(crate) struct Taker {
     pub(crate) source: Source,
     pub(crate) lanes: Arc<LaneTable>,
     pub(crate) rescuer: Rescuer,
+    pub(crate) chains: ChainKeeper,
     pub(crate) scan_interval: Duration,
     pub(crate) stop: CancellationToken,
 }
@@ -80,13 +82,16 @@ impl Taker {
     async fn turn(&mut self, known: &mut Knowledge) -> Result<bool, StoreError> {
         let now = self.source.now();
         self.lanes.reopen(now);
-        let plan = self.lanes.plan();
+        let plan = self.lanes.plan(now);
         if !plan.takes.is_empty() {
             self.take(&plan).await?;
             return Ok(true);
         }
         if self.rescuer.end_lapsed(now).await? {
             self.lanes.look();
+            return Ok(true);
+        }
+        if self.chains.look(now).await? {
             return Ok(true);
         }
         if !self.is_look_due(known, now) {
@@ -112,10 +117,12 @@ impl Taker {
                 until,
             })
             .await;
-        let given = given.inspect_err(|_| self.lanes.taken(plan, &[], &[]))?;
+        let given = given.inspect_err(|_| self.lanes.taken(plan, &[], &[], now))?;
         let lanes: Arc<dyn Lanes> = self.lanes.clone();
         let whose = |delivery: &LeasedDelivery| delivery.destination.subscription;
-        let used: Vec<SubscriptionId> = given.deliveries.iter().map(whose).collect();
+        let rate = |delivery: &LeasedDelivery| delivery.destination.settings.rate_per_second;
+        let used = given.deliveries.iter();
+        let used: Vec<_> = used.map(|one| (whose(one), rate(one))).collect();
         let held = |delivery| {
             let permit = Permit::held(lanes.clone(), whose(&delivery));
             (delivery, permit)
@@ -123,7 +130,7 @@ impl Taker {
         self.lanes
             .hand_over(given.deliveries.into_iter().map(held).collect());
         // Only now may others pass by the table: what was taken is before them.
-        self.lanes.taken(plan, &used, &given.drained);
+        self.lanes.taken(plan, &used, &given.drained, now);
         Ok(())
     }
 
@@ -149,8 +156,7 @@ impl Taker {
             lanes.into_iter().partition(|lane| lane.earliest <= now);
         known.next_due = later.iter().map(|lane| lane.earliest).min();
         let found = !due.is_empty();
-        self.lanes
-            .found_due(due.into_iter().map(|lane| lane.subscription));
+        self.lanes.found_due(due, now);
         Ok(found)
     }
 

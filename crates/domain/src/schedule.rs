@@ -123,7 +123,7 @@ impl RetrySchedule {
     /// What becomes of the delivery and its lane after an attempt.
     pub fn next(&self, tried: &Tried) -> NextStep {
         let (change, lane) = match tried.outcome {
-            Outcome::Delivered => (DeliveryChange::Delivered, LaneEffect::None),
+            Outcome::Delivered => (DeliveryChange::Delivered, LaneEffect::Works),
             Outcome::Gone => (DeliveryChange::Cancelled, LaneEffect::End),
             Outcome::AddressRefused => (DeliveryChange::Refused, LaneEffect::None),
             Outcome::Cancelled => (DeliveryChange::Cancelled, LaneEffect::None),
@@ -132,8 +132,8 @@ impl RetrySchedule {
             Outcome::ConnectFailed
             | Outcome::NameNotFound
             | Outcome::TlsFailed
-            | Outcome::Broken
-            | Outcome::Unknown => (self.retry(tried), LaneEffect::None),
+            | Outcome::Broken => (self.retry(tried), LaneEffect::Fails),
+            Outcome::Unknown => (self.retry(tried), LaneEffect::None),
         };
         NextStep { change, lane }
     }
@@ -177,7 +177,7 @@ fn lane_after_answer(tried: &Tried) -> LaneEffect {
             .asked_wait(RETRY_AFTER_LANE_MAX)
             .map_or(LaneEffect::Slow, LaneEffect::HoldUntil),
         Some(502 | 504) => LaneEffect::Slow,
-        _ => LaneEffect::None,
+        _ => LaneEffect::Fails,
     }
 }
 
@@ -250,8 +250,12 @@ pub enum DeliveryChange {
 /// What becomes of a lane after an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LaneEffect {
-    /// Nothing.
+    /// Nothing: it says nothing of the receiver.
     None,
+    /// One more request at once: the receiver took it.
+    Works,
+    /// Fewer requests at once, when as many as may run have failed in a row. One failure may be about the event.
+    Fails,
     /// Fewer requests at once.
     Slow,
     /// No request before this moment, and then fewer at once.
@@ -327,12 +331,12 @@ mod tests {
             check(
                 &tried(attempt, Outcome::ConnectFailed, None, None),
                 retry(wait),
-                LaneEffect::None,
+                LaneEffect::Fails,
             );
         }
         for attempt in [10, 11, u32::MAX] {
             let last = tried(attempt, Outcome::ConnectFailed, None, None);
-            check(&last, DeliveryChange::Exhausted, LaneEffect::None);
+            check(&last, DeliveryChange::Exhausted, LaneEffect::Fails);
         }
         let default = RetrySchedule::default();
         assert_eq!(default.attempts(), 10);
@@ -341,16 +345,20 @@ mod tests {
 
     #[test]
     fn each_outcome_has_its_consequence() {
-        let none = LaneEffect::None;
+        let (none, fails) = (LaneEffect::None, LaneEffect::Fails);
         for (outcome, change, lane) in [
-            (Outcome::Delivered, DeliveryChange::Delivered, none),
-            (Outcome::RefusedStatus, retry(5), none),
+            (
+                Outcome::Delivered,
+                DeliveryChange::Delivered,
+                LaneEffect::Works,
+            ),
+            (Outcome::RefusedStatus, retry(5), fails),
             (Outcome::Gone, DeliveryChange::Cancelled, LaneEffect::End),
             (Outcome::TimedOut, retry(5), LaneEffect::Slow),
-            (Outcome::ConnectFailed, retry(5), none),
-            (Outcome::NameNotFound, retry(5), none),
-            (Outcome::TlsFailed, retry(5), none),
-            (Outcome::Broken, retry(5), none),
+            (Outcome::ConnectFailed, retry(5), fails),
+            (Outcome::NameNotFound, retry(5), fails),
+            (Outcome::TlsFailed, retry(5), fails),
+            (Outcome::Broken, retry(5), fails),
             (Outcome::AddressRefused, DeliveryChange::Refused, none),
             (Outcome::Cancelled, DeliveryChange::Cancelled, none),
             (Outcome::Unknown, retry(0), none),
@@ -374,14 +382,14 @@ mod tests {
     }
 
     #[test]
-    fn overload_slows_the_lane_and_other_refusals_do_not() {
+    fn overload_slows_the_lane_at_once_and_other_refusals_in_a_row() {
         for (status, lane) in [
-            (301, LaneEffect::None),
-            (304, LaneEffect::None),
-            (400, LaneEffect::None),
-            (404, LaneEffect::None),
+            (301, LaneEffect::Fails),
+            (304, LaneEffect::Fails),
+            (400, LaneEffect::Fails),
+            (404, LaneEffect::Fails),
             (429, LaneEffect::Slow),
-            (500, LaneEffect::None),
+            (500, LaneEffect::Fails),
             (502, LaneEffect::Slow),
             (503, LaneEffect::Slow),
             (504, LaneEffect::Slow),
@@ -400,8 +408,8 @@ mod tests {
         for (attempt, status, after, change, lane) in [
             (1, 429, 60, retry(60), hold(60)),
             (1, 503, 60, retry(60), hold(60)),
-            (1, 500, 60, retry(60), LaneEffect::None),
-            (1, 301, 60, retry(60), LaneEffect::None),
+            (1, 500, 60, retry(60), LaneEffect::Fails),
+            (1, 301, 60, retry(60), LaneEffect::Fails),
             (1, 502, 60, retry(60), LaneEffect::Slow),
             // Shorter than the step: the step stays, the lane waits as asked.
             (1, 429, 1, retry(5), hold(1)),
@@ -414,7 +422,7 @@ mod tests {
             (1, 503, u64::MAX, retry(24 * HOUR), hold(HOUR)),
             // The last attempt stays the last one; the lane is held for the others.
             (10, 429, 60, DeliveryChange::Exhausted, hold(60)),
-            (10, 500, 60, DeliveryChange::Exhausted, LaneEffect::None),
+            (10, 500, 60, DeliveryChange::Exhausted, LaneEffect::Fails),
         ] {
             let tried = tried(attempt, Outcome::RefusedStatus, Some(status), Some(after));
             check(&tried, change, lane);
@@ -460,7 +468,7 @@ mod tests {
                 ..tried(2, Outcome::Broken, None, None)
             };
             let due = NOW.after(Duration::from_millis(expected_ms));
-            check(&tried, DeliveryChange::RetryAt(due), LaneEffect::None);
+            check(&tried, DeliveryChange::RetryAt(due), LaneEffect::Fails);
         }
     }
 

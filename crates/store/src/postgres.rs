@@ -5,6 +5,7 @@
 
 mod address;
 mod asking;
+mod chains;
 mod checklists;
 mod chores;
 mod copying;

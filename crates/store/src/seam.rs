@@ -4,6 +4,7 @@
 //! there. Methods are named noun first. A caller that changes a checklist or a template takes its
 //! lock first, so that two nodes do not decide on the same state at once.
 
+mod chains;
 mod checklists;
 mod chores;
 mod deliveries;
@@ -17,6 +18,7 @@ mod subscriptions;
 mod teams;
 mod templates;
 
+pub use chains::*;
 pub use checklists::*;
 pub use chores::*;
 pub use deliveries::*;
@@ -55,6 +57,7 @@ pub trait ReadTx:
     + ReadDeliveries
     + ReadFeed
     + ReadKeeping
+    + ReadChains
     + ReadMarks
 {
 }
@@ -67,6 +70,7 @@ impl<T> ReadTx for T where
         + ReadDeliveries
         + ReadFeed
         + ReadKeeping
+        + ReadChains
         + ReadMarks
         + ?Sized
 {
@@ -82,6 +86,7 @@ pub trait WriteTx:
     + WriteSubscriptions
     + WriteDeliveries
     + WriteKeeping
+    + WriteChains
     + WriteChores
     + WriteMarks
 {
@@ -96,6 +101,7 @@ impl<T> WriteTx for T where
         + WriteSubscriptions
         + WriteDeliveries
         + WriteKeeping
+        + WriteChains
         + WriteChores
         + WriteMarks
         + ?Sized

@@ -63,7 +63,11 @@ statements! {
         (SELECT sequence FROM delivery WHERE subscription_id = s.id AND sequence > 0 ORDER BY sequence LIMIT 1)
         FROM subscription s JOIN subscription_sequence q ON q.subscription_id = s.id
         WHERE s.id = $1 AND s.team_id = $2";
-    DELIVERY_REDELIVER = "UPDATE delivery SET state = 'waiting', reason = '', due_at = $1, manual_by = $2
+    DELIVERY_REDELIVER = "UPDATE delivery SET state = 'waiting', manual_by = $1,
+        due_at = CASE WHEN state = 'waiting' AND behind > 0 THEN due_at ELSE $2 END,
+        reason = CASE WHEN state = 'waiting' AND behind > 0 THEN reason ELSE '' END,
+        chain = CASE WHEN state = 'waiting' THEN chain END,
+        behind = CASE WHEN state = 'waiting' THEN behind END
         WHERE id = $3";
     CHECKLIST_HEAD = "SELECT id, key, version, name, created_at, created_by, created_email,
         scheduled_at, started_at, ended_at, archived_at

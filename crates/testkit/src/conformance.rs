@@ -21,6 +21,7 @@ mod keeping;
 mod log;
 mod marks;
 mod matching;
+mod ordering;
 mod redelivering;
 mod rescuing;
 mod searching;
@@ -51,6 +52,11 @@ use crate::World;
 pub trait Fixture: Send + Sync + 'static {
     /// Opens the store. The test opens it again after [`Store::stop`], to see what is durable.
     async fn open(&self, source: Source) -> Store;
+
+    /// Runs a statement behind the store's back, to see what it makes of rows that cannot be.
+    fn tamper(&self, statement: &str) {
+        panic!("nobody gets behind this store to run {statement}");
+    }
 
     /// Whether changes stand in one line, however many are asked for at once. Where they do not, one that
     /// is under way may hold what another would have got, and then be undone.
@@ -264,6 +270,22 @@ cases! { $
         what_is_put_off_waits_and_its_attempt_is_not_counted,
         what_was_handed_over_can_be_given_back,
         what_was_never_sent_goes_back_before_later_events,
+    }
+    ordering {
+        of_one_checklist_one_may_go_at_a_time,
+        one_that_fails_holds_back_its_own_checklist_alone,
+        whatever_ends_the_first_lets_the_next_go,
+        a_rescue_that_ends_the_first_lets_the_next_go,
+        one_behind_another_says_what_it_waits_for,
+        a_lane_in_which_all_wait_for_another_has_nothing_to_send,
+        the_first_goes_straight_through_and_the_next_does_not,
+        one_that_was_through_holds_nothing_back_when_it_is_sent_again,
+        one_behind_another_keeps_its_place_when_it_is_asked_for,
+        order_holds_from_the_next_event_on,
+        sequences_of_a_checklist_are_in_its_order_whatever_the_clocks_say,
+        one_added_while_the_one_before_it_ends_is_let_go,
+        one_added_while_the_one_before_it_is_being_settled_is_let_go,
+        a_chain_of_which_nobody_let_the_next_go_is_found,
     }
     settling {
         a_settlement_stores_the_attempt_and_the_final_state,

@@ -140,6 +140,10 @@ impl Fixture for Faulty {
         let store = self.sound.open(source).await;
         store.behind(|sound| Front { sound, memory })
     }
+
+    fn tamper(&self, statement: &str) {
+        self.sound.tamper(statement);
+    }
 }
 
 /// What the fault needs to know.

@@ -21,6 +21,8 @@ pub enum LaneCall {
     Release(SubscriptionId),
     /// To know of something due in the table.
     Backlog(SubscriptionId),
+    /// The same, of a subscription that sends again.
+    Resumed(SubscriptionId),
     /// To send these.
     HandOver(Vec<DeliveryId>),
     /// To look at the table.
@@ -202,7 +204,7 @@ impl Lanes for TestLanes {
         now.after(self.lease)
     }
 
-    fn reserve(&self, subscription: SubscriptionId) -> bool {
+    fn reserve(&self, subscription: SubscriptionId, _: Option<u32>) -> bool {
         let mut given = false;
         self.record(|state| {
             let out = state.out.entry(subscription).or_default();
@@ -229,6 +231,13 @@ impl Lanes for TestLanes {
         self.record(|state| {
             state.backlog.insert(subscription);
             LaneCall::Backlog(subscription)
+        });
+    }
+
+    fn resumed(&self, subscription: SubscriptionId) {
+        self.record(|state| {
+            state.backlog.insert(subscription);
+            LaneCall::Resumed(subscription)
         });
     }
 

@@ -38,8 +38,8 @@ pub use receiver::{Gate, Received, Receiver, Reply};
 pub use s3::{S3Fault, S3Server};
 pub use scene::Scene;
 pub use seeds::{
-    SeedChecklist, SeedEvent, SeedKey, SeedSubscription, SeedTeam, SeedTemplate, document,
-    invoice_review, person,
+    SeedChecklist, SeedEvent, SeedKey, SeedOrder, SeedSubscription, SeedTeam, SeedTemplate,
+    document, invoice_review, person,
 };
 pub use trials::{Trials, seed};
 pub use unit::{Look, Refused, Unit, Work};

@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use domain::{
-    ApiKey, ApiKeyId, ApiKeySecret, Checklist, ChecklistHead, ChecklistKey, Done, Event, EventType,
-    Person, Scope, SigningSecret, Source, Subscription, SubscriptionId, SubscriptionState,
-    TargetUrl, TeamId, Template, TemplateDocument, TemplateKey, VersionId,
+    ApiKey, ApiKeyId, ApiKeySecret, Checklist, ChecklistHead, ChecklistKey, DeliveryOrder, Done,
+    Event, EventType, Person, Scope, SigningSecret, Source, Subscription, SubscriptionId,
+    SubscriptionSettings, SubscriptionState, TargetUrl, TeamId, Template, TemplateDocument,
+    TemplateKey, VersionId,
 };
-use store::{StoreError, Write, WriteTx};
+use store::{StoreError, SubscriptionChange, Write, WriteTx};
 
 /// A person without an address, as an API key is one.
 pub fn person(name: &str) -> Person {
@@ -226,6 +227,42 @@ impl Write for SeedSubscription {
         let secret = SigningSecret::generate(&self.source);
         tx.subscription_insert(&subscription, &secret).await?;
         Ok((subscription, secret))
+    }
+}
+
+/// Has a subscription get the events of each checklist in order, or no longer.
+#[derive(Clone, Copy, Debug)]
+pub struct SeedOrder {
+    /// Whose.
+    pub team: TeamId,
+    /// Which.
+    pub subscription: SubscriptionId,
+    /// Whether it wants order.
+    pub ordered: bool,
+}
+
+impl Write for SeedOrder {
+    type Done = ();
+    type Error = StoreError;
+
+    async fn run(&self, tx: &mut dyn WriteTx) -> Result<(), StoreError> {
+        let found = tx.subscription_get(self.team, self.subscription).await?;
+        let found = found.expect("the subscription is there");
+        let ordering = if self.ordered {
+            DeliveryOrder::Checklist
+        } else {
+            DeliveryOrder::Free
+        };
+        let change = SubscriptionChange {
+            source: found.source,
+            target: found.target,
+            settings: SubscriptionSettings {
+                ordering,
+                ..found.settings
+            },
+        };
+        tx.subscription_put(self.subscription, &change).await?;
+        Ok(())
     }
 }
 

@@ -13,7 +13,7 @@ use domain::{
 use store::{Fields, StateChange, Store, StoreError};
 
 use crate::{
-    Fixture, Look, Refused, Scene, SeedChecklist, SeedEvent, SeedSubscription, SeedTeam,
+    Fixture, Look, Refused, Scene, SeedChecklist, SeedEvent, SeedOrder, SeedSubscription, SeedTeam,
     SeedTemplate, TestClock, TestLanes, Unit, invoice_review, reading, test_source, writing,
 };
 
@@ -76,6 +76,11 @@ impl World {
             0,
             "permits that came back twice"
         );
+    }
+
+    /// Changes rows behind the store's back (see [`Fixture::tamper`]).
+    pub fn tamper(&self, statement: &str) {
+        self.fixture.tamper(statement);
     }
 
     /// Whether changes stand in one line (see [`Fixture::is_one_line`]).
@@ -236,6 +241,16 @@ impl World {
         };
         self.write(writing!([id, change] tx => tx.subscription_state_put(*id, change).await))
             .await
+    }
+
+    /// Has a subscription get the events of each checklist in order, or no longer.
+    pub async fn order(&self, team: TeamId, subscription: SubscriptionId, ordered: bool) {
+        let seed = SeedOrder {
+            team,
+            subscription,
+            ordered,
+        };
+        self.store.write(seed).await.expect("it is changed");
     }
 
     /// An event of the scene happens, a millisecond after what was before.

@@ -224,13 +224,15 @@ impl Lanes for Keep {
         now.after(Duration::from_mins(1))
     }
 
-    fn reserve(&self, _: SubscriptionId) -> bool {
+    fn reserve(&self, _: SubscriptionId, _: Option<u32>) -> bool {
         true
     }
 
     fn release(&self, _: SubscriptionId) {}
 
     fn backlog(&self, _: SubscriptionId) {}
+
+    fn resumed(&self, _: SubscriptionId) {}
 
     fn hand_over(&self, deliveries: Vec<(LeasedDelivery, Permit)>) {
         let leased = deliveries.into_iter().map(|(leased, _)| leased).collect();

@@ -9,7 +9,10 @@ use domain::{LaneEffect, SubscriptionId, Timestamp};
 use store::Take;
 
 use super::Gate;
-use crate::{DeliverySettings, lane::Lane};
+use crate::{
+    DeliverySettings,
+    lane::{Lane, Limits},
+};
 
 /// Lanes that are remembered. Beyond it, deliveries of further subscriptions go by the table, where
 /// the scan finds them.
@@ -46,6 +49,7 @@ pub(super) struct Bounds {
     /// Of one lane, on all nodes together.
     lane_everywhere: u32,
     take_batch: u32,
+    limits: Limits,
 }
 
 #[derive(Debug)]
@@ -57,6 +61,8 @@ pub(super) struct State {
     pub(super) queue: VecDeque<SubscriptionId>,
     /// Closed lanes by when they open.
     pub(super) closed: BTreeSet<(Timestamp, SubscriptionId)>,
+    /// Lanes that have begun what they may in a second, by when they may go on.
+    pub(super) resting: BTreeSet<(Timestamp, SubscriptionId)>,
     pub(super) gates: Vec<Gate>,
     /// Something was stored since the last call of `wake`, which is then about that.
     pub(super) stored_since_wake: bool,
@@ -75,11 +81,16 @@ impl State {
                 lane: settings.in_flight_per_subscription_max,
                 lane_everywhere: settings.in_flight_per_subscription_max,
                 take_batch: settings.take_batch_max,
+                limits: Limits {
+                    nodes: 1,
+                    catch_up_per_second: settings.catch_up_per_second_max,
+                },
             },
             lanes: HashMap::new(),
             in_flight: 0,
             queue: VecDeque::new(),
             closed: BTreeSet::new(),
+            resting: BTreeSet::new(),
             gates: vec![Gate::Starting],
             stored_since_wake: false,
             scan_wanted: true,
@@ -91,6 +102,7 @@ impl State {
     /// So many nodes share what one subscription may have at once; at least one request each. A lane
     /// that has more out than its part keeps them and begins no other.
     pub(super) fn share(&mut self, nodes: u32) {
+        self.bounds.limits.nodes = nodes.max(1);
         let part = (self.bounds.lane_everywhere / nodes.max(1)).max(1);
         let before = std::mem::replace(&mut self.bounds.lane, part);
         if before == part {
@@ -106,7 +118,12 @@ impl State {
     }
 
     /// See [`store::Lanes::reserve`].
-    pub(super) fn reserve(&mut self, subscription: SubscriptionId) -> bool {
+    pub(super) fn reserve(
+        &mut self,
+        subscription: SubscriptionId,
+        per_second: Option<u32>,
+        now: impl Fn() -> Timestamp,
+    ) -> bool {
         if !self.gates.is_empty() {
             return false;
         }
@@ -117,16 +134,22 @@ impl State {
             Entry::Vacant(place) if room && free > 0 => place.insert(Lane::new(self.bounds.lane)),
             Entry::Vacant(_) => return false,
         };
+        lane.per_second = per_second;
         if !lane.is_straight() || lane.room(free, self.bounds.in_flight) == 0 {
             return false;
         }
+        let limits = self.bounds.limits;
+        if lane.paced(limits, &now) == 0 {
+            return false;
+        }
+        lane.begin(limits, 1, &now);
         lane.in_flight += 1;
         self.in_flight += 1;
         true
     }
 
     /// Permits for the lanes whose turn it is, shared out evenly; nothing while a gate is shut.
-    pub(super) fn plan(&mut self) -> Plan {
+    pub(super) fn plan(&mut self, now: Timestamp) -> Plan {
         let mut plan = Plan::default();
         if !self.gates.is_empty() {
             return plan;
@@ -135,6 +158,7 @@ impl State {
         let lanes = u32::try_from(self.queue.len().min(TAKE_LANES_MAX)).unwrap_or(u32::MAX);
         let lanes = lanes.min(batch);
         let quantum = batch / lanes.max(1);
+        let limits = self.bounds.limits;
         for _ in 0..lanes {
             let Some(subscription) = self.queue.pop_front() else {
                 break;
@@ -143,9 +167,15 @@ impl State {
             let Some(lane) = self.lanes.get_mut(&subscription) else {
                 continue;
             };
-            let limit = lane.room(free, self.bounds.in_flight).min(quantum);
             lane.queued = false;
+            if let Some(until) = lane.rest(limits, now) {
+                self.resting.insert((until, subscription));
+                continue;
+            }
+            let room = lane.room(free, self.bounds.in_flight).min(quantum);
+            let limit = room.min(lane.paced(limits, || now));
             if limit > 0 {
+                lane.begin(limits, limit, || now);
                 lane.taking = true;
                 lane.in_flight += limit;
                 let generation = lane.generation();
@@ -164,17 +194,20 @@ impl State {
         plan
     }
 
-    /// What the takes of a plan found: permits that were not used are given back.
+    /// What the takes of a plan found, each with the rate of its subscription: permits that were not used are
+    /// given back.
     pub(super) fn taken(
         &mut self,
         plan: &Plan,
-        used: &[SubscriptionId],
+        used: &[(SubscriptionId, Option<u32>)],
         drained: &[SubscriptionId],
+        now: Timestamp,
     ) {
         let mut counts: HashMap<SubscriptionId, u32> = HashMap::new();
-        for subscription in used {
+        for (subscription, _) in used {
             *counts.entry(*subscription).or_default() += 1;
         }
+        let rates: HashMap<SubscriptionId, Option<u32>> = used.iter().copied().collect();
         for planned in &plan.takes {
             let subscription = planned.take.subscription;
             let used = counts.get(&subscription).copied().unwrap_or(0);
@@ -182,7 +215,11 @@ impl State {
             self.in_flight -= unused;
             if let Some(lane) = self.lanes.get_mut(&subscription) {
                 lane.in_flight -= unused;
+                lane.unbegin(self.bounds.limits, unused);
                 lane.taking = false;
+                if let Some(per_second) = rates.get(&subscription) {
+                    lane.learn(self.bounds.limits, *per_second, used, now);
+                }
                 if drained.contains(&subscription) {
                     lane.drained(planned.generation);
                 }
@@ -195,7 +232,6 @@ impl State {
     pub(super) fn ended(
         &mut self,
         subscription: SubscriptionId,
-        delivered: bool,
         effect: LaneEffect,
         now: Timestamp,
     ) {
@@ -203,12 +239,9 @@ impl State {
             return;
         };
         let until = match effect {
-            LaneEffect::None => {
-                if delivered {
-                    lane.grow(self.bounds.lane);
-                }
-                return;
-            }
+            LaneEffect::None => return,
+            LaneEffect::Works => return lane.grow(self.bounds.lane),
+            LaneEffect::Fails => return lane.fail(now),
             LaneEffect::Slow => return lane.slow(now),
             LaneEffect::HoldUntil(until) => {
                 lane.slow(now);
@@ -234,9 +267,19 @@ impl State {
             }
             self.reopen(until, subscription);
         }
+        while let Some(&(until, subscription)) = self.resting.first() {
+            if until > now {
+                break;
+            }
+            self.resting.pop_first();
+            if let Some(lane) = self.lanes.get_mut(&subscription) {
+                lane.rests_until = None;
+            }
+            self.place(subscription);
+        }
         if now.since(self.forgot_at) >= FORGET_INTERVAL || now < self.forgot_at {
             self.forgot_at = now;
-            self.forget_slow(now.before(SLOW_MEMORY), self.bounds.lane);
+            self.forget(now, self.bounds.lane);
         }
     }
 
@@ -260,6 +303,14 @@ impl State {
         self.place(subscription);
     }
 
+    /// What was held while the subscription was paused is or may be due.
+    pub(super) fn catch_up(&mut self, subscription: SubscriptionId, now: Timestamp) {
+        self.stored(subscription);
+        if let Some(lane) = self.lanes.get_mut(&subscription) {
+            lane.catch_up(now);
+        }
+    }
+
     /// Puts a lane that changed where it belongs: into the queue, or out of memory.
     pub(super) fn place(&mut self, subscription: SubscriptionId) {
         let Some(lane) = self.lanes.get_mut(&subscription) else {
@@ -281,8 +332,10 @@ impl State {
         self.place(subscription);
     }
 
-    fn forget_slow(&mut self, before: Timestamp, full: u32) {
+    fn forget(&mut self, now: Timestamp, full: u32) {
+        let before = now.before(SLOW_MEMORY);
         self.lanes.retain(|_, lane| {
+            lane.forget_pace(now);
             if lane.slowed_at.is_some_and(|at| at <= before) && lane.in_flight == 0 {
                 lane.bound = full;
                 lane.slowed_at = None;

@@ -101,7 +101,7 @@ pub(crate) static TABLES: [Table; 18] = [
         Time delivered_at last_ended_at; Text last_outcome; Int last_status;
         Time first_started_at; Int first_duration_ms first_status;
         Text first_target first_signature first_response_headers; Bytes first_response_body;
-        Bool first_response_truncated;),
+        Bool first_response_truncated; Int chain behind;),
     table!(attempt by "delivery_id, number":
         Guid delivery_id; Int number; Text manual_by; Time started_at; Int duration_ms;
         Text outcome; Int status; Text error target signature response_headers;

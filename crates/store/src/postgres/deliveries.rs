@@ -157,7 +157,7 @@ impl WriteDeliveries for Change<'_> {
             Err(refused) => return Ok(refused),
         };
         let sql = sql::DELIVERY_REDELIVER;
-        self.later(sql, owned![Moment(now), by.to_owned(), id.uuid()])
+        self.later(sql, owned![by.to_owned(), Moment(now), id.uuid()])
             .await?;
         self.fresh.push(Fresh::Due(subscription));
         Ok(Redelivery::Due(subscription))
@@ -176,7 +176,8 @@ impl Change<'_> {
         }
         let sql = "SELECT lane FROM unnest($1::uuid[]) AS given (lane)
             WHERE NOT EXISTS (SELECT 1 FROM delivery d
-                WHERE d.subscription_id = given.lane AND d.state = 'waiting' AND d.due_at <= $2)";
+                WHERE d.subscription_id = given.lane AND d.state = 'waiting' AND d.due_at <= $2
+                    AND coalesce(d.behind, 0) = 0)";
         let lanes: Vec<Uuid> = takes.iter().map(|take| take.subscription.uuid()).collect();
         self.all(sql, &[&lanes, &Moment(now)], |row| {
             Ok(SubscriptionId::new(row.guid(0)?))

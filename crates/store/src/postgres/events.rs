@@ -7,11 +7,11 @@ use uuid::Uuid;
 
 use super::{
     hints::Fresh,
-    subscriptions::STATE,
+    subscriptions::{RATE, STATE},
     tx::{Change, Owned, owned},
     values::{Cells as _, Moment},
 };
-use crate::{StoreError, WriteEvents};
+use crate::{BEHIND_ANOTHER, Chain, NOT_YET, StoreError, WriteEvents};
 
 /// Stores an event with a delivery for each subscription that `$wants` is true of.
 ///
@@ -21,12 +21,17 @@ macro_rules! append {
     ($wants:literal) => {
         concat!(
             "WITH wants AS (
-                SELECT id, state, row_number() OVER (ORDER BY created_at, id) - 1 AS place
+                SELECT id, state, rate_per_second, ordering = 'checklist' AS ordered,
+                    row_number() OVER (ORDER BY created_at, id) - 1 AS place
                 FROM subscription WHERE team_id = $1 AND ",
             $wants,
             " AND state <> 'gone'),
             numbered AS (
-                SELECT id AS subscription, state,
+                SELECT id AS subscription, state, rate_per_second, ordered,
+                    CASE WHEN ordered THEN coalesce((
+                        SELECT max(d.behind) + 1 FROM delivery d
+                        WHERE d.subscription_id = wants.id AND d.chain = $7
+                            AND d.state IN ('waiting', 'leased')), 0) END AS behind,
                     ($3 || lpad(to_hex($4::bigint + place), 16, '0'))::uuid AS delivery
                 FROM wants),
             happened AS (
@@ -38,9 +43,14 @@ macro_rules! append {
                     $11),
             stored AS (
                 INSERT INTO delivery (id, team_id, subscription_id, event, state, reason, attempts,
-                    due_at)
-                SELECT delivery, $1, subscription, $5, 'waiting', '', 0, $6 FROM numbered)
-            SELECT delivery, subscription, state FROM numbered ORDER BY delivery"
+                    due_at, chain, behind)
+                SELECT delivery, $1, subscription, $5, 'waiting',
+                    CASE WHEN behind > 0 THEN $12 ELSE '' END, 0,
+                    CASE WHEN behind > 0 THEN $13 ELSE $6 END,
+                    CASE WHEN ordered THEN $7 END, behind
+                FROM numbered)
+            SELECT delivery, subscription, state, coalesce(behind, 0), rate_per_second
+            FROM numbered ORDER BY delivery"
         )
     };
 }
@@ -55,7 +65,7 @@ impl WriteEvents for Change<'_> {
         } else {
             one
         };
-        let sql = append!("event_type = $2 AND scope_key IN ($12, $13, $14)");
+        let sql = append!("event_type = $2 AND scope_key IN ($14, $15, $16)");
         self.append(event, sql, owned![one, other, team]).await?;
         Ok(())
     }
@@ -65,7 +75,7 @@ impl WriteEvents for Change<'_> {
         event: &Event,
         subscription: SubscriptionId,
     ) -> Result<DeliveryId, StoreError> {
-        let sql = append!("id = $12");
+        let sql = append!("id = $14");
         self.append(event, sql, owned![subscription.uuid()]).await
     }
 }
@@ -92,15 +102,25 @@ impl Change<'_> {
             event.task.uuid(),
             event.control.uuid(),
             event.body.to_vec(),
+            BEHIND_ANOTHER,
+            Moment(NOT_YET),
         ];
         bound.extend(wanted);
-        self.later_fresh(sql, bound, |row| {
+        let checklist = event.checklist;
+        self.later_fresh(sql, bound, move |row| {
             let subscription = SubscriptionId::new(row.guid(1)?);
             let state: SubscriptionState = row.word(2, STATE)?;
             let delivery = DeliveryId::new(row.guid(0)?);
-            Ok(state
-                .sends()
-                .then_some(Fresh::Delivery(delivery, subscription)))
+            if row.cell::<i64>(3)? > 0 {
+                let chain = Chain {
+                    subscription,
+                    checklist,
+                };
+                return Ok(Some(Fresh::Chain(chain)));
+            }
+            let rate = row.number_opt(4, RATE)?;
+            let fresh = Fresh::Delivery(delivery, subscription, rate);
+            Ok(state.sends().then_some(fresh))
         })
         .await?;
         Ok(DeliveryId::new(Uuid::from_u128(first)))

@@ -11,7 +11,7 @@ use domain::{DeliveryId, SubscriptionId};
 use tokio::sync::mpsc;
 
 use super::{Shared, deliveries::LeaseTerms};
-use crate::{Lanes, Permit};
+use crate::{Chain, Lanes, Permit};
 
 /// Deliveries leased in one transaction.
 const BATCH_MAX: usize = 256;
@@ -19,10 +19,14 @@ const BATCH_MAX: usize = 256;
 /// What a committed transaction has for the delivery engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fresh {
-    /// A delivery that is due now, of a subscription that sends.
-    Delivery(DeliveryId, SubscriptionId),
+    /// A delivery that is due now, of a subscription that sends, and how many a second that wants at most.
+    Delivery(DeliveryId, SubscriptionId, Option<u32>),
     /// Something of the subscription is due in the table.
     Due(SubscriptionId),
+    /// The subscription sends again.
+    Resumed(SubscriptionId),
+    /// One of the chain came to it behind another, or is through: its first may have to be let go.
+    Chain(Chain),
 }
 
 /// A delivery with the permit to send it.
@@ -31,15 +35,24 @@ pub(super) struct Hint {
     permit: Permit,
 }
 
+/// What is to be done right after a commit.
+pub(super) enum Task {
+    /// Lease and hand over.
+    Lease(Hint),
+    /// Let the first go.
+    LetGo(Chain),
+}
+
 /// The way from commits to the task that leases.
 pub(super) struct Hints {
-    // Never fuller than there are permits: each hint in it holds one. None once the store stops.
-    sent: RwLock<Option<mpsc::UnboundedSender<Hint>>>,
+    // Hints are never more than there are permits: each holds one. Chains are those of the units that are answered
+    // meanwhile. None once the store stops.
+    sent: RwLock<Option<mpsc::UnboundedSender<Task>>>,
     lanes: RwLock<Option<Arc<dyn Lanes>>>,
 }
 
 impl Hints {
-    pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<Hint>) {
+    pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<Task>) {
         let (sent, hints) = mpsc::unbounded_channel();
         let this = Self {
             sent: RwLock::new(Some(sent)),
@@ -63,9 +76,9 @@ impl Hints {
         *self.sent.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    fn send(&self, hint: Hint) -> bool {
+    fn send(&self, task: Task) -> bool {
         let sent = self.sent.read().unwrap_or_else(PoisonError::into_inner);
-        sent.as_ref().is_some_and(|sent| sent.send(hint).is_ok())
+        sent.as_ref().is_some_and(|sent| sent.send(task).is_ok())
     }
 
     fn lanes(&self) -> Option<Arc<dyn Lanes>> {
@@ -81,20 +94,33 @@ impl Hints {
         if fresh.is_empty() {
             return false;
         }
+        for one in fresh {
+            if let Fresh::Chain(chain) = one {
+                // Lost once the store stops; whoever looks for chains that are stuck finds it.
+                self.send(Task::LetGo(*chain));
+            }
+        }
         let Some(lanes) = self.lanes() else {
-            return true;
+            return fresh.iter().any(|one| !matches!(one, Fresh::Chain(_)));
         };
         let mut due = false;
         for one in fresh {
-            let (delivery, subscription) = match *one {
-                Fresh::Delivery(delivery, subscription) => (Some(delivery), subscription),
-                Fresh::Due(subscription) => (None, subscription),
+            let waits = match *one {
+                Fresh::Delivery(delivery, subscription, per_second) => {
+                    let permit = Permit::reserve(&lanes, subscription, per_second);
+                    let hint = permit.map(|permit| Hint { delivery, permit });
+                    let sent = hint.is_some_and(|hint| self.send(Task::Lease(hint)));
+                    (!sent).then_some(subscription)
+                }
+                Fresh::Due(subscription) => Some(subscription),
+                Fresh::Resumed(subscription) => {
+                    lanes.resumed(subscription);
+                    due = true;
+                    None
+                }
+                Fresh::Chain(_) => None,
             };
-            let hint = delivery.and_then(|delivery| {
-                let permit = Permit::reserve(&lanes, subscription)?;
-                Some(Hint { delivery, permit })
-            });
-            if !hint.is_some_and(|hint| self.send(hint)) {
+            if let Some(subscription) = waits {
                 lanes.backlog(subscription);
                 due = true;
             }
@@ -106,15 +132,44 @@ impl Hints {
     }
 }
 
-/// Leases what hints name, in their order, until nobody sends any more.
-pub(super) async fn hint_loop(shared: Arc<Shared>, mut hints: mpsc::UnboundedReceiver<Hint>) {
+/// Leases what hints name, in their order, and lets the first of chains go, until nobody sends any more.
+pub(super) async fn hint_loop(shared: Arc<Shared>, mut tasks: mpsc::UnboundedReceiver<Task>) {
     let mut batch = Vec::new();
-    while hints.recv_many(&mut batch, BATCH_MAX).await > 0 {
-        let hints = std::mem::take(&mut batch);
-        if let Some(lanes) = shared.hints.lanes() {
+    while tasks.recv_many(&mut batch, BATCH_MAX).await > 0 {
+        let (mut hints, mut chains) = (Vec::with_capacity(batch.len()), Vec::new());
+        for task in batch.drain(..) {
+            match task {
+                Task::Lease(hint) => hints.push(hint),
+                Task::LetGo(chain) => chains.push(chain),
+            }
+        }
+        if !chains.is_empty() {
+            let_go(&shared, chains).await;
+        }
+        if let Some(lanes) = shared.hints.lanes().filter(|_| !hints.is_empty()) {
             hand_over(&shared, &lanes, hints).await;
         }
     }
+}
+
+/// Lets the first of each chain go, and has it be sent.
+async fn let_go(shared: &Shared, mut chains: Vec<Chain>) {
+    chains.sort_unstable();
+    chains.dedup();
+    let lanes = shared
+        .core
+        .beside(async |tx| tx.let_first_go(&chains).await)
+        .await;
+    let lanes = lanes.unwrap_or_else(|error| {
+        if error.is_away() {
+            tracing::debug!(%error, "deliveries whose turn it is were not let go; the next look finds them");
+        } else {
+            tracing::warn!(%error, "deliveries whose turn it is could not be let go; the next look finds them");
+        }
+        Vec::new()
+    });
+    let due: Vec<Fresh> = lanes.into_iter().map(Fresh::Due).collect();
+    shared.committed(&due);
 }
 
 async fn hand_over(shared: &Shared, lanes: &Arc<dyn Lanes>, hints: Vec<Hint>) {

@@ -24,6 +24,10 @@ const STEPS: &[Step] = &[
         "0003_subscription_settings",
         include_str!("../../migrations/postgres/0003_subscription_settings.sql"),
     ),
+    (
+        "0004_order",
+        include_str!("../../migrations/postgres/0004_order.sql"),
+    ),
 ];
 
 /// The advisory lock of whoever migrates: "checkflo" as a number.

@@ -27,6 +27,7 @@ pub(super) const fn place(column: &'static str) -> Place {
 }
 
 pub(super) const STATE: Place = place("state");
+pub(super) const RATE: Place = place("rate_per_second");
 pub(super) const EVENT_TYPE: Place = place("event_type");
 
 macro_rules! select {
@@ -188,7 +189,7 @@ impl WriteSubscriptions for Change<'_> {
         self.later(sql, row).await?;
         if change.state.sends() && !before.sends() {
             // What waited may be due; new events go behind it.
-            self.fresh.push(Fresh::Due(id));
+            self.fresh.push(Fresh::Resumed(id));
         }
         Ok(true)
     }

@@ -57,7 +57,7 @@ impl Shared {
         unit.finish(changed.map(|fresh| self.committed(&fresh)));
     }
 
-    fn committed(&self, fresh: &[Fresh]) {
+    pub(super) fn committed(&self, fresh: &[Fresh]) {
         if self.hints.committed(fresh) {
             self.nodes.tell();
         }

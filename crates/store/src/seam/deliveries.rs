@@ -24,6 +24,8 @@ pub struct DueLane {
     pub subscription: SubscriptionId,
     /// When its first is due.
     pub earliest: Timestamp,
+    /// Whether that was before the subscription came to stand as it does, as of what a pause held.
+    pub held: bool,
 }
 
 /// What to take from one lane.

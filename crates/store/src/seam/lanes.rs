@@ -90,8 +90,8 @@ pub trait Lanes: Node {
     fn lease_until(&self, now: Timestamp) -> Timestamp;
 
     /// Takes a permit for one request to the subscription, if its lane has one free and nothing
-    /// due waits in the table before it.
-    fn reserve(&self, subscription: SubscriptionId) -> bool;
+    /// due waits in the table before it. So many of them a second are wanted at most, by its settings.
+    fn reserve(&self, subscription: SubscriptionId, per_second: Option<u32>) -> bool;
 
     /// Takes a permit back.
     fn release(&self, subscription: SubscriptionId);
@@ -99,6 +99,9 @@ pub trait Lanes: Node {
     /// A delivery of the subscription was or is about to be stored as due: until a take has found
     /// nothing more, what is new goes behind it.
     fn backlog(&self, subscription: SubscriptionId);
+
+    /// The subscription sends again: what was held meanwhile may be due in the table.
+    fn resumed(&self, subscription: SubscriptionId);
 
     /// These are committed and leased by this node. In the order of their commit.
     fn hand_over(&self, deliveries: Vec<(LeasedDelivery, Permit)>);
@@ -115,9 +118,13 @@ pub struct Permit {
 
 impl Permit {
     /// Takes a permit, as [`Lanes::reserve`] does.
-    pub fn reserve(lanes: &Arc<dyn Lanes>, subscription: SubscriptionId) -> Option<Self> {
+    pub fn reserve(
+        lanes: &Arc<dyn Lanes>,
+        subscription: SubscriptionId,
+        per_second: Option<u32>,
+    ) -> Option<Self> {
         lanes
-            .reserve(subscription)
+            .reserve(subscription, per_second)
             .then(|| Self::held(lanes.clone(), subscription))
     }
 

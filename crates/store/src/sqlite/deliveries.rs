@@ -6,7 +6,7 @@ mod settling;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use domain::{DeliveryId, EventId, NodeId, SubscriptionId, SubscriptionState, TeamId, Timestamp};
+use domain::{DeliveryId, DeliveryState, EventId, NodeId, SubscriptionId, TeamId, Timestamp};
 use rusqlite::params;
 use uuid::Uuid;
 
@@ -55,10 +55,17 @@ impl WriteDeliveries for Change<'_> {
         &mut self,
         settlements: &[Settlement],
     ) -> Result<Vec<Settled>, StoreError> {
-        settlements
-            .iter()
-            .map(|settlement| self.settle(settlement))
-            .collect()
+        let chains = self.has_chains()?;
+        let mut answers = Vec::with_capacity(settlements.len());
+        for settlement in settlements {
+            let answer = self.settle(settlement)?;
+            let may_be_through = chains && settlement.state != DeliveryState::Waiting;
+            if may_be_through && answer == Settled::Stored {
+                self.through(settlement.lease.delivery)?;
+            }
+            answers.push(answer);
+        }
+        Ok(answers)
     }
 
     async fn delivery_give_back(
@@ -168,7 +175,7 @@ impl WriteDeliveries for Change<'_> {
             Err(refused) => return Ok(refused),
         };
         let sql = sql::DELIVERY_REDELIVER;
-        self.run(sql, params![now.as_millis(), by, id.uuid()])?;
+        self.run(sql, params![by, now.as_millis(), id.uuid()])?;
         self.gathered.due(subscription);
         Ok(Redelivery::Due(subscription))
     }
@@ -194,21 +201,24 @@ impl Change<'_> {
         taken: &mut Vec<LeasedDelivery>,
     ) -> Result<bool, StoreError> {
         let lane = take.subscription.uuid();
-        let sql = "SELECT revision, state, event_type FROM subscription WHERE id = ?1";
+        let sql = "SELECT revision, event_type, rate_per_second FROM subscription
+            WHERE id = ?1 AND state IN ('active', 'failing')";
         let subscription = self.first(sql, [lane], |row| {
-            let state: SubscriptionState = row.word(1, STATE)?;
-            Ok((row.get::<_, i64>(0)?, state, row.word(2, EVENT_TYPE)?))
+            let rate: Option<u32> = row.get(2)?;
+            Ok((row.get::<_, i64>(0)?, row.word(1, EVENT_TYPE)?, rate))
         })?;
-        let Some((revision, _, event_type)) = subscription.filter(|(_, state, _)| state.sends())
-        else {
+        let Some((revision, event_type, rate)) = subscription else {
             return Ok(false);
         };
+        // The engine may not know of a rate yet: no more than begins in a second.
+        let limit = take.limit.min(rate.unwrap_or(u32::MAX));
         // One more than wanted, to know whether there is more.
         let sql = "SELECT id, sequence, attempts, manual_by, delivered_at IS NOT NULL, event
             FROM delivery INDEXED BY delivery_due
             WHERE subscription_id = ?1 AND state = 'waiting' AND due_at <= ?2
+                AND coalesce(behind, 0) = 0
             ORDER BY due_at, sequence LIMIT ?3";
-        let bound = params![lane, now.as_millis(), i64::from(take.limit) + 1];
+        let bound = params![lane, now.as_millis(), i64::from(limit) + 1];
         let mut due = self.all(sql, bound, |row| {
             Ok(Due {
                 id: DeliveryId::new(row.guid(0)?),
@@ -219,7 +229,7 @@ impl Change<'_> {
                 event: row.get(5)?,
             })
         })?;
-        let wanted = usize::try_from(take.limit).unwrap_or(usize::MAX);
+        let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
         let more = due.len() > wanted;
         due.truncate(wanted);
         if due.is_empty() {

@@ -7,18 +7,23 @@ use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
 
 use super::{
+    chains::{first_due, first_reason},
     fault::Fault,
     subscriptions::STATE,
     tx::{Change, Gathered},
     values::Cells as _,
 };
-use crate::{Lease, LeasedDelivery, Permit, StoreError, WriteEvents};
+use crate::{Chain, Lease, LeasedDelivery, Permit, StoreError, WriteEvents};
 
 /// A subscription that wants the event.
 struct Wants {
     id: SubscriptionId,
     revision: i64,
     state: SubscriptionState,
+    /// Whether its deliveries about one checklist go one after the other.
+    ordered: bool,
+    /// Most of its requests that begin in a second.
+    per_second: Option<u32>,
 }
 
 #[async_trait]
@@ -34,7 +39,8 @@ impl WriteEvents for Change<'_> {
         event: &Event,
         subscription: SubscriptionId,
     ) -> Result<DeliveryId, StoreError> {
-        let sql = "SELECT id, revision, state FROM subscription
+        let sql = "SELECT id, revision, state, ordering = 'checklist', rate_per_second
+            FROM subscription
             WHERE id = ?1 AND team_id = ?2 AND state <> 'gone'";
         let bound = params![subscription.uuid(), event.team.get()];
         let one = self.one(sql, bound, wants)?;
@@ -47,6 +53,8 @@ fn wants(row: &Row<'_>) -> Result<Wants, Fault> {
         id: SubscriptionId::new(row.guid(0)?),
         revision: row.get(1)?,
         state: row.word(2, STATE)?,
+        ordered: row.get(3)?,
+        per_second: row.get(4)?,
     })
 }
 
@@ -70,7 +78,8 @@ impl Change<'_> {
         } else {
             one
         };
-        let sql = "SELECT id, revision, state FROM subscription
+        let sql = "SELECT id, revision, state, ordering = 'checklist', rate_per_second
+            FROM subscription
             WHERE team_id = ?1 AND event_type = ?2 AND scope_key IN (?3, ?4, ?5)
                 AND state <> 'gone'";
         let bound = params![event.team.get(), event.kind.word(), one, other, team];
@@ -126,8 +135,14 @@ impl Change<'_> {
         let sql = "UPDATE subscription_sequence SET last = last + 1 WHERE subscription_id = ?1
             RETURNING last";
         let sequence: i64 = self.one(sql, [wants.id.uuid()], |row| Ok(row.get(0)?))?;
-        let permit = if wants.state.sends() {
-            self.gathered.reserve(wants.id)
+        let chain = wants.ordered.then_some(Chain {
+            subscription: wants.id,
+            checklist: event.checklist,
+        });
+        let behind = chain.map(|chain| self.place_behind(chain)).transpose()?;
+        let may_go = wants.state.sends() && behind.unwrap_or(0) == 0;
+        let permit = if may_go {
+            self.gathered.reserve(wants.id, wants.per_second)
         } else {
             None
         };
@@ -139,8 +154,8 @@ impl Change<'_> {
             until: lanes.lease_until(now),
         });
         let sql = "INSERT INTO delivery (id, team_id, subscription_id, event, sequence, state,
-                reason, attempts, due_at, lease_node, lease_until)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, '', ?7, ?8, ?9, ?10)";
+                reason, attempts, due_at, lease_node, lease_until, chain, behind)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
         self.run(
             sql,
             params![
@@ -150,14 +165,22 @@ impl Change<'_> {
                 number,
                 sequence,
                 if lease.is_some() { "leased" } else { "waiting" },
+                first_reason(behind),
                 u32::from(lease.is_some()),
-                if lease.is_some() { now } else { event.at }.as_millis(),
+                if lease.is_some() {
+                    now
+                } else {
+                    first_due(behind, event.at)
+                }
+                .as_millis(),
                 lease.map(|lease| lease.node.uuid()),
                 lease.map(|lease| lease.until.as_millis()),
+                chain.map(|chain| chain.checklist.get()),
+                behind,
             ],
         )?;
         let Some((lease, (permit, _))) = lease.zip(permit) else {
-            if wants.state.sends() {
+            if may_go {
                 self.gathered.due(wants.id);
             }
             return Ok(());
@@ -190,8 +213,12 @@ impl Gathered {
     fn reserve(
         &self,
         subscription: SubscriptionId,
+        per_second: Option<u32>,
     ) -> Option<(Permit, std::sync::Arc<dyn crate::Lanes>)> {
         let lanes = self.lanes.as_ref()?;
-        Some((Permit::reserve(lanes, subscription)?, lanes.clone()))
+        Some((
+            Permit::reserve(lanes, subscription, per_second)?,
+            lanes.clone(),
+        ))
     }
 }

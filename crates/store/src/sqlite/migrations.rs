@@ -20,6 +20,10 @@ const STEPS: &[Step] = &[
         "0002_subscription_settings",
         include_str!("../../migrations/sqlite/0002_subscription_settings.sql"),
     ),
+    (
+        "0003_order",
+        include_str!("../../migrations/sqlite/0003_order.sql"),
+    ),
 ];
 
 /// How far the schema of the database in `folder` is, brought up to date if it is to be.

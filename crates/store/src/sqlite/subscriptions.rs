@@ -185,7 +185,7 @@ impl WriteSubscriptions for Change<'_> {
         )?;
         if change.state.sends() && !before.sends() {
             // What waited may be due; new events go behind it.
-            self.gathered.due(id);
+            self.gathered.resumed(id);
         }
         Ok(true)
     }

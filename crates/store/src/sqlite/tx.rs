@@ -255,6 +255,14 @@ impl Gathered {
         }
     }
 
+    /// `subscription` sends again: what it held may be due.
+    pub(super) fn resumed(&mut self, subscription: SubscriptionId) {
+        self.wake = true;
+        if let Some(lanes) = &self.lanes {
+            lanes.resumed(subscription);
+        }
+    }
+
     /// A delivery of `subscription`, which sends, is stored as due: what is new goes behind it.
     pub(super) fn due(&mut self, subscription: SubscriptionId) {
         self.wake = true;

@@ -44,6 +44,7 @@ pub(crate) async fn everything(tx: &mut dyn WriteTx) {
     deliveries(tx).await;
     log(tx).await;
     keeping(tx).await;
+    chains(tx).await;
     chores(tx).await;
     tx.mark_make("a mark", b"one").await.unwrap();
     tx.mark_replace("a mark", b"two").await.unwrap();
@@ -377,6 +378,38 @@ async fn deliveries(tx: &mut dyn WriteTx) {
         bytes_max: 1_000,
     };
     tx.feed_page(TEAM, &feed).await.unwrap().unwrap();
+}
+
+async fn chains(tx: &mut dyn WriteTx) {
+    let lane = subscription(21).id;
+    let before = subscription(21);
+    let change = crate::SubscriptionChange {
+        source: before.source,
+        target: before.target,
+        settings: domain::SubscriptionSettings {
+            ordering: domain::DeliveryOrder::Checklist,
+            ..before.settings
+        },
+    };
+    tx.subscription_put(lane, &change).await.unwrap();
+    for number in 10..12 {
+        tx.event_append(&event(number)).await.unwrap();
+    }
+    let take = [Take {
+        subscription: lane,
+        limit: 100,
+    }];
+    let later = at().after(std::time::Duration::from_hours(1));
+    let taken = tx.delivery_take(&take, NODE, later, later).await.unwrap();
+    let last = taken.deliveries.last().unwrap().lease;
+    let end = settlement(last, 1, Outcome::Delivered, DeliveryState::Delivered);
+    tx.delivery_settle(&[end]).await.unwrap();
+    let chain = crate::Chain {
+        subscription: lane,
+        checklist: ChecklistId::new(5),
+    };
+    tx.chain_let_go(&[chain]).await.unwrap();
+    tx.chain_stuck(10).await.unwrap();
 }
 
 async fn log(tx: &mut dyn WriteTx) {

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use domain::Source;
-use store::{MasterKey, SqliteOptions, Store, open_sqlite};
+use store::{DATABASE_FILE, MasterKey, SqliteOptions, Store, open_sqlite};
 use tempfile::TempDir;
 use testkit::Fixture;
 
@@ -22,5 +22,11 @@ impl Fixture for SqliteFolder {
             MasterKey::from_text("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").expect("a key");
         let options = SqliteOptions::new(self.0.path(), key, source);
         open_sqlite(options).expect("a database")
+    }
+
+    fn tamper(&self, statement: &str) {
+        let conn = rusqlite::Connection::open(self.0.path().join(DATABASE_FILE));
+        let conn = conn.expect("the database is there");
+        conn.execute_batch(statement).expect("a statement");
     }
 }

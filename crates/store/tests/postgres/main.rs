@@ -60,6 +60,10 @@ impl Fixture for OnPostgres {
         on_server(self.database.url(), self.lease_clock, source).await
     }
 
+    fn tamper(&self, statement: &str) {
+        self.database.sql(statement);
+    }
+
     fn is_one_line(&self) -> bool {
         false
     }

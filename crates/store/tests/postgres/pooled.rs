@@ -35,6 +35,10 @@ impl Fixture for Pooled {
         open_postgres(options).await.expect("a database")
     }
 
+    fn tamper(&self, statement: &str) {
+        self.pooler.database().sql(statement);
+    }
+
     fn is_one_line(&self) -> bool {
         false
     }

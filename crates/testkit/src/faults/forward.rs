@@ -8,14 +8,14 @@ use domain::{
     TaskState, TaskStatus, Team, TeamId, Template, TemplateKey, Timestamp, VersionId,
 };
 use store::{
-    AuditLine, ChecklistQuery, Chore, ChoreHold, ChoreLease, ChoreTurn, ControlPlace,
+    AuditLine, Chain, ChecklistQuery, Chore, ChoreHold, ChoreLease, ChoreTurn, ControlPlace,
     DeliveryQuery, DeliveryRecord, DueLane, Ending, EventPlace, FeedPage, FeedQuery, Fields,
-    Forget, KeptEvent, Lease, Named, Page, Permit, PutOff, ReadChecklists, ReadDeliveries,
-    ReadFeed, ReadKeeping, ReadMarks, ReadSubscriptions, ReadTeams, ReadTemplates, Redelivery,
-    Rescue, Revoked, Settled, Settlement, Slimmed, StateChange, StoreError, SubscriptionChange,
-    SubscriptionIdentity, Take, Taken, TaskPlace, TemplateRecord, WriteChecklists, WriteChores,
-    WriteDeliveries, WriteEvents, WriteKeeping, WriteMarks, WriteSubscriptions, WriteTeams,
-    WriteTemplates, WriteTx,
+    Forget, KeptEvent, Lease, Named, Page, Permit, PutOff, ReadChains, ReadChecklists,
+    ReadDeliveries, ReadFeed, ReadKeeping, ReadMarks, ReadSubscriptions, ReadTeams, ReadTemplates,
+    Redelivery, Rescue, Revoked, Settled, Settlement, Slimmed, StateChange, StoreError,
+    SubscriptionChange, SubscriptionIdentity, Take, Taken, TaskPlace, TemplateRecord, WriteChains,
+    WriteChecklists, WriteChores, WriteDeliveries, WriteEvents, WriteKeeping, WriteMarks,
+    WriteSubscriptions, WriteTeams, WriteTemplates, WriteTx,
 };
 
 use super::{Fault, Memory};
@@ -42,6 +42,12 @@ macro_rules! forward {
 }
 
 forward! {
+    ReadChains {
+        chain_stuck(limit: u32) -> Vec<Chain>;
+    }
+    WriteChains {
+        chain_let_go(chains: &[Chain]) -> ();
+    }
     ReadTeams {
         team_get(id: TeamId) -> Option<Team>;
         api_key_get(hash: &KeyHash) -> Option<(ApiKey, Team)>;
@@ -249,7 +255,7 @@ impl FaultyTx<'_> {
             return Ok(());
         };
         for subscription in self.reached(event).await? {
-            let Some(permit) = Permit::reserve(&lanes, subscription) else {
+            let Some(permit) = Permit::reserve(&lanes, subscription, None) else {
                 continue;
             };
             let wanted = [Take {

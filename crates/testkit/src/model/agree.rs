@@ -71,21 +71,28 @@ impl Course {
                 self.taken(&takes, hold, taken)
             }
             (Command::Settle(ends), Some(Answer::Settled(answers))) => {
-                self.settled(&ends, &answers)
+                self.settled(&ends, &answers).await
             }
             (Command::GiveBack { leases, now }, Some(Answer::GivenBack)) => {
                 self.given_back(&leases, now, &calls)
             }
             (Command::Rescue { which, .. }, Some(Answer::Rescued(count))) => {
-                self.rescued(which, count, &calls)
+                self.rescued(which, count, &calls).await
             }
             (Command::Redeliver { delivery, now, .. }, Some(Answer::Redelivered(answer))) => {
                 self.redelivered(delivery, now, answer, &calls)
             }
+            (Command::Order(order), Some(Answer::Ordered)) => {
+                let lane = self.lane(order.subscription);
+                self.model.lanes[lane].ordered = order.ordered;
+                Ok(())
+            }
             (Command::Put(lane, change), Some(Answer::Put(changed))) => {
                 let lane = self.lane(lane);
                 let before = self.model.lanes[lane].state;
-                let expected = self.model.put(lane, change.state, &change.reason);
+                let expected = self
+                    .model
+                    .put(lane, change.state, &change.reason, change.at);
                 prop_assert_eq!(changed, expected, "whether the state changed");
                 let resumed = changed && change.state.sends() && !before.sends();
                 let waits = |record: &Record| {
@@ -128,9 +135,39 @@ impl Course {
 
     /// What the lanes were told since this was asked last.
     pub(super) fn news(&mut self) -> Vec<LaneCall> {
+        self.heard_before = self.heard;
         let news = self.world.lanes.calls().split_off(self.heard);
         self.heard += news.len();
         news
+    }
+
+    /// What was let go in these lanes is told of, once for each: a backend may let it go after its answer.
+    pub(super) async fn told_of(&mut self, let_go: &[usize]) -> TestCaseResult {
+        if let_go.is_empty() {
+            return Ok(());
+        }
+        let (lanes, before) = (&self.lanes, self.heard_before);
+        let told = |calls: &[LaneCall]| {
+            let calls = &calls[before..];
+            let last = calls
+                .iter()
+                .rposition(|call| matches!(call, LaneCall::Backlog(_)));
+            let woken = last.is_some_and(|last| calls[last..].contains(&LaneCall::Wake));
+            let often = |lane: usize| let_go.iter().filter(|other| **other == lane).count();
+            let heard = |lane: usize| {
+                let of = |call: &&LaneCall| **call == LaneCall::Backlog(lanes[lane]);
+                calls.iter().filter(of).count()
+            };
+            woken && let_go.iter().all(|lane| heard(*lane) >= often(*lane))
+        };
+        let what = "what was let go to be told of";
+        self.world
+            .lanes
+            .wait_until(what, |given| told(&given.calls()))
+            .await;
+        let calls = self.world.lanes.calls().split_off(self.heard_before);
+        self.news();
+        self.announced(let_go, &calls)
     }
 
     /// Whoever sends is told of lanes in which something has become due.

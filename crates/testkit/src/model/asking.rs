@@ -9,14 +9,21 @@ use super::{
     operation::{End, Operation, Pick},
     record::Standing,
 };
-use crate::{TestLanes, world::settlement};
+use crate::{SeedOrder, TestLanes, world::settlement};
 
 impl Course {
     /// What an operation asks of the store; none where there is nothing to ask for.
     pub(super) fn command(&self, operation: &Operation) -> Option<Command> {
         let now = self.world.now();
         Some(match operation {
-            Operation::Happen(kind) => Command::Happen(self.scene.event(*kind, &self.world.source)),
+            Operation::Happen(kind, list) => {
+                Command::Happen(self.scenes[*list].event(*kind, &self.world.source))
+            }
+            Operation::Order(lane, ordered) => Command::Order(SeedOrder {
+                team: self.scene.team,
+                subscription: self.lanes[usize::from(*lane) % self.lanes.len()],
+                ordered: *ordered,
+            }),
             Operation::Take {
                 lanes,
                 limit,

@@ -6,7 +6,7 @@ use store::{
     WriteTx,
 };
 
-use crate::Refused;
+use crate::{Refused, SeedOrder};
 
 /// One change.
 #[derive(Clone, Debug)]
@@ -36,6 +36,7 @@ pub(super) enum Command {
         now: Timestamp,
     },
     Put(SubscriptionId, StateChange),
+    Order(SeedOrder),
 }
 
 /// What the store answers to it.
@@ -48,6 +49,7 @@ pub(super) enum Answer {
     Rescued(u32),
     Redelivered(Redelivery),
     Put(bool),
+    Ordered,
 }
 
 /// Who asks for deliveries to be sent again.
@@ -97,6 +99,10 @@ impl Command {
             } => {
                 let answer = tx.delivery_redeliver(*team, *delivery, BY, *now).await?;
                 Answer::Redelivered(answer)
+            }
+            Self::Order(order) => {
+                order.run(tx).await?;
+                Answer::Ordered
             }
             Self::Put(lane, change) => Answer::Put(tx.subscription_state_put(*lane, change).await?),
         })

@@ -14,7 +14,7 @@ use super::{
     course::Course,
     record::{Ended, Hold, Right, Standing},
 };
-use crate::{LaneCall, TestLanes};
+use crate::{LaneCall, Scene, TestLanes};
 
 type Ends = [(Settlement, Option<(SubscriptionId, StateChange)>)];
 
@@ -38,6 +38,9 @@ impl Course {
         let handed: BTreeSet<_> = handed.flatten().collect();
         let mut due = Vec::new();
         let mut known = BTreeSet::new();
+        let about = |scene: &Scene| scene.list.head.id == event.checklist;
+        let list = self.scenes.iter().position(about);
+        let list = list.expect("it is about one of them");
         for lane in reached {
             let subscription = self.lanes[lane];
             let found = rows
@@ -50,7 +53,11 @@ impl Course {
                 "deliveries of an event in a lane that it reaches"
             );
             prop_assert!(Some(ids[0]) > last, "lists go by identifiers, which grow");
-            let standing = if handed.contains(&ids[0]) {
+            let behind = self.model.is_behind(lane, list);
+            let standing = if behind {
+                prop_assert!(!handed.contains(&ids[0]), "it goes before its turn");
+                Standing::Behind
+            } else if handed.contains(&ids[0]) {
                 known.insert(ids[0]);
                 let sends = self.model.lanes[lane].state.sends();
                 prop_assert!(sends, "it is leased though its subscription does not send");
@@ -67,7 +74,7 @@ impl Course {
                 Standing::Waiting(event.at)
             };
             let number = self.events.len();
-            self.model.happen(lane, number, event.at, standing);
+            self.model.happen(lane, (number, list), event.at, standing);
             self.ids.push(ids[0]);
         }
         self.events.push(event);
@@ -130,22 +137,25 @@ impl Course {
         Ok(())
     }
 
-    pub(super) fn settled(&mut self, ends: &Ends, answers: &[Settled]) -> TestCaseResult {
+    pub(super) async fn settled(&mut self, ends: &Ends, answers: &[Settled]) -> TestCaseResult {
         prop_assert_eq!(answers.len(), ends.len());
+        let mut let_go = Vec::new();
         for ((settlement, end), answer) in ends.iter().zip(answers) {
             let right = self.right(&settlement.lease).expect("it was leased");
-            let expected = self.model.settle(right, Ended::from(settlement));
+            let (expected, next) = self.model.settle(right, Ended::from(settlement));
             prop_assert_eq!(*answer, expected, "{:?}", settlement);
+            let_go.extend(next);
             if *answer != Settled::Stored {
                 continue;
             }
             self.ended(right)?;
             if let Some((lane, change)) = end {
                 let lane = self.lane(*lane);
-                self.model.put(lane, change.state, &change.reason);
+                self.model
+                    .put(lane, change.state, &change.reason, change.at);
             }
         }
-        Ok(())
+        self.told_of(&let_go).await
     }
 
     /// An attempt has come to its end, which it does once.
@@ -172,13 +182,13 @@ impl Course {
         self.announced(&due, calls)
     }
 
-    pub(super) fn rescued(
+    pub(super) async fn rescued(
         &mut self,
         which: Rescue,
         count: u32,
         calls: &[LaneCall],
     ) -> TestCaseResult {
-        let ended = self.model.rescue(which, self.world.now());
+        let (ended, let_go) = self.model.rescue(which, self.world.now());
         prop_assert_eq!(count as usize, ended.len(), "leases that were ended");
         let mut due = Vec::new();
         for right in ended {
@@ -188,7 +198,10 @@ impl Course {
                 due.push(record.lane);
             }
         }
-        self.announced(&due, calls)
+        self.announced(&due, calls)?;
+        due.extend(let_go.iter().copied());
+        self.told_of(if let_go.is_empty() { &[] } else { &due })
+            .await
     }
 
     pub(super) fn redelivered(
@@ -203,6 +216,8 @@ impl Course {
         let refused = self.model.redeliver(place, BY, now);
         let expected = refused.unwrap_or(Redelivery::Due(self.lanes[lane]));
         prop_assert_eq!(answer, expected);
-        self.announced(&[lane][..usize::from(refused.is_none())], calls)
+        let due =
+            refused.is_none() && matches!(self.model.records[place].standing, Standing::Waiting(_));
+        self.announced(&[lane][..usize::from(due)], calls)
     }
 }

@@ -11,12 +11,15 @@ use proptest::{collection::vec, prelude::*};
 /// Most operations of one course.
 const OPERATIONS_MAX: usize = 60;
 
+/// Checklists that events are about.
+pub(super) const LISTS: usize = 2;
+
 /// One thing that happens. Whatever it picks exists when its turn comes, or nothing happens, so that a
 /// course with parts left out is a course as well.
 #[derive(Clone, Debug)]
 pub(super) enum Operation {
-    /// An event of this type.
-    Happen(EventType),
+    /// An event of this type, about this one of the checklists.
+    Happen(EventType, usize),
     /// From now on each lane has so many permits.
     Permits(usize),
     /// Whoever sent what was handed over gives the permits back.
@@ -42,6 +45,8 @@ pub(super) enum Operation {
     Redeliver(u8),
     /// A subscription is put into a state.
     Put(u8, SubscriptionState),
+    /// A subscription wants its deliveries in order from now on, or no longer.
+    Order(u8, bool),
     /// Time passes.
     Pass(Time),
     /// This, in a unit that refuses in the end.
@@ -174,7 +179,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         1 => Just(SubscriptionState::Gone),
     ];
     prop_oneof![
-        8 => kind.prop_map(Operation::Happen),
+        8 => (kind, 0..LISTS).prop_map(|(kind, list)| Operation::Happen(kind, list)),
         2 => (0..3_usize).prop_map(Operation::Permits),
         2 => Just(Operation::LetGo),
         8 => take.prop_map(|(lanes, limit, other)| Operation::Take { lanes, limit, other }),
@@ -184,6 +189,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         1 => Just(Operation::Restart),
         4 => any::<u8>().prop_map(Operation::Redeliver),
         3 => (any::<u8>(), state).prop_map(|(lane, state)| Operation::Put(lane, state)),
+        1 => (any::<u8>(), any::<bool>()).prop_map(|(lane, on)| Operation::Order(lane, on)),
         6 => time().prop_map(Operation::Pass),
     ]
 }

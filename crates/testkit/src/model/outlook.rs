@@ -41,6 +41,14 @@ impl Model {
             .filter(move |at| *at > now)
     }
 
+    /// Whether something could be sent.
+    pub(super) fn is_any_due(&self, now: Timestamp) -> bool {
+        self.records.iter().any(|record| {
+            let sends = self.lanes[record.lane].state.sends();
+            sends && matches!(record.standing, Standing::Waiting(at) if at <= now)
+        })
+    }
+
     /// Whether everything has come to an end.
     pub(super) fn is_over(&self) -> bool {
         self.records.iter().all(|record| {
@@ -57,7 +65,7 @@ impl Model {
         let mut model = self.clone();
         for lane in 0..model.lanes.len() {
             if model.lanes[lane].state == SubscriptionState::Paused {
-                model.put(lane, SubscriptionState::Active, "");
+                model.put(lane, SubscriptionState::Active, "", now);
             }
         }
         for _ in 0..MOMENTS_MAX {
@@ -89,7 +97,7 @@ impl Model {
                 let ended = Ended::by(end, self, right, now);
                 self.settle(right, ended);
                 if end.ends_lane() {
-                    self.put(lane, SubscriptionState::Gone, "");
+                    self.put(lane, SubscriptionState::Gone, "", now);
                 }
             }
         }

@@ -18,10 +18,19 @@ pub(super) struct Hold {
 pub(super) enum Standing {
     /// It is sent from this moment on.
     Waiting(Timestamp),
+    /// One before it in its chain is not through.
+    Behind,
     /// Somebody may send it.
     Leased(Hold),
     /// It is not sent any more.
     Ended(DeliveryState),
+}
+
+impl Standing {
+    /// Whether it holds nothing of its chain back any more.
+    pub(super) const fn is_through(self) -> bool {
+        matches!(self, Self::Ended(_))
+    }
 }
 
 /// An attempt that has ended.
@@ -88,6 +97,8 @@ pub(super) struct Record {
     pub(super) attempts: u32,
     pub(super) manual_by: Option<String>,
     pub(super) delivered: bool,
+    /// Of its checklist, one goes after the other, by the order of the reference.
+    pub(super) chain: Option<usize>,
     pub(super) log: Vec<Entry>,
 }
 
@@ -98,6 +109,10 @@ pub(super) struct Lane {
     pub(super) state: SubscriptionState,
     pub(super) reason: String,
     pub(super) sequence: i64,
+    /// Since when it stands so.
+    pub(super) since: Timestamp,
+    /// Whether it wants its deliveries in order.
+    pub(super) ordered: bool,
 }
 
 /// The right to settle a delivery.

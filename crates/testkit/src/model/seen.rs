@@ -79,7 +79,7 @@ impl Course {
         let record = &self.model.records[place];
         let (event, lane) = (&self.events[record.event], &self.model.lanes[record.lane]);
         let state = self.model.shown(record);
-        let waits = matches!(record.standing, Standing::Waiting(_));
+        let waits = matches!(record.standing, Standing::Waiting(_) | Standing::Behind);
         let of_lane = state == DeliveryState::Held || state == DeliveryState::Cancelled && waits;
         let reason = if of_lane {
             Some(&lane.reason)
@@ -124,6 +124,7 @@ impl Course {
             Some(DueLane {
                 subscription: *subscription,
                 earliest,
+                held: earliest < self.model.lanes[place].since,
             })
         });
         let mut lanes: Vec<_> = lanes.collect();

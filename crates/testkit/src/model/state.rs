@@ -22,11 +22,19 @@ impl Model {
             .collect()
     }
 
-    /// An event reaches a lane, where it is leased at once or waits; answers its number.
+    /// Whether what is new about this checklist has to wait for what is before it.
+    pub(super) fn is_behind(&self, lane: usize, list: usize) -> bool {
+        let is_before = |record: &Record| {
+            record.lane == lane && record.chain == Some(list) && !record.standing.is_through()
+        };
+        self.lanes[lane].ordered && self.records.iter().any(is_before)
+    }
+
+    /// An event about a checklist reaches a lane, where it is leased at once or waits; answers its number.
     pub(super) fn happen(
         &mut self,
         lane: usize,
-        event: usize,
+        (event, list): (usize, usize),
         happened: Timestamp,
         standing: Standing,
     ) -> usize {
@@ -38,10 +46,12 @@ impl Model {
             sequence: self.lanes[lane].sequence,
             happened,
             standing,
-            reason: Some(String::new()),
+            // Who is behind is told why, in the store's own words.
+            reason: (standing != Standing::Behind).then(String::new),
             attempts: u32::from(leased),
             manual_by: None,
             delivered: false,
+            chain: self.lanes[lane].ordered.then_some(list),
             log: Vec::new(),
         });
         self.records.len() - 1
@@ -83,17 +93,17 @@ impl Model {
             && record.attempts == right.attempt
     }
 
-    /// What comes of a settlement.
-    pub(super) fn settle(&mut self, right: Right, ended: Ended) -> Settled {
+    /// What comes of a settlement, and in which lane the next of a chain may go.
+    pub(super) fn settle(&mut self, right: Right, ended: Ended) -> (Settled, Option<usize>) {
         if !self.holds(right) {
-            return Settled::LeaseLost;
+            return (Settled::LeaseLost, None);
         }
         let record = &mut self.records[right.delivery];
         record.manual_by = None;
         record.log.push(ended.entry);
         if record.delivered {
             record.standing = Standing::Ended(DeliveryState::Delivered);
-            return Settled::Stored;
+            return (Settled::Stored, None);
         }
         record.delivered = ended.state == DeliveryState::Delivered;
         record.reason = Some(ended.reason);
@@ -101,7 +111,25 @@ impl Model {
             Some(at) => Standing::Waiting(at),
             None => Standing::Ended(ended.state),
         };
-        Settled::Stored
+        (Settled::Stored, self.let_go(right.delivery))
+    }
+
+    /// If this one is through, the next of its chain is due; answers which.
+    pub(super) fn let_go(&mut self, delivery: usize) -> Option<usize> {
+        let record = &self.records[delivery];
+        let (lane, chain) = (record.lane, record.chain?);
+        if !record.standing.is_through() {
+            return None;
+        }
+        let of_chain = |record: &&mut Record| record.lane == lane && record.chain == Some(chain);
+        let mut left = self.records.iter_mut().filter(of_chain);
+        let next = left.find(|record| !record.standing.is_through())?;
+        if next.standing != Standing::Behind {
+            return None;
+        }
+        next.standing = Standing::Waiting(next.happened);
+        next.reason = Some(String::new());
+        Some(lane)
     }
 
     /// A lease is given back; whether it was there to give.
@@ -117,8 +145,8 @@ impl Model {
         true
     }
 
-    /// Ends leases; answers which.
-    pub(super) fn rescue(&mut self, which: Rescue, now: Timestamp) -> Vec<Right> {
+    /// Ends leases; answers which, and in which lanes the next of a chain may go.
+    pub(super) fn rescue(&mut self, which: Rescue, now: Timestamp) -> (Vec<Right>, Vec<usize>) {
         let attempts_max = self.schedule.attempts();
         let mut ended = Vec::new();
         for (delivery, record) in self.records.iter_mut().enumerate() {
@@ -154,7 +182,11 @@ impl Model {
                 Standing::Waiting(now)
             };
         }
-        ended
+        let let_go = ended
+            .iter()
+            .filter_map(|right| self.let_go(right.delivery))
+            .collect();
+        (ended, let_go)
     }
 
     /// Somebody wants it sent again; what they are told, if not that it is due.
@@ -171,19 +203,33 @@ impl Model {
             (SubscriptionState::Paused, _) => return Some(Redelivery::Paused),
             _ => {}
         }
+        record.manual_by = Some(by.to_owned());
+        match record.standing {
+            // It keeps its place.
+            Standing::Behind => return None,
+            Standing::Waiting(_) | Standing::Leased(_) => {}
+            // It was through, and holds nothing back any more.
+            Standing::Ended(_) => record.chain = None,
+        }
         record.standing = Standing::Waiting(now);
         record.reason = Some(String::new());
-        record.manual_by = Some(by.to_owned());
         None
     }
 
     /// A subscription is put into a state; whether that changes it.
-    pub(super) fn put(&mut self, lane: usize, state: SubscriptionState, reason: &str) -> bool {
+    pub(super) fn put(
+        &mut self,
+        lane: usize,
+        state: SubscriptionState,
+        reason: &str,
+        at: Timestamp,
+    ) -> bool {
         let lane = &mut self.lanes[lane];
         if lane.state == SubscriptionState::Gone || lane.state == state {
             return false;
         }
         lane.state = state;
+        lane.since = at;
         reason.clone_into(&mut lane.reason);
         true
     }
@@ -193,12 +239,18 @@ impl Model {
         match (record.standing, self.lanes[record.lane].state) {
             (Standing::Ended(state), _) => state,
             (Standing::Leased(_), _) => DeliveryState::Leased,
-            (Standing::Waiting(_), SubscriptionState::Paused) => DeliveryState::Held,
-            (Standing::Waiting(_), SubscriptionState::Gone) if record.delivered => {
+            (Standing::Waiting(_) | Standing::Behind, SubscriptionState::Paused) => {
+                DeliveryState::Held
+            }
+            (Standing::Waiting(_) | Standing::Behind, SubscriptionState::Gone)
+                if record.delivered =>
+            {
                 DeliveryState::Delivered
             }
-            (Standing::Waiting(_), SubscriptionState::Gone) => DeliveryState::Cancelled,
-            (Standing::Waiting(_), _) => DeliveryState::Waiting,
+            (Standing::Waiting(_) | Standing::Behind, SubscriptionState::Gone) => {
+                DeliveryState::Cancelled
+            }
+            (Standing::Waiting(_) | Standing::Behind, _) => DeliveryState::Waiting,
         }
     }
 }

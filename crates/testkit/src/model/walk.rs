@@ -16,6 +16,8 @@ use super::{
 };
 
 const DELIVERIES: usize = 2;
+/// The same in one chain, of which not more than one goes at a time.
+const CHAINED: usize = 3;
 const LEASE: Duration = Duration::from_secs(30);
 /// Attempts after which nobody asks for one more: one beyond the schedule.
 const ATTEMPTS_MAX: u32 = 3;
@@ -39,10 +41,10 @@ struct Place {
 }
 
 /// What makes two states the same: times count from now, and what is over counts as over.
-type Key = (&'static str, Vec<(u8, i64, u32, bool, bool)>);
+type Key = (&'static str, Vec<(u8, i64, u32, [bool; 3])>);
 
 impl Place {
-    fn start() -> Self {
+    fn start(deliveries: usize, ordered: bool) -> Self {
         let schedule = RetrySchedule::new(&[Duration::ZERO, Duration::from_secs(5)]);
         let mut model = Model {
             schedule: schedule.expect("a schedule"),
@@ -51,12 +53,19 @@ impl Place {
                 state: SubscriptionState::Active,
                 reason: String::new(),
                 sequence: 0,
+                since: Timestamp::default(),
+                ordered,
             }],
             records: Vec::new(),
         };
         let now = Timestamp::default();
-        for event in 0..DELIVERIES {
-            model.happen(0, event, now, Standing::Waiting(now));
+        for event in 0..deliveries {
+            let standing = if model.is_behind(0, 0) {
+                Standing::Behind
+            } else {
+                Standing::Waiting(now)
+            };
+            model.happen(0, (event, 0), now, standing);
         }
         Self { model, now }
     }
@@ -67,10 +76,12 @@ impl Place {
             let (kind, left) = match record.standing {
                 Standing::Waiting(at) => (0, left(at).max(0)),
                 Standing::Leased(hold) => (1, left(hold.until)),
-                Standing::Ended(state) => (2 + state as u8, 0),
+                Standing::Behind => (2, 0),
+                Standing::Ended(state) => (3 + state as u8, 0),
             };
             let by_hand = record.manual_by.is_some();
-            (kind, left, record.attempts, record.delivered, by_hand)
+            let marks = [record.delivered, by_hand, record.chain.is_some()];
+            (kind, left, record.attempts, marks)
         });
         (self.model.lanes[0].state.word(), records.collect())
     }
@@ -119,7 +130,7 @@ impl Place {
             }
         }
         next.push(self.after(|place| place.model.rescue(Rescue::Lapsed, place.now)));
-        for delivery in 0..DELIVERIES {
+        for delivery in 0..self.model.records.len() {
             if self.model.records[delivery].attempts < ATTEMPTS_MAX {
                 next.push(self.after(|place| place.model.redeliver(delivery, "Ann", place.now)));
             }
@@ -136,11 +147,20 @@ impl Place {
             SubscriptionState::Paused,
             SubscriptionState::Gone,
         ];
-        let states = states.map(|state| self.after(|place| place.model.put(0, state, "")));
+        let states =
+            states.map(|state| self.after(|place| place.model.put(0, state, "", place.now)));
         let (due, lapsed) = (self.model.dues(self.now), self.model.lapses(self.now));
         let moments = [due.min(), lapsed.min()].into_iter().flatten();
         let moments = moments.map(|moment| self.after(|place| place.now = moment));
         gone.chain(states).chain(moments).collect()
+    }
+
+    /// Of a chain only the first that is not through may go.
+    fn is_in_order(&self) -> bool {
+        let chained = self.model.records.iter().filter(|one| one.chain.is_some());
+        let open = chained.filter(|one| !one.standing.is_through());
+        open.enumerate()
+            .all(|(place, one)| (one.standing == Standing::Behind) == (place > 0))
     }
 
     fn settle(&mut self, right: Right, end: End) {
@@ -148,18 +168,27 @@ impl Place {
         self.model.settle(right, ended);
         assert!(!self.model.holds(right), "it can be settled again");
         if end.ends_lane() {
-            self.model.put(0, SubscriptionState::Gone, "");
+            self.model.put(0, SubscriptionState::Gone, "", self.now);
         }
     }
 }
 
 #[test]
 fn every_state_has_a_way_out_and_no_way_leads_elsewhere() {
-    let start = Place::start();
+    walk(Place::start(DELIVERIES, false));
+}
+
+#[test]
+fn a_chain_keeps_its_order_and_none_of_it_is_left_behind() {
+    walk(Place::start(CHAINED, true));
+}
+
+fn walk(start: Place) {
     let mut seen = HashSet::from([start.key()]);
     let mut ahead = VecDeque::from([start]);
     let mut ways = BTreeSet::new();
     while let Some(place) = ahead.pop_front() {
+        assert!(place.is_in_order(), "{:#?}", place.model);
         for end in ENDS {
             assert_eq!(place.model.dead_end(place.now, end), None);
         }

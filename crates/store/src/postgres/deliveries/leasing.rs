@@ -82,6 +82,7 @@ impl<G: Send> Tx<'_, G> {
                 JOIN delivery d ON d.id = given.id
                 JOIN subscription s ON s.id = d.subscription_id
             WHERE d.state = 'waiting' AND s.state IN ('active', 'failing')
+                AND coalesce(d.behind, 0) = 0
             FOR NO KEY UPDATE OF d SKIP LOCKED"
         );
         self.lease(sql, terms, &[&ids]).await
@@ -101,7 +102,8 @@ impl<G: Send> Tx<'_, G> {
                 CROSS JOIN LATERAL (
                     SELECT id, due_at, sequence FROM delivery
                     WHERE subscription_id = s.id AND state = 'waiting' AND due_at <= $1
-                    ORDER BY due_at, id LIMIT given.count
+                        AND coalesce(behind, 0) = 0
+                    ORDER BY due_at, id LIMIT least(given.count, s.rate_per_second)
                     FOR NO KEY UPDATE SKIP LOCKED) due"
         );
         let lanes: Vec<Uuid> = takes.iter().map(|take| take.subscription.uuid()).collect();
@@ -153,11 +155,31 @@ impl<G: Send> Tx<'_, G> {
     }
 
     /// Gives sequences to deliveries that have none, from the oldest on up to `last`; answers how many got one,
-    /// which is [`NUMBERED_MAX`] where there may be more.
+    /// which is [`NUMBERED_MAX`] or more where there may be more.
+    ///
+    /// Identifiers are in the order of their nodes' clocks, those of a chain in that of their places: where both
+    /// differ the place decides, and whatever is before one of a chain is numbered with it.
     pub(in crate::postgres) async fn number(&mut self, last: Uuid) -> Result<u64, StoreError> {
-        let sql = "WITH found AS MATERIALIZED (
-                SELECT id, subscription_id FROM delivery
+        let sql = "WITH oldest AS MATERIALIZED (
+                SELECT id, subscription_id, chain, behind FROM delivery
                 WHERE sequence IS NULL AND id <= $1 ORDER BY id LIMIT $2 FOR NO KEY UPDATE),
+            last AS (
+                SELECT subscription_id, chain, max(behind) AS behind FROM oldest WHERE behind > 0
+                GROUP BY subscription_id, chain),
+            before AS MATERIALIZED (
+                SELECT d.* FROM last l CROSS JOIN LATERAL (
+                    SELECT id, subscription_id, chain, behind FROM delivery
+                    WHERE subscription_id = l.subscription_id AND chain = l.chain
+                        AND state IN ('waiting', 'leased') AND behind < l.behind
+                        AND sequence IS NULL AND id NOT IN (SELECT id FROM oldest)
+                    FOR NO KEY UPDATE) d),
+            placed AS (
+                SELECT b.*, row_number() OVER (ORDER BY id) AS place
+                FROM (SELECT * FROM oldest UNION ALL SELECT * FROM before) b),
+            found AS (
+                SELECT id, subscription_id, behind, CASE WHEN chain IS NULL THEN place ELSE
+                    max(place) OVER (PARTITION BY subscription_id, chain ORDER BY behind) END AS place
+                FROM placed),
             wanted AS (
                 SELECT subscription_id, count(*) AS count FROM found GROUP BY subscription_id),
             locked AS MATERIALIZED (
@@ -170,7 +192,8 @@ impl<G: Send> Tx<'_, G> {
                 RETURNING q.subscription_id, q.last - l.count AS before),
             numbered AS (
                 SELECT f.id, c.before + row_number() OVER (
-                        PARTITION BY f.subscription_id ORDER BY f.id) AS sequence
+                        PARTITION BY f.subscription_id
+                        ORDER BY f.place, f.behind) AS sequence
                 FROM found f JOIN counted c ON c.subscription_id = f.subscription_id)
             UPDATE delivery d SET sequence = n.sequence FROM numbered n WHERE d.id = n.id";
         self.run(sql, &[&last, &NUMBERED_MAX]).await

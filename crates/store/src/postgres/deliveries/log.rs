@@ -15,13 +15,13 @@ use super::{
         fault::Fault,
         subscriptions::{EVENT_TYPE, STATE},
         tx::Tx,
-        values::Cells as _,
+        values::{Cells as _, Moment},
     },
     ATTEMPTS, DELIVERY_STATE, NUMBERED_MAX,
     page::page_statement,
 };
 use crate::{
-    DeliveryQuery, DeliveryRecord, DueLane, ReadDeliveries, StoreError,
+    DeliveryQuery, DeliveryRecord, DueLane, NOT_YET, ReadDeliveries, StoreError,
     place::Place,
     shown::{Why, shown, state_terms},
     sql,
@@ -59,17 +59,20 @@ impl<G: Send> ReadDeliveries for Tx<'_, G> {
                         WHERE state = 'waiting' AND subscription_id > lane.id
                         ORDER BY subscription_id LIMIT 1)
                     FROM lane WHERE lane.id IS NOT NULL)
-            SELECT s.id, (SELECT due_at FROM delivery
-                    WHERE state = 'waiting' AND subscription_id = s.id
-                    ORDER BY due_at LIMIT 1) AS earliest
+            SELECT s.id, first.due_at AS earliest, s.state_since
             FROM lane JOIN subscription s ON s.id = lane.id
-            WHERE s.state IN ('active', 'failing')
+                CROSS JOIN LATERAL (SELECT due_at FROM delivery
+                    WHERE state = 'waiting' AND subscription_id = s.id
+                    ORDER BY due_at LIMIT 1) first
+            WHERE s.state IN ('active', 'failing') AND first.due_at < $2
             ORDER BY earliest, s.id LIMIT $1";
-        self.all(sql, &[&i64::from(limit)], |row| {
-            let subscription = SubscriptionId::new(row.guid(0)?);
+        let bound: [&(dyn ToSql + Sync); 2] = [&i64::from(limit), &Moment(NOT_YET)];
+        self.all(sql, &bound, |row| {
+            let (subscription, earliest) = (SubscriptionId::new(row.guid(0)?), row.time(1)?);
             Ok(DueLane {
                 subscription,
-                earliest: row.time(1)?,
+                earliest,
+                held: earliest < row.time(2)?,
             })
         })
         .await
@@ -189,7 +192,7 @@ fn delivery(row: &Row, sequences: &HashMap<DeliveryId, i64>) -> Result<Delivery,
         reason,
         attempts: row.number(8, ATTEMPTS)?,
         created_date_time: row.time(9)?,
-        next_attempt_date_time: row.time_opt(10)?.filter(|_| waits),
+        next_attempt_date_time: row.time_opt(10)?.filter(|at| waits && *at < NOT_YET),
         last_attempt_date_time: row.time_opt(11)?,
         last_outcome,
         last_status_code: row.number_opt(13, of_delivery("last_status"))?,

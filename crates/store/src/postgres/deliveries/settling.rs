@@ -2,17 +2,20 @@
 
 use std::collections::HashSet;
 
-use domain::{Outcome, SubscriptionId, Timestamp};
-use tokio_postgres::types::ToSql;
+use domain::{ChecklistId, Outcome, SubscriptionId, Timestamp};
+use tokio_postgres::{Row, types::ToSql};
 use uuid::Uuid;
 
 use super::super::{
+    fault::Fault,
     hints::Fresh,
     nodes::ALIVE,
     tx::{Change, Owned, owned},
     values::{Cells as _, Moment, moment},
 };
-use crate::{ATTEMPTS_USED_UP, LEASE_LAPSED, Lease, Rescue, Settled, Settlement, StoreError};
+use crate::{
+    ATTEMPTS_USED_UP, Chain, LEASE_LAPSED, Lease, Rescue, Settled, Settlement, StoreError,
+};
 
 /// Which lease a settlement is by: the delivery, the attempt, the node.
 #[derive(PartialEq, Eq, Hash)]
@@ -48,6 +51,19 @@ fn outcomes(of: &[&Settlement]) -> Vec<Owned> {
         column(of, |one| one.attempt.response_body.to_vec()),
         column(of, |one| one.attempt.response_truncated),
     ]
+}
+
+/// What there is to do about the chain of one that is through, if it is in one: columns of its subscription and of
+/// its chain.
+fn through(row: &Row, at: usize) -> Result<Option<Fresh>, Fault> {
+    let subscription = SubscriptionId::new(row.guid(at)?);
+    let checklist: Option<i64> = row.cell(at + 1)?;
+    Ok(checklist.map(|checklist| {
+        Fresh::Chain(Chain {
+            subscription,
+            checklist: ChecklistId::new(checklist),
+        })
+    }))
 }
 
 impl Change<'_> {
@@ -104,7 +120,7 @@ impl Change<'_> {
                     target, signature, headers, body, truncated)
             WHERE d.id = v.id AND d.state = 'leased' AND d.attempts = v.attempt
                 AND d.lease_node = v.node
-            RETURNING d.id, d.attempts, v.node";
+            RETURNING d.id, d.attempts, v.node, d.subscription_id, d.chain";
         self.stored(sql, outcomes(of)).await
     }
 
@@ -132,14 +148,17 @@ impl Change<'_> {
                 FROM v
                 WHERE d.id = v.id AND d.state = 'leased' AND d.attempts = v.attempt
                     AND d.lease_node = v.node
-                RETURNING d.id, d.attempts, v.node)
+                RETURNING d.id, d.attempts, v.node, d.subscription_id,
+                    CASE WHEN d.state <> 'waiting' THEN d.chain END AS chain)
             INSERT INTO attempt (delivery_id, number, manual_by, started_at, duration_ms,
                 outcome, status, error, target, signature, response_headers, response_body,
                 response_truncated)
             SELECT v.id, v.attempt, v.manual_by, v.started, v.duration, v.outcome, v.status,
                 v.error, v.target, v.signature, v.headers, v.body, v.truncated
             FROM v JOIN settled s ON s.id = v.id AND s.attempts = v.attempt AND s.node = v.node
-            RETURNING delivery_id, number, (SELECT node FROM settled s WHERE s.id = delivery_id)";
+            RETURNING delivery_id, number, (SELECT node FROM settled s WHERE s.id = delivery_id),
+                (SELECT subscription_id FROM settled s WHERE s.id = delivery_id),
+                (SELECT chain FROM settled s WHERE s.id = delivery_id)";
         let mut bound = outcomes(of);
         bound.extend(owned![
             column(of, |one| one.state.word()),
@@ -154,10 +173,13 @@ impl Change<'_> {
         let bound: Vec<_> = bound.iter().map(|column| &**column as _).collect();
         let rows = self
             .all(sql, &bound, |row| {
-                Ok(Right(row.guid(0)?, row.cell(1)?, row.guid(2)?))
+                let right = Right(row.guid(0)?, row.cell(1)?, row.guid(2)?);
+                Ok((right, through(row, 3)?))
             })
             .await?;
-        Ok(rows.into_iter().collect())
+        let (rights, through): (HashSet<_>, Vec<_>) = rows.into_iter().unzip();
+        self.fresh.extend(through.into_iter().flatten());
+        Ok(rights)
     }
 
     /// Ends leases: writes for each an attempt of which nobody knows what came.
@@ -196,7 +218,8 @@ impl Change<'_> {
                 lease_node = NULL, lease_until = NULL, manual_by = NULL,
                 last_ended_at = l.due_at, last_outcome = $5, last_status = NULL
             FROM lapsed l WHERE d.id = l.id
-            RETURNING d.subscription_id, d.due_at IS NOT NULL"
+            RETURNING d.due_at IS NOT NULL, d.subscription_id,
+                CASE WHEN d.due_at IS NULL THEN d.chain END"
         );
         let spare: Option<Uuid> = match which {
             Rescue::Lapsed => None,
@@ -214,11 +237,13 @@ impl Change<'_> {
         ];
         let rescued = self
             .all(&sql, &bound, |row| {
-                Ok((SubscriptionId::new(row.guid(0)?), row.cell::<bool>(1)?))
+                let due = Fresh::Due(SubscriptionId::new(row.guid(1)?));
+                let is_due: bool = row.cell(0)?;
+                Ok(if is_due { Some(due) } else { through(row, 1)? })
             })
             .await?;
-        let due = rescued.iter().filter(|(_, due)| *due);
-        self.fresh.extend(due.map(|(lane, _)| Fresh::Due(*lane)));
-        Ok(u32::try_from(rescued.len()).unwrap_or(u32::MAX))
+        let count = u32::try_from(rescued.len()).unwrap_or(u32::MAX);
+        self.fresh.extend(rescued.into_iter().flatten());
+        Ok(count)
     }
 }

@@ -107,7 +107,9 @@ async fn complaint(look: &Client, sql: &str) -> Option<String> {
         .unwrap();
     look.batch_execute("DEALLOCATE asked").await.unwrap();
     let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
-    let bad = (0..plan.len()).any(|at| is_unbounded(&plan[at..]));
+    // Looks through all chains, once a minute.
+    let chains = sql.contains("HAVING min(behind) > 0");
+    let bad = !chains && (0..plan.len()).any(|at| is_unbounded(&plan[at..]));
     bad.then(|| format!("{sql}\n{}", plan.join("\n")))
 }
 

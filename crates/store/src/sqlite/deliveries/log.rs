@@ -19,7 +19,7 @@ use super::{
     page::page_statement,
 };
 use crate::{
-    DeliveryQuery, DeliveryRecord, DueLane, ReadDeliveries, StoreError,
+    DeliveryQuery, DeliveryRecord, DueLane, NOT_YET, ReadDeliveries, StoreError,
     place::Place,
     shown::{Why, shown, state_terms},
     sql,
@@ -52,15 +52,17 @@ impl<G: Send> ReadDeliveries for Tx<'_, G> {
                         WHERE state = 'waiting' AND subscription_id > lane.id)
                     FROM lane WHERE lane.id IS NOT NULL)
             SELECT s.id, (SELECT min(due_at) FROM delivery INDEXED BY delivery_due
-                    WHERE state = 'waiting' AND subscription_id = s.id) AS earliest
+                    WHERE state = 'waiting' AND subscription_id = s.id) AS earliest,
+                s.state_since
             FROM lane CROSS JOIN subscription s ON s.id = lane.id
-            WHERE s.state IN ('active', 'failing')
-            ORDER BY earliest, s.id LIMIT ?1";
-        self.all(sql, [limit], |row| {
-            let subscription = SubscriptionId::new(row.guid(0)?);
+            WHERE s.state IN ('active', 'failing') AND earliest < ?1
+            ORDER BY earliest, s.id LIMIT ?2";
+        self.all(sql, params![NOT_YET.as_millis(), limit], |row| {
+            let (subscription, earliest) = (SubscriptionId::new(row.guid(0)?), row.time(1)?);
             Ok(DueLane {
                 subscription,
-                earliest: row.time(1)?,
+                earliest,
+                held: earliest < row.time(2)?,
             })
         })
     }
@@ -138,7 +140,7 @@ fn delivery(row: &Row<'_>) -> Result<Delivery, Fault> {
         reason,
         attempts: row.get(8)?,
         created_date_time: row.time(9)?,
-        next_attempt_date_time: row.time_opt(10)?.filter(|_| waits),
+        next_attempt_date_time: row.time_opt(10)?.filter(|at| waits && *at < NOT_YET),
         last_attempt_date_time: row.time_opt(11)?,
         last_outcome,
         last_status_code: row.get(13)?,

@@ -173,6 +173,8 @@ impl Change<'_> {
         )?;
         if due_at.is_some() {
             self.gathered.due(one.subscription);
+        } else {
+            self.through(one.delivery)?;
         }
         Ok(())
     }

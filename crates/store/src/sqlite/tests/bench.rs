@@ -194,7 +194,7 @@ impl Lanes for Engine {
         now.after(std::time::Duration::from_secs(30))
     }
 
-    fn reserve(&self, _: SubscriptionId) -> bool {
+    fn reserve(&self, _: SubscriptionId, _: Option<u32>) -> bool {
         let mut free = self.free.lock().unwrap();
         let had = *free > 0;
         *free = free.saturating_sub(1);
@@ -206,6 +206,10 @@ impl Lanes for Engine {
     }
 
     fn backlog(&self, _: SubscriptionId) {
+        self.calls.lock().unwrap().push("backlog".to_owned());
+    }
+
+    fn resumed(&self, _: SubscriptionId) {
         self.calls.lock().unwrap().push("backlog".to_owned());
     }
 

@@ -31,7 +31,7 @@ const MORE: &str = "
             CASE s.column1 WHEN 'leased' THEN randomblob(16) END,
             CASE s.column1 WHEN 'leased' THEN 253402300799999 END, 'Bob',
             CASE s.column1 WHEN 'delivered' THEN 7 END, 8, 'delivered', 204,
-            9, 10, 204, 'https://example.com', 'v1,é', '[[\"a\",\"b\"]]', randomblob(70000), 1
+            9, 10, 204, 'https://example.com', 'v1,é', '[[\"a\",\"b\"]]', randomblob(70000), 1, 7, s.column2
         FROM (SELECT * FROM delivery ORDER BY sequence LIMIT 1), (VALUES ('waiting', 1), ('leased', 2),
             ('delivered', 3), ('exhausted', 4), ('cancelled', 5), ('refused', 6), ('expired', 7)) s;
     UPDATE subscription_sequence SET last = last + 8000;
