@@ -7,10 +7,8 @@ mod stage;
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
-use self::{
-    dice::Dice,
-    stage::{End, Stage},
-};
+pub(crate) use self::dice::Dice;
+use self::stage::{End, Stage};
 
 use crate::support::{Client, Server, line_with, team_and_key};
 

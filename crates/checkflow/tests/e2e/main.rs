@@ -21,6 +21,7 @@ mod keys;
 mod kill;
 mod life;
 mod migrate;
+mod ordered;
 mod refusals;
 mod restart;
 mod roles;
