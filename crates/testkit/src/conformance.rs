@@ -282,7 +282,6 @@ cases! { $
         one_that_was_through_holds_nothing_back_when_it_is_sent_again,
         one_behind_another_keeps_its_place_when_it_is_asked_for,
         order_holds_from_the_next_event_on,
-        sequences_of_a_checklist_are_in_its_order_whatever_the_clocks_say,
         one_added_while_the_one_before_it_ends_is_let_go,
         one_added_while_the_one_before_it_is_being_settled_is_let_go,
         a_chain_of_which_nobody_let_the_next_go_is_found,

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use domain::{EventType, NodeId, Scope, SubscriptionId, SubscriptionState, Timestamp};
 use store::{
-    Chore, ChoreHold, ChoreTurn, Differing, Lanes as _, LeasedDelivery, Node as _, NodeSettings,
-    Rescue, Store, StoreError, Take,
+    Chore, ChoreHold, ChoreTurn, DeliveryQuery, Differing, Lanes as _, LeasedDelivery, Node as _,
+    NodeSettings, Rescue, Store, StoreError, Take,
 };
 use testkit::{Fixture as _, Scene, SeedEvent, SeedKey, TestLanes, World, reading, writing};
 use tokio::sync::Notify;
@@ -428,4 +428,73 @@ async fn what_one_node_changes_holds_for_another_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_node_changes_holds_for_another_that_hears_nothing() {
     what_one_node_changes_holds_for_the_next_take_of_another(false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checklist_is_numbered_in_its_order_whatever_the_clocks_of_nodes_say() {
+    let (world, database) = world().await;
+    let scene = world.scene().await;
+    let lane = world.subscribe(&scene, KIND).await.id;
+    world.order(scene.team, lane, true).await;
+    // Before anything happens, so that identifiers are by its own clock alone.
+    let (other, _) = node(&world, &database).await;
+    let first = world.happen(&scene, KIND).await;
+    let behind = |seconds| {
+        let mut event = scene.event(KIND, &world.source);
+        event.at = first.at.before(Duration::from_secs(seconds));
+        event
+    };
+    let (second, third) = (behind(60), behind(30));
+    for event in [&second, &third] {
+        other
+            .write(SeedEvent(event.clone()))
+            .await
+            .expect("it is added");
+    }
+    // The last by its identifier is read alone, with what is older by that: all of them are numbered for it.
+    let rows = world.deliveries(scene.team).await;
+    let mut sequences: Vec<_> = rows
+        .iter()
+        .map(|row| (row.sequence, row.event_id))
+        .collect();
+    sequences.sort_unstable();
+    let order = [(1, first.id), (2, second.id), (3, third.id)];
+    assert_eq!(sequences, order);
+    let oldest = rows.last().map(|row| row.event_id);
+    assert_eq!(oldest, Some(second.id), "its clock was behind");
+    other.stop().await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_reads_the_oldest_alone_has_what_is_before_it_numbered_as_well() {
+    let (world, database) = world().await;
+    let scene = world.scene().await;
+    let lane = world.subscribe(&scene, KIND).await.id;
+    world.order(scene.team, lane, true).await;
+    let (other, _) = node(&world, &database).await;
+    let first = world.happen(&scene, KIND).await;
+    let mut second = scene.event(KIND, &world.source);
+    second.at = first.at.before(Duration::from_mins(1));
+    other
+        .write(SeedEvent(second.clone()))
+        .await
+        .expect("it is added");
+    let until = DeliveryQuery {
+        until: Some(first.at),
+        limit: 10,
+        ..DeliveryQuery::default()
+    };
+    let rows = world.page(scene.team, until).await;
+    let found: Vec<_> = rows
+        .iter()
+        .map(|row| (row.sequence, row.event_id))
+        .collect();
+    assert_eq!(
+        found,
+        [(2, second.id)],
+        "behind the one that nobody has read yet"
+    );
+    other.stop().await;
+    world.finish().await;
 }

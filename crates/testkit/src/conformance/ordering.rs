@@ -232,28 +232,6 @@ pub(super) async fn order_holds_from_the_next_event_on(world: &World) {
     assert_eq!(events(&taken(world, lane).await), [behind.id]);
 }
 
-pub(super) async fn sequences_of_a_checklist_are_in_its_order_whatever_the_clocks_say(
-    world: &World,
-) {
-    let (scene, _, lane) = ordered(world).await;
-    let first = world.happen(&scene, KIND).await;
-    // By a clock that is behind the other node's.
-    let mut second = scene.event(KIND, &world.source);
-    second.at = first.at.before(Duration::from_secs(10));
-    world.append(&second).await;
-    world.happen(&scene, KIND).await;
-    let page = world.deliveries(scene.team).await;
-    let mut sequences: Vec<(i64, domain::EventId)> = page
-        .iter()
-        .map(|row| (row.sequence, row.event_id))
-        .collect();
-    sequences.sort_unstable();
-    assert_eq!(sequences[0].1, first.id);
-    assert_eq!(sequences[1].1, second.id);
-    let sent = world.take_one(lane).await;
-    assert_eq!((sent.event, sent.sequence), (first.id, 1));
-}
-
 pub(super) async fn one_added_while_the_one_before_it_ends_is_let_go(world: &World) {
     let (scene, _, lane) = ordered(world).await;
     world.happen(&scene, KIND).await;
