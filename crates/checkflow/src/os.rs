@@ -5,7 +5,7 @@ use std::thread;
 use domain::{Entropy, Source, SystemClock};
 use rustix::{
     fs::Mode,
-    process::{Signal, getpid, kill_process, umask},
+    process::{Resource, Rlimit, Signal, getpid, getrlimit, kill_process, setrlimit, umask},
 };
 
 /// The random bytes of the operating system.
@@ -32,6 +32,20 @@ pub(crate) fn source() -> Source {
 /// come from a crate that asks for no permissions of its own.
 pub(crate) fn keep_files_private() {
     umask(Mode::RWXG | Mode::RWXO);
+}
+
+/// Has this process open as many files as it may at most, and answers how many that are; none where there is no limit.
+/// Every connection is one, in and out, and the limit that processes are started with is often 1,024.
+pub(crate) fn allow_open_files() -> Option<u64> {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(_) => limit.current,
+    }
 }
 
 /// Ends this process as `kill -9` does: nothing is finished, flushed or told.

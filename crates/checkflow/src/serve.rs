@@ -42,7 +42,31 @@ const RUNTIME_STOP: Duration = Duration::from_millis(500);
 pub(crate) fn command(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let settings = config::load(args)?;
     begin_log(&settings.log)?;
+    check_open_files(&settings);
     run_to_end(serve(settings))
+}
+
+/// Files that are open beside connections: the database, its log, standard streams, and what comes and goes.
+const FILES_BESIDE: u64 = 128;
+
+/// Raises the limit of open files as far as it goes, and warns if what is set may need more.
+fn check_open_files(settings: &Settings) {
+    let (ingoing, outgoing) = (
+        settings.http.connections_max,
+        settings.delivery.in_flight_max,
+    );
+    let needed = u64::from(ingoing) + u64::from(outgoing) + FILES_BESIDE;
+    let Some(limit) = os::allow_open_files() else {
+        return;
+    };
+    if limit < needed {
+        tracing::warn!(
+            limit,
+            needed,
+            "this process may open fewer files than http.connections_max and delivery.in_flight_max need: \
+            raise the limit (`ulimit -n`, LimitNOFILE= of systemd), or lower one of them"
+        );
+    }
 }
 
 /// Runs `work` on a runtime of its own, and ends the runtime after it.

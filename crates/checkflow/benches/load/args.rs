@@ -63,6 +63,8 @@ pub(crate) struct Sizes {
     pub(crate) counted: usize,
     /// How long a hundred subscriptions are served.
     pub(crate) hanging: Duration,
+    /// Events that are in flight at once, two hundred requests each.
+    pub(crate) flight: usize,
     /// Events that are sent before a kill, at least.
     pub(crate) kill: usize,
     /// Past events, ten deliveries each.
@@ -81,6 +83,7 @@ const NORMAL: Sizes = Sizes {
     idle: 400,
     counted: 1_000,
     hanging: Duration::from_secs(20),
+    flight: 50,
     kill: 10_000,
     past: 100_000,
     backlog: 1_000_000,
@@ -96,6 +99,7 @@ const QUICK: Sizes = Sizes {
     idle: 40,
     counted: 200,
     hanging: Duration::from_secs(2),
+    flight: 2,
     kill: 1_000,
     past: 2_000,
     backlog: 5_000,

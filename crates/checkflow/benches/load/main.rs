@@ -25,6 +25,7 @@ use std::process::ExitCode;
 
 use args::{Args, Sizes};
 use report::Report;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use server::Settings;
 use sink::Sink;
 
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
 fn begin(args: &Args) -> anyhow::Result<ExitCode> {
     // One thread for the driver and one for the sink, so that the server finds the machine as it
     // would with callers and receivers elsewhere that are not busy.
+    allow_open_files();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -56,6 +58,14 @@ fn begin(args: &Args) -> anyhow::Result<ExitCode> {
         report: Report::new(machine::head()),
     };
     runtime.block_on(run(args, bench))
+}
+
+/// Has this process, and the servers that it starts, open as many files as they may: each connection is one.
+fn allow_open_files() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Where it is refused, what needs more says so.
+    let _ = setrlimit(Resource::Nofile, limit);
 }
 
 async fn run(args: &Args, mut bench: Bench) -> anyhow::Result<ExitCode> {

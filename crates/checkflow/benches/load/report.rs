@@ -14,6 +14,8 @@ pub(crate) enum Unit {
     PerSecond,
     Millis,
     Seconds,
+    /// Kept in bytes, shown in units of 1,024.
+    KiB,
     /// Kept in bytes, shown in units of 1,048,576.
     MiB,
     /// Kept in bytes, shown in units of 1,000,000.
@@ -31,7 +33,7 @@ impl Unit {
             Self::PerSecond => "per second",
             Self::Millis => "ms",
             Self::Seconds => "s",
-            Self::MiB | Self::MB => "bytes",
+            Self::KiB | Self::MiB | Self::MB => "bytes",
             Self::Count | Self::Few => "count",
         }
     }
@@ -43,6 +45,7 @@ impl Unit {
             Self::PerSecond => format!("{}/s", thousands(value)),
             Self::Millis => format!("{value:.2} ms"),
             Self::Seconds => format!("{value:.3} s"),
+            Self::KiB => format!("{:.1} KiB", value / 1024.0),
             Self::MiB => format!("{:.1} MiB", value / (1024.0 * 1024.0)),
             Self::MB => format!("{:.1} MB", value / 1e6),
             Self::Count => thousands(value),

@@ -2,6 +2,7 @@
 
 mod backlog;
 mod bare;
+mod flight;
 mod hanging;
 mod idle;
 mod kill;
@@ -31,6 +32,8 @@ pub(crate) enum Scenario {
     Idle,
     /// Ninety of a hundred receivers never answer
     Hanging,
+    /// Ten thousand requests wait for their answers
+    Flight,
     /// Killed under load, and started again
     Kill,
     /// Many past deliveries in the store
@@ -49,12 +52,13 @@ pub(crate) enum Scenario {
 
 impl Scenario {
     /// All of them, in the order they run.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Bare,
         Self::One,
         Self::Ten,
         Self::Idle,
         Self::Hanging,
+        Self::Flight,
         Self::Kill,
         Self::Past,
         Self::Backlog,
@@ -71,6 +75,7 @@ impl Scenario {
             Self::Ten => throughput::ten(bench).await,
             Self::Idle => idle::run(bench).await,
             Self::Hanging => hanging::run(bench).await,
+            Self::Flight => flight::run(bench).await,
             Self::Kill => kill::run(bench).await,
             Self::Past => past::run(bench).await,
             Self::Backlog => backlog::run(bench).await,

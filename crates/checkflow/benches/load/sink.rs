@@ -52,6 +52,8 @@ struct Shared {
     count: AtomicUsize,
     /// Requests that were no webhook of ours.
     foreign: AtomicUsize,
+    /// How many answers are held back.
+    held: AtomicUsize,
     /// Whether answers are held back.
     hold: watch::Sender<bool>,
 }
@@ -112,6 +114,11 @@ impl Sink {
         self.shared.foreign.store(0, Ordering::Relaxed);
     }
 
+    /// How many requests wait for an answer that is held back.
+    pub(crate) fn held(&self) -> usize {
+        self.shared.held.load(Ordering::Relaxed)
+    }
+
     /// Holds all answers back, or lets them go.
     pub(crate) fn hold(&self, hold: bool) {
         self.shared.hold.send_replace(hold);
@@ -156,11 +163,13 @@ async fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
             continue;
         };
         if *hold.borrow_and_update() {
+            shared.held.fetch_add(1, Ordering::Relaxed);
             let answer = tokio::select! {
                 // What its sender has given up has not arrived.
                 () = wire.closed() => false,
                 _ = hold.wait_for(|hold| !hold) => true,
             };
+            shared.held.fetch_sub(1, Ordering::Relaxed);
             if !answer {
                 return Ok(());
             }
