@@ -7,6 +7,10 @@ use crate::pace::{Pace, Rate};
 
 /// The state of a lane. The rules are here, their bookkeeping is in [`crate::lanes`].
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each stands beside the others, in any combination"
+)]
 pub(crate) struct Lane {
     /// Permits that are out.
     pub(crate) in_flight: u32,

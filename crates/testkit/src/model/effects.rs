@@ -39,8 +39,8 @@ impl Course {
         let mut due = Vec::new();
         let mut known = BTreeSet::new();
         let about = |scene: &Scene| scene.list.head.id == event.checklist;
-        let list = self.scenes.iter().position(about);
-        let list = list.expect("it is about one of them");
+        let about = self.scenes.iter().position(about);
+        let about = about.expect("it is about one of them");
         for lane in reached {
             let subscription = self.lanes[lane];
             let found = rows
@@ -53,7 +53,7 @@ impl Course {
                 "deliveries of an event in a lane that it reaches"
             );
             prop_assert!(Some(ids[0]) > last, "lists go by identifiers, which grow");
-            let behind = self.model.is_behind(lane, list);
+            let behind = self.model.is_behind(lane, about);
             let standing = if behind {
                 prop_assert!(!handed.contains(&ids[0]), "it goes before its turn");
                 Standing::Behind
@@ -74,7 +74,7 @@ impl Course {
                 Standing::Waiting(event.at)
             };
             let number = self.events.len();
-            self.model.happen(lane, (number, list), event.at, standing);
+            self.model.happen(lane, (number, about), event.at, standing);
             self.ids.push(ids[0]);
         }
         self.events.push(event);
