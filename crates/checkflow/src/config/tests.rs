@@ -125,6 +125,17 @@ fn what_is_wrong_in_a_file_is_named_by_file_and_key() {
             "[api]\nrequest_timeout = \"0s\"",
             "FILE: api.request_timeout is 0s: write 1s to 10min",
         ),
+        ("[log]\nfilter = \"a=b=c\"", "FILE: log.filter: "),
+        ("[log]\nformat = \"xml\"", "FILE: log.format: "),
+        ("[http", "FILE: "),
+    ] {
+        refused(text, expected);
+    }
+}
+
+#[test]
+fn what_is_wrong_about_keeping_is_named_by_file_and_key() {
+    for (text, expected) in [
         (
             "[keeping]\nlog = \"0s\"",
             "FILE: keeping.log is 0s: write 1h to 3650d, or \"forever\"",
@@ -141,13 +152,14 @@ fn what_is_wrong_in_a_file_is_named_by_file_and_key() {
             "[keeping]\nlog = \"7d\"\nbodies = \"forever\"",
             "FILE: keeping.bodies is forever, which is longer than keeping.log (7d): bodies go with the log",
         ),
-        ("[log]\nfilter = \"a=b=c\"", "FILE: log.filter: "),
-        ("[log]\nformat = \"xml\"", "FILE: log.format: "),
-        ("[http", "FILE: "),
     ] {
-        let error = load_text(text).unwrap_err();
-        assert!(error.starts_with(expected), "{text:?}: {error}");
+        refused(text, expected);
     }
+}
+
+fn refused(text: &str, expected: &str) {
+    let error = load_text(text).unwrap_err();
+    assert!(error.starts_with(expected), "{text:?}: {error}");
 }
 
 #[test]
