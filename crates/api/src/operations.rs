@@ -32,10 +32,15 @@ use std::time::Duration;
 
 use axum::Json;
 
-use crate::problem::Problem;
+use crate::{Api, problem::Problem};
 
 /// What waiting for something leaves of the time that a request may take.
 const ANSWER_TIME: Duration = Duration::from_secs(5);
+
+/// As much of `wait` as the time of a request has room for.
+fn wait_within(api: &Api, wait: Duration) -> Duration {
+    wait.min(api.limits().request_timeout.saturating_sub(ANSWER_TIME))
+}
 
 /// What an operation answers.
 pub(crate) type Answer<T> = Result<Json<T>, Problem>;

@@ -40,8 +40,8 @@ pub use fields::{SetField, SetFieldAnswer};
 pub use files::{ByteRange, ListFiles, OpenFile, Opened, Upload};
 pub use operator::{KeyMade, OperatorError, create_key, create_team, list_keys, revoke_key};
 pub use subscriptions::{
-    ChangeSubscription, GetSubscription, ListSubscriptions, Pause, REASON_CHARS_MAX, Resume,
-    ScopeKeys, Subscribe, SubscribeAnswer, Unsubscribe,
+    ChangeSubscription, GetSubscription, ListSubscriptions, REASON_CHARS_MAX, ScopeKeys, SetPaused,
+    Subscribe, SubscribeAnswer, Unsubscribe,
 };
 pub use tasks::{GetTask, ListTasks, SetTaskStatus};
 pub use templates::{

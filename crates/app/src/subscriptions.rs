@@ -6,11 +6,11 @@ mod scope;
 mod test;
 
 pub use change::ChangeSubscription;
-pub use pausing::{Pause, REASON_CHARS_MAX, Resume};
+pub use pausing::{REASON_CHARS_MAX, SetPaused};
 pub use scope::ScopeKeys;
 
 use domain::{
-    Actor, EventType, FieldError, SOURCE_CHARS_MAX, SettingsChange, SigningSecret, Subscription,
+    Actor, EventType, SOURCE_CHARS_MAX, SettingsChange, SigningSecret, Subscription,
     SubscriptionId, SubscriptionRow, SubscriptionSettings, SubscriptionState, TargetUrl,
     check_target, name,
 };
@@ -101,8 +101,7 @@ impl Query for Check {
 
 /// The label of a subscription.
 fn label(source: &str) -> Result<String, AppError> {
-    name(source, SOURCE_CHARS_MAX)
-        .map_err(|error| AppError::Invalid(vec![FieldError::new("source", error.to_string())]))
+    name(source, SOURCE_CHARS_MAX).map_err(|error| AppError::invalid("source", error.to_string()))
 }
 
 struct Insert(Checked);
@@ -240,19 +239,45 @@ impl Change for Unsubscribe {
         actor: &Actor,
         tx: &mut dyn WriteTx,
     ) -> Result<SubscriptionRow, AppError> {
-        let mut found = get(tx, actor, self.0).await?;
-        let change = StateChange {
+        get(tx, actor, self.0).await?;
+        let end = Turn {
             state: SubscriptionState::Gone,
             reason: "unsubscribed".to_owned(),
-            by: actor.person.name.clone(),
-            at: app.source().now(),
+            action: "subscription.end",
+            detail: String::new(),
         };
-        let changed = tx.subscription_state_put(self.0, &change).await;
-        if changed.doing::<AppError>("ending a subscription")? {
-            let subject = ("subscription.end", self.0.to_string());
-            audit(tx, actor, change.at, subject, String::new()).await?;
-            found = get(tx, actor, self.0).await?;
-        }
-        Ok((&found).into())
+        put_state(app, actor, tx, self.0, end).await
     }
+}
+
+/// A state that somebody puts a subscription into.
+struct Turn {
+    state: SubscriptionState,
+    reason: String,
+    /// What the audit log says of it.
+    action: &'static str,
+    detail: String,
+}
+
+/// Puts a subscription, which is there, into a state, and leaves the trace of it if that changes anything. Answers the subscription as it is by then: on another node its receiver may have ended it
+/// meanwhile.
+async fn put_state(
+    app: &App,
+    actor: &Actor,
+    tx: &mut dyn WriteTx,
+    id: SubscriptionId,
+    turn: Turn,
+) -> Result<SubscriptionRow, AppError> {
+    let change = StateChange {
+        state: turn.state,
+        reason: turn.reason,
+        by: actor.person.name.clone(),
+        at: app.source().now(),
+    };
+    let changed = tx.subscription_state_put(id, &change).await;
+    if changed.doing::<AppError>("changing the state of a subscription")? {
+        let subject = (turn.action, id.to_string());
+        audit(tx, actor, change.at, subject, turn.detail).await?;
+    }
+    Ok((&get(tx, actor, id).await?).into())
 }

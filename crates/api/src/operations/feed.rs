@@ -5,7 +5,7 @@ use std::time::Duration;
 use app::{FEED_LIMIT_MAX, FEED_WAIT_SECONDS_MAX, Feed, ReadFeed};
 use axum::{Json, extract::State};
 
-use super::{ANSWER_TIME, Answer};
+use super::{Answer, wait_within};
 use crate::{Api, ask::Ask, input::Input};
 
 /// Read the feed of a subscription
@@ -38,7 +38,7 @@ pub(crate) async fn read_feed(State(api): State<Api>, mut ask: Ask) -> Answer<Fe
         subscription,
         after: after.unwrap_or(0),
         limit: limit.unwrap_or(FEED_LIMIT_MAX),
-        wait: wait.min(api.limits().request_timeout.saturating_sub(ANSWER_TIME)),
+        wait: wait_within(&api, wait),
     };
     Ok(Json(api.app.read_feed(&ask.caller, ask_for).await?))
 }

@@ -1,6 +1,6 @@
 //! Changing a subscription: its address, label and settings, and whether anything is sent to it.
 
-use app::{ChangeSubscription, Pause, Resume};
+use app::{ChangeSubscription, SetPaused};
 use axum::{Json, extract::State};
 use domain::{DeliveryOrder, RATE_PER_SECOND_MAX, SettingsChange, Signing, SubscriptionRow};
 
@@ -87,17 +87,13 @@ pub(crate) async fn change_subscription(
     ),
     responses((status = 200, description = "The subscription, paused.", body = SubscriptionRow))
 )]
-pub(crate) async fn pause(State(api): State<Api>, mut ask: Ask) -> Answer<SubscriptionRow> {
-    let reason = ask.input.filled("reason");
-    let id = ask.input.need("subscriptionId", Input::key);
-    let id = ask.input.all(id)?;
-    let pause = Pause { id, reason };
-    Ok(Json(api.app.change(&ask.caller, pause).await?))
+pub(crate) async fn pause(State(api): State<Api>, ask: Ask) -> Answer<SubscriptionRow> {
+    set_paused(&api, ask, true).await
 }
 
 /// Resume a subscription
 ///
-/// What waited is sent, oldest first, and what comes is sent at once. Resuming one that is not paused changes nothing.
+/// What waited is sent first, oldest first and at a bounded rate. Resuming one that is not paused changes nothing.
 #[utoipa::path(
     post,
     path = "/api/web-hook/resume",
@@ -108,10 +104,14 @@ pub(crate) async fn pause(State(api): State<Api>, mut ask: Ask) -> Answer<Subscr
     ),
     responses((status = 200, description = "The subscription, sending.", body = SubscriptionRow))
 )]
-pub(crate) async fn resume(State(api): State<Api>, mut ask: Ask) -> Answer<SubscriptionRow> {
+pub(crate) async fn resume(State(api): State<Api>, ask: Ask) -> Answer<SubscriptionRow> {
+    set_paused(&api, ask, false).await
+}
+
+async fn set_paused(api: &Api, mut ask: Ask, paused: bool) -> Answer<SubscriptionRow> {
     let reason = ask.input.filled("reason");
     let id = ask.input.need("subscriptionId", Input::key);
     let id = ask.input.all(id)?;
-    let resume = Resume { id, reason };
-    Ok(Json(api.app.change(&ask.caller, resume).await?))
+    let change = SetPaused { id, paused, reason };
+    Ok(Json(api.app.change(&ask.caller, change).await?))
 }

@@ -6,7 +6,7 @@ use app::{GetSubscription, ListSubscriptions, ScopeKeys, Subscribe, SubscribeAns
 use axum::{Json, extract::State};
 use domain::{DeliveryDetail, EventType, SubscriptionRow};
 
-use super::{ANSWER_TIME, Answer, rows, subscription_changes::settings};
+use super::{Answer, rows, subscription_changes::settings, wait_within};
 use crate::{Api, ask::Ask, input::Input};
 
 /// How long a test waits for its attempt to end: longer than that may take.
@@ -159,7 +159,7 @@ pub(crate) async fn test_subscription(
 ) -> Answer<DeliveryDetail> {
     let id = ask.input.need("subscriptionId", Input::key);
     let id = ask.input.all(id)?;
-    let wait = TEST_WAIT_MAX.min(api.limits().request_timeout.saturating_sub(ANSWER_TIME));
+    let wait = wait_within(&api, TEST_WAIT_MAX);
     Ok(Json(
         api.app.test_subscription(&ask.caller, id, wait).await?,
     ))
