@@ -430,14 +430,20 @@ async fn what_one_node_changes_holds_for_another_that_hears_nothing() {
     what_one_node_changes_holds_for_the_next_take_of_another(false).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_checklist_is_numbered_in_its_order_whatever_the_clocks_of_nodes_say() {
+/// A subscription with order per checklist, and another node.
+async fn in_order_on_two_nodes() -> (World, Scene, Store) {
     let (world, database) = world().await;
     let scene = world.scene().await;
     let lane = world.subscribe(&scene, KIND).await.id;
     world.order(scene.team, lane, true).await;
     // Before anything happens, so that identifiers are by its own clock alone.
     let (other, _) = node(&world, &database).await;
+    (world, scene, other)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checklist_is_numbered_in_its_order_whatever_the_clocks_of_nodes_say() {
+    let (world, scene, other) = in_order_on_two_nodes().await;
     let first = world.happen(&scene, KIND).await;
     let behind = |seconds| {
         let mut event = scene.event(KIND, &world.source);
@@ -468,11 +474,7 @@ async fn a_checklist_is_numbered_in_its_order_whatever_the_clocks_of_nodes_say()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_reads_the_oldest_alone_has_what_is_before_it_numbered_as_well() {
-    let (world, database) = world().await;
-    let scene = world.scene().await;
-    let lane = world.subscribe(&scene, KIND).await.id;
-    world.order(scene.team, lane, true).await;
-    let (other, _) = node(&world, &database).await;
+    let (world, scene, other) = in_order_on_two_nodes().await;
     let first = world.happen(&scene, KIND).await;
     let mut second = scene.event(KIND, &world.source);
     second.at = first.at.before(Duration::from_mins(1));
