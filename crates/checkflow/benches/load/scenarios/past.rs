@@ -56,7 +56,7 @@ pub(super) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     );
     let note = format!(
         "{past} past events with {SUBSCRIPTIONS} deliveries each, of the last 30 days, written by the `store` \
-         crate; nothing is pruned while it is measured, because this version never prunes"
+         crate; next to nothing is pruned while it is measured, because the log is kept as long"
     );
     report.note(NAME, note);
     Ok(())
