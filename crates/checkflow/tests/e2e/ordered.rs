@@ -85,19 +85,25 @@ async fn complete(clients: &[Arc<Client>], receiver: &Receiver) -> usize {
     LISTS * TASKS
 }
 
+/// Each request, and whether it was taken.
+fn answered<'a>(
+    arrived: &'a [Received],
+    refused: &'a [bool],
+) -> impl Iterator<Item = (&'a Received, bool)> {
+    let refused = refused.iter().chain(std::iter::repeat(&false));
+    arrived.iter().zip(refused.map(|refused| !refused))
+}
+
 /// Fails unless what arrived is in order, with what was refused tried again before its successors.
 fn check(arrived: &[Received], refused: &[bool], expected: usize) {
     let mut lists = BTreeMap::<i64, Vec<(i64, String, bool)>>::new();
-    for (webhook, refused) in arrived
-        .iter()
-        .zip(refused.iter().chain(std::iter::repeat(&false)))
-    {
+    for (webhook, was_taken) in answered(arrived, refused) {
         let list = webhook.json()["data"]["checklist"]["checklistId"]
             .as_i64()
             .unwrap();
         let sequence = webhook.header("checkflow-sequence").unwrap();
         let id = webhook.header("webhook-id").unwrap().to_owned();
-        let entry = (sequence.parse().unwrap(), id, !refused);
+        let entry = (sequence.parse().unwrap(), id, was_taken);
         lists.entry(list).or_default().push(entry);
     }
     let mut taken = BTreeSet::new();
@@ -136,6 +142,15 @@ async fn run(clients: Vec<Arc<Client>>) {
     receiver.script(PATH, refused.iter().copied().map(reply));
     receiver.always(PATH, reply(false));
     let expected = complete(&clients, &receiver).await;
+    // The receiver says when the last one is taken: between two attempts a delivery can be missed by who asks for one
+    // state after the other.
+    let all_taken = |arrived: &[Received]| {
+        answered(arrived, &refused)
+            .filter(|(_, was_taken)| *was_taken)
+            .count()
+            >= expected
+    };
+    receiver.wait_until("all are taken", all_taken).await;
     clients[0].wait_settled().await;
     check(&receiver.requests_to(PATH), &refused, expected);
 }

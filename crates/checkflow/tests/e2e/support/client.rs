@@ -176,15 +176,14 @@ impl Client {
     pub(crate) async fn wait_settled(&self) {
         let mut left = Value::Null;
         let settled = timeout(PATIENCE * 2, async {
-            for state in ["waiting", "leased"] {
+            // Waiting once more at the end: one that was being sent may be tried again.
+            let mut none = 0;
+            while none < 3 {
+                let state = ["waiting", "leased", "waiting"][none];
                 let path = format!("/api/web-hook/deliveries?limit=1&state={state}");
-                loop {
-                    left = self.done("GET", &path, &Value::Null).await["items"].take();
-                    if left == json!([]) {
-                        break;
-                    }
-                    tokio::task::yield_now().await;
-                }
+                left = self.done("GET", &path, &Value::Null).await["items"].take();
+                none = if left == json!([]) { none + 1 } else { 0 };
+                tokio::task::yield_now().await;
             }
         });
         let in_time = settled.await.is_ok();
