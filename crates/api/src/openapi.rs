@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use domain::EventType;
+use domain::{EventType, SubscriptionHealthRow};
 use serde_json::{Map, Value, json};
-use utoipa::openapi::path::HttpMethod;
+use utoipa::{PartialSchema as _, ToSchema as _, openapi::path::HttpMethod};
 
 use crate::{
     Code,
@@ -58,6 +58,15 @@ pub fn openapi() -> Value {
             .entry(operation.path.clone())
             .or_default()
             .insert(method, described(&operation));
+    }
+    // Those that only webhooks have.
+    let mut of_webhooks = vec![(
+        SubscriptionHealthRow::name().into_owned(),
+        SubscriptionHealthRow::schema(),
+    )];
+    SubscriptionHealthRow::schemas(&mut of_webhooks);
+    for (name, schema) in of_webhooks {
+        schemas.insert(name, json!(schema));
     }
     schemas.insert("Problem".to_owned(), problem_schema());
     schemas.sort_keys();
@@ -252,6 +261,18 @@ fn webhooks() -> Value {
             EventType::NewChecklist => ("ChecklistRow", "A checklist was made"),
             EventType::TaskCompleted => ("TaskHit", "A task was completed"),
             EventType::FileUploaded => ("FileRow", "A file was uploaded"),
+            EventType::SubscriptionFailing => (
+                "SubscriptionHealthRow",
+                "A subscription is failing: its deliveries are not taken",
+            ),
+            EventType::SubscriptionPaused => (
+                "SubscriptionHealthRow",
+                "A subscription was paused by the system, after nothing but failures",
+            ),
+            EventType::SubscriptionRecovered => (
+                "SubscriptionHealthRow",
+                "A subscription that was failing or paused delivers again",
+            ),
         };
         webhooks.insert(kind.word().to_owned(), webhook(kind, row, summary));
     }

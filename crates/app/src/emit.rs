@@ -70,6 +70,7 @@ pub(crate) fn event(app: &App, list: &Checklist, at: Timestamp, happened: &Happe
         kind,
         at,
         checklist: list.head.id,
+        about: None,
         template: list.template.key,
         task,
         control,

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{ChecklistId, ControlKey, EventId, TaskKey, TeamId, TemplateKey, Timestamp};
+use crate::{
+    ChecklistId, ControlKey, EventId, SubscriptionId, TaskKey, TeamId, TemplateKey, Timestamp,
+};
 
 /// What can happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -19,11 +21,27 @@ pub enum EventType {
     TaskCompleted,
     /// A file was stored in a File Upload control.
     FileUploaded,
+    /// A subscription is failing: its deliveries are not taken any more.
+    SubscriptionFailing,
+    /// A subscription was paused by the system, after nothing but failures for too long.
+    SubscriptionPaused,
+    /// A subscription that was failing, or paused by the system, delivers again.
+    SubscriptionRecovered,
 }
 
 impl EventType {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::NewChecklist, Self::TaskCompleted, Self::FileUploaded];
+    pub const ALL: [Self; 6] = [
+        Self::NewChecklist,
+        Self::TaskCompleted,
+        Self::FileUploaded,
+        Self::SubscriptionFailing,
+        Self::SubscriptionPaused,
+        Self::SubscriptionRecovered,
+    ];
+    /// Those that happen in checklists.
+    pub const OF_CHECKLISTS: [Self; 3] =
+        [Self::NewChecklist, Self::TaskCompleted, Self::FileUploaded];
 
     /// The word for it, in the API as in the body's `type`.
     pub const fn word(self) -> &'static str {
@@ -31,7 +49,18 @@ impl EventType {
             Self::NewChecklist => "new_checklist",
             Self::TaskCompleted => "task_completed",
             Self::FileUploaded => "file_uploaded",
+            Self::SubscriptionFailing => "subscription_failing",
+            Self::SubscriptionPaused => "subscription_paused",
+            Self::SubscriptionRecovered => "subscription_recovered",
         }
+    }
+
+    /// Whether it tells of a subscription rather than of a checklist.
+    pub const fn is_operational(self) -> bool {
+        matches!(
+            self,
+            Self::SubscriptionFailing | Self::SubscriptionPaused | Self::SubscriptionRecovered
+        )
     }
 }
 
@@ -43,7 +72,10 @@ impl fmt::Display for EventType {
 
 /// The word names no event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be new_checklist, task_completed or file_uploaded")]
+#[error(
+    "must be new_checklist, task_completed, file_uploaded, subscription_failing, \
+     subscription_paused or subscription_recovered"
+)]
 pub struct UnknownEventType;
 
 impl FromStr for EventType {
@@ -68,9 +100,11 @@ pub struct Event {
     pub kind: EventType,
     /// When.
     pub at: Timestamp,
-    /// The checklist it happened in.
+    /// The checklist it happened in; zero where there is none.
     pub checklist: ChecklistId,
-    /// The template of that checklist.
+    /// The subscription that it tells of, which never gets it itself.
+    pub about: Option<SubscriptionId>,
+    /// The template of that checklist; zero where there is none.
     pub template: TemplateKey,
     /// The task; zero for `new_checklist`.
     pub task: TaskKey,
@@ -85,16 +119,19 @@ impl Event {
     /// this type of event wants it exactly when its scope's key is among them.
     pub fn scope_keys(&self) -> [Uuid; 2] {
         match self.kind {
-            // Only `task_completed` knows the scope of a whole team, whose key is zero.
             EventType::NewChecklist => [self.template.uuid(); 2],
             EventType::FileUploaded => [self.control.uuid(); 2],
             EventType::TaskCompleted => [self.template.uuid(), self.task.uuid()],
+            // Those know no narrower scope than the whole team, whose key is zero.
+            EventType::SubscriptionFailing
+            | EventType::SubscriptionPaused
+            | EventType::SubscriptionRecovered => [Uuid::nil(); 2],
         }
     }
 
     /// Whether subscriptions to the whole team get it.
     pub const fn reaches_team_scope(&self) -> bool {
-        matches!(self.kind, EventType::TaskCompleted)
+        self.kind.is_operational() || matches!(self.kind, EventType::TaskCompleted)
     }
 }
 

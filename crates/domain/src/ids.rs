@@ -83,6 +83,8 @@ uuid_ids! {
     SubscriptionId;
     /// One event for one subscription.
     DeliveryId;
+    /// What a team is told of a subscription.
+    NoticeId;
     /// One start of one server process.
     NodeId;
 }

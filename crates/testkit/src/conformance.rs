@@ -223,6 +223,7 @@ cases! { $
     matching {
         an_event_reaches_exactly_the_scopes_it_falls_under,
         an_event_for_one_subscription_reaches_that_one_and_no_other,
+        an_event_about_a_subscription_never_reaches_that_one,
         the_answer_is_how_many_were_reached,
         an_event_never_reaches_another_team,
         a_failing_subscription_is_sent_to,

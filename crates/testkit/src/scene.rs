@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use domain::{
-    Checklist, ControlKey, Event, EventId, EventType, Scope, Source, TaskKey, TeamId, Template,
-    VersionId,
+    Checklist, ChecklistId, ControlKey, Event, EventId, EventType, Scope, Source, TaskKey, TeamId,
+    Template, TemplateKey, VersionId,
 };
 
 /// A team with one template (see [`crate::invoice_review`]) and one checklist of it.
@@ -57,6 +57,9 @@ impl Scene {
             EventType::NewChecklist => Scope::Template(self.template.key),
             EventType::TaskCompleted => Scope::Task(self.task()),
             EventType::FileUploaded => Scope::Control(self.upload()),
+            EventType::SubscriptionFailing
+            | EventType::SubscriptionPaused
+            | EventType::SubscriptionRecovered => Scope::Team,
         }
     }
 
@@ -64,20 +67,30 @@ impl Scene {
     pub fn event(&self, kind: EventType, source: &Source) -> Event {
         let id = EventId::new(source.uuid());
         let task = match kind {
-            EventType::NewChecklist => TaskKey::ZERO,
             EventType::TaskCompleted | EventType::FileUploaded => self.task(),
+            _ => TaskKey::ZERO,
         };
         let control = match kind {
             EventType::FileUploaded => self.upload(),
-            EventType::NewChecklist | EventType::TaskCompleted => ControlKey::ZERO,
+            _ => ControlKey::ZERO,
         };
+        let of_checklist = !kind.is_operational();
         Event {
             id,
             team: self.team,
             kind,
             at: source.now(),
-            checklist: self.list.head.id,
-            template: self.template.key,
+            checklist: if of_checklist {
+                self.list.head.id
+            } else {
+                ChecklistId::new(0)
+            },
+            about: None,
+            template: if of_checklist {
+                self.template.key
+            } else {
+                TemplateKey::ZERO
+            },
             task,
             control,
             body: Bytes::from(format!(r#"{{"type":"{kind}","id":"{id}","sum":"12 €"}}"#)),

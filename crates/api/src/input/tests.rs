@@ -90,7 +90,7 @@ fn everything_that_is_wrong_is_said_at_once() {
             "templateKey \"7\" is not a GUID such as 0192f3a4-5b6c-7d8e-9f01-23456789abcd; GET /api/template/templates lists them",
             "pageSize must be a whole number, but is \"many\"",
             "createIfNotExists must be true or false, but is \"maybe\"",
-            "eventType must be new_checklist, task_completed or file_uploaded, or ALL; but is \"x\"",
+            "eventType must be new_checklist, task_completed, file_uploaded, subscription_failing, subscription_paused or subscription_recovered, or ALL; but is \"x\"",
             "size must be from 1 to 10, but is 11",
             "checklistName must be given",
         ]

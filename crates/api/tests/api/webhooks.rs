@@ -152,7 +152,7 @@ async fn what_is_wrong_with_a_subscription_is_said_at_once() {
         errors(&problem),
         [
             "source must be given",
-            "eventType must be new_checklist, task_completed or file_uploaded, but is \"lunch\"",
+            "eventType must be new_checklist, task_completed, file_uploaded, subscription_failing, subscription_paused or subscription_recovered, but is \"lunch\"",
             "targetUrl must be given",
             "taskKey \"7\" is not a GUID such as 0192f3a4-5b6c-7d8e-9f01-23456789abcd; GET /api/template/tasks lists them",
             "scope must be team, or be left out; a template, task or control is said by its key",

@@ -43,11 +43,17 @@ impl ScopeKeys {
             EventType::NewChecklist => keys.of_template(tx, team).await,
             EventType::FileUploaded => keys.of_control(tx, team).await,
             EventType::TaskCompleted => keys.of_tasks(tx, team).await,
+            EventType::SubscriptionFailing
+            | EventType::SubscriptionPaused
+            | EventType::SubscriptionRecovered => Ok(Scope::Team),
         }
     }
 
     /// Refuses keys that say nothing about this type of event.
     fn fit(self, kind: EventType) -> Result<(), AppError> {
+        if kind.is_operational() {
+            return self.fit_operational(kind);
+        }
         let (wanted, stray) = match kind {
             EventType::NewChecklist => (
                 "templateKey",
@@ -63,7 +69,7 @@ impl ScopeKeys {
                     ("taskKey", self.task.is_some()),
                 ],
             ),
-            EventType::TaskCompleted => (
+            _ => (
                 "templateKey or taskKey",
                 [("taskContentKey", self.control.is_some()), ("", false)],
             ),
@@ -85,6 +91,25 @@ impl ScopeKeys {
             return Err(refusal("scope", message.to_owned()));
         }
         Ok(())
+    }
+
+    /// What tells of subscriptions knows no narrower scope than the team, so it need not be said.
+    fn fit_operational(self, kind: EventType) -> Result<(), AppError> {
+        let given = [
+            ("templateKey", self.template.is_some()),
+            ("taskKey", self.task.is_some()),
+            ("taskContentKey", self.control.is_some()),
+        ];
+        match given.into_iter().find(|(_, given)| *given) {
+            None => Ok(()),
+            Some((field, _)) => Err(refusal(
+                field,
+                format!(
+                    "{field} says nothing about {kind}, which tells of every subscription of the \
+                     team; leave it out, or say scope=team"
+                ),
+            )),
+        }
     }
 
     async fn of_template<T: ReadTx + ?Sized>(

@@ -89,6 +89,7 @@ impl Filling {
                 kind: EventType::TaskCompleted,
                 at: self.clock.advance(gap),
                 checklist: ChecklistId::new(i64::try_from(number / 10 + 1).unwrap_or(1)),
+                about: None,
                 template: subject.template,
                 task: subject.task,
                 control: ControlKey::ZERO,

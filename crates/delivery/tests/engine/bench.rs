@@ -218,6 +218,7 @@ impl Bench {
             kind: EventType::TaskCompleted,
             at: self.source.now(),
             checklist: ChecklistId::new(1),
+            about: None,
             template: TemplateKey::new(Uuid::from_u128(1)),
             task: TaskKey::new(Uuid::from_u128(2)),
             control: ControlKey::ZERO,

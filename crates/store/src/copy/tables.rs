@@ -62,7 +62,7 @@ const fn column_name(name: &'static str) -> &'static str {
 }
 
 /// All that is copied.
-pub(crate) static TABLES: [Table; 18] = [
+pub(crate) static TABLES: [Table; 19] = [
     table!(preset meta by "name": Text name; Bytes value;),
     table!(preset counter by "name": Text name; Int next;),
     table!(team by "id": Int id; Text name; Time created_at;),
@@ -90,7 +90,8 @@ pub(crate) static TABLES: [Table; 18] = [
     table!(subscription by "id":
         Guid id; Int team_id; Text source event_type scope; Guid scope_key; Text target_url;
         Int revision; Bytes secret; Text state state_reason; Time state_since; Text state_by;
-        Time created_at; Text ordering; Int rate_per_second; Text settings;),
+        Time created_at; Text ordering; Int rate_per_second; Text settings;
+        Text state_code; Time failing_since; Int warned; Time probe_at; Int probes;),
     table!(subscription_sequence by "subscription_id": Guid subscription_id; Int last;),
     table!(event by "id":
         Guid id; Int team_id; Text r#type; Time at; Int checklist_id;
@@ -101,11 +102,13 @@ pub(crate) static TABLES: [Table; 18] = [
         Time delivered_at last_ended_at; Text last_outcome; Int last_status;
         Time first_started_at; Int first_duration_ms first_status;
         Text first_target first_signature first_response_headers; Bytes first_response_body;
-        Bool first_response_truncated; Int chain behind;),
+        Bool first_response_truncated; Int chain behind; Text cancelled_by;),
     table!(attempt by "delivery_id, number":
         Guid delivery_id; Int number; Text manual_by; Time started_at; Int duration_ms;
         Text outcome; Int status; Text error target signature response_headers;
         Bytes response_body; Bool response_truncated;),
+    table!(notice by "team_id, id":
+        Int team_id; Guid id; Text kind; Guid subscription_id; Text text code; Time at seen_at;),
 ];
 
 /// The table `name`.

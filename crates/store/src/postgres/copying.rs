@@ -180,11 +180,6 @@ fn read_as(table: &Table, column: &Column) -> String {
     match (table.name, name) {
         ("delivery", "sequence") => "coalesce(sequence, last + place)".to_owned(),
         ("subscription_sequence", "last") => "last + coalesce(count, 0)".to_owned(),
-        // Of an event without deliveries they refer to nothing.
-        ("event", "first_delivery" | "last_delivery") => format!(
-            "CASE WHEN EXISTS (SELECT 1 FROM delivery d
-                WHERE d.id BETWEEN event.first_delivery AND event.last_delivery) THEN {name} END"
-        ),
         _ => name.to_owned(),
     }
 }

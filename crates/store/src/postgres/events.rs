@@ -27,7 +27,7 @@ macro_rules! append {
             $wants,
             " AND state <> 'gone'),
             numbered AS (
-                SELECT id AS subscription, state, rate_per_second, ordered,
+                SELECT id AS subscription, state, rate_per_second, ordered, place,
                     CASE WHEN ordered THEN coalesce((
                         SELECT max(d.behind) + 1 FROM delivery d
                         WHERE d.subscription_id = wants.id AND d.chain = $7
@@ -38,8 +38,8 @@ macro_rules! append {
                 INSERT INTO event (id, team_id, type, at, checklist_id, template_key, task_key,
                     control_key, first_delivery, last_delivery, body)
                 SELECT $5, $1, $2, $6, $7, $8, $9, $10,
-                    ($3 || lpad(to_hex($4::bigint), 16, '0'))::uuid,
-                    ($3 || lpad(to_hex($4::bigint + greatest((SELECT count(*) FROM wants) - 1, 0)), 16, '0'))::uuid,
+                    (SELECT delivery FROM numbered ORDER BY place LIMIT 1),
+                    (SELECT delivery FROM numbered ORDER BY place DESC LIMIT 1),
                     $11),
             stored AS (
                 INSERT INTO delivery (id, team_id, subscription_id, event, state, reason, attempts,
@@ -65,8 +65,9 @@ impl WriteEvents for Change<'_> {
         } else {
             one
         };
-        let sql = append!("event_type = $2 AND scope_key IN ($14, $15, $16)");
-        self.append(event, sql, owned![one, other, team]).await?;
+        let sql = append!("event_type = $2 AND scope_key IN ($14, $15, $16) AND id <> $17");
+        let about = event.about.unwrap_or(SubscriptionId::ZERO).uuid();
+        self.append(event, sql, owned![one, other, team, about]).await?;
         Ok(())
     }
 

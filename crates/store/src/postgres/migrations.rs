@@ -28,6 +28,10 @@ const STEPS: &[Step] = &[
         "0004_order",
         include_str!("../../migrations/postgres/0004_order.sql"),
     ),
+    (
+        "0005_health",
+        include_str!("../../migrations/postgres/0005_health.sql"),
+    ),
 ];
 
 /// The advisory lock of whoever migrates: "checkflo" as a number.

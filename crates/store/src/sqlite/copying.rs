@@ -143,11 +143,6 @@ fn read_as(table: &Table, column: &Column) -> String {
     match (table.name, name) {
         // Here a delivery refers to its event by the event's number.
         ("delivery", "event") => "(SELECT id FROM event WHERE number = delivery.event)".to_owned(),
-        // PostgreSQL has them of events without deliveries, too, where they refer to nothing.
-        ("event", "first_delivery" | "last_delivery") => format!(
-            "CASE WHEN EXISTS (SELECT 1 FROM delivery
-                WHERE id BETWEEN event.first_delivery AND event.last_delivery) THEN {name} END"
-        ),
         _ => name.to_owned(),
     }
 }

@@ -81,8 +81,9 @@ impl Change<'_> {
         let sql = "SELECT id, revision, state, ordering = 'checklist', rate_per_second
             FROM subscription
             WHERE team_id = ?1 AND event_type = ?2 AND scope_key IN (?3, ?4, ?5)
-                AND state <> 'gone'";
-        let bound = params![event.team.get(), event.kind.word(), one, other, team];
+                AND state <> 'gone' AND id <> ?6";
+        let about = event.about.unwrap_or(SubscriptionId::ZERO).uuid();
+        let bound = params![event.team.get(), event.kind.word(), one, other, team, about];
         self.all(sql, bound, wants)
     }
 

@@ -24,6 +24,10 @@ const STEPS: &[Step] = &[
         "0003_order",
         include_str!("../../migrations/sqlite/0003_order.sql"),
     ),
+    (
+        "0004_health",
+        include_str!("../../migrations/sqlite/0004_health.sql"),
+    ),
 ];
 
 /// How far the schema of the database in `folder` is, brought up to date if it is to be.
@@ -95,5 +99,92 @@ mod tests {
         db.pragma_update(None, "user_version", 1_000).unwrap();
         assert_eq!(look(&db).unwrap(), None);
         assert_eq!(migrate(&mut db).unwrap(), None);
+    }
+
+    /// The database as the first step left it, with rows in what later ones change.
+    fn of_the_first_step() -> Connection {
+        let db = Connection::open_in_memory().unwrap();
+        db.pragma_update(None, "foreign_keys", true).unwrap();
+        db.execute_batch(STEPS[0].1).unwrap();
+        db.pragma_update(None, "user_version", 1).unwrap();
+        db.execute_batch(
+            "INSERT INTO team (id, name, created_at) VALUES (1, 'Blue', 0);
+            INSERT INTO subscription (id, team_id, source, event_type, scope, scope_key, target_url,
+                revision, secret, state, state_reason, state_since, state_by, created_at)
+            SELECT unhex(printf('%032x', n)), 1, 's', 'task_completed', 'team', zeroblob(16),
+                'http://x/' || n, 1, x'00', state, '', 70 + n, by, 0
+            FROM (SELECT 1 AS n, 'active' AS state, 'Ann' AS by UNION VALUES (2, 'failing', 'system'),
+                (3, 'paused', 'Ann'), (4, 'gone', 'Ann'), (5, 'gone', 'system'));
+            INSERT INTO subscription_sequence SELECT id, 1 FROM subscription;
+            INSERT INTO event (id, team_id, type, at, checklist_id, template_key, task_key,
+                control_key, first_delivery, last_delivery, body)
+            VALUES (zeroblob(16), 1, 'task_completed', 0, 1, x'00', x'00', x'00', zeroblob(16),
+                zeroblob(16), CAST('body' AS BLOB));
+            INSERT INTO delivery (id, team_id, subscription_id, event, sequence, state, reason,
+                attempts, due_at)
+            SELECT zeroblob(16), 1, id, 1, 1, 'waiting', '', 0, 5 FROM subscription LIMIT 1;",
+        )
+        .unwrap();
+        db
+    }
+
+    #[test]
+    fn a_database_of_the_first_step_keeps_its_rows_and_takes_what_is_new() {
+        let mut db = of_the_first_step();
+        migrate(&mut db).unwrap().unwrap();
+        let text = |sql: &str| -> Vec<String> {
+            let mut asked = db.prepare(sql).unwrap();
+            let rows = asked.query_map((), |row| row.get(0)).unwrap();
+            rows.map(Result::unwrap).collect()
+        };
+        assert_eq!(
+            text("SELECT state_code || ' ' || coalesce(failing_since, '-') FROM subscription"),
+            [
+                "active -",
+                "failing 72",
+                "paused_by_person -",
+                "unsubscribed -",
+                "receiver_gone -"
+            ]
+        );
+        assert_eq!(
+            text("SELECT CAST(body AS TEXT) FROM event JOIN delivery ON number = event"),
+            ["body"]
+        );
+        for table in ["subscription", "event"] {
+            let column = if table == "event" {
+                "type"
+            } else {
+                "event_type"
+            };
+            let put = |word: &str| db.execute(&format!("UPDATE {table} SET {column} = ?1"), [word]);
+            for kind in domain::EventType::ALL {
+                put(kind.word()).unwrap();
+            }
+            assert!(put("what_is_this").is_err(), "{table} still checks");
+        }
+        assert_eq!(text("PRAGMA integrity_check"), ["ok"]);
+        assert!(text("SELECT \"table\" FROM pragma_foreign_key_check").is_empty());
+    }
+
+    #[test]
+    fn a_connection_that_was_open_before_sees_what_is_new() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(DATABASE_FILE);
+        let mut db = Connection::open(&path).unwrap();
+        db.execute_batch(STEPS[0].1).unwrap();
+        db.pragma_update(None, "user_version", 1).unwrap();
+        let other = Connection::open(&path).unwrap();
+        let sql = "UPDATE event SET type = 'subscription_paused'";
+        other.execute(sql, ()).unwrap();
+        migrate(&mut db).unwrap().unwrap();
+        db.execute(
+            "INSERT INTO event (id, team_id, type, at, checklist_id, template_key, task_key,
+                control_key, body)
+            VALUES (zeroblob(16), 1, 'task_completed', 0, 1, x'00', x'00', x'00', x'00')",
+            (),
+        )
+        .unwrap();
+        assert_eq!(other.execute(sql, ()).unwrap(), 1);
     }
 }

@@ -47,6 +47,7 @@ pub(crate) fn event(number: u128) -> Event {
         team: TEAM,
         kind: EventType::TaskCompleted,
         at: at(),
+        about: None,
         checklist: ChecklistId::new(5),
         template: TEMPLATE,
         task: TASK,

@@ -34,13 +34,16 @@ pub(super) async fn an_event_reaches_exactly_the_scopes_it_falls_under(world: &W
         }
     }
     // What does not go together (a new checklist in a task) reaches nobody, though it is stored.
-    let expected: [(EventType, &[&str]); 3] = [
+    let expected: [(EventType, &[&str]); 6] = [
         (EventType::NewChecklist, &["the template"]),
         (
             EventType::TaskCompleted,
             &["the task", "the team", "the template"],
         ),
         (EventType::FileUploaded, &["the control"]),
+        (EventType::SubscriptionFailing, &["the team"]),
+        (EventType::SubscriptionPaused, &["the team"]),
+        (EventType::SubscriptionRecovered, &["the team"]),
     ];
     for (kind, whom) in expected {
         let event = world.happen(&scene, kind).await;
@@ -58,6 +61,19 @@ pub(super) async fn an_event_reaches_exactly_the_scopes_it_falls_under(world: &W
         let whom: Vec<_> = whom.iter().map(|what| (kind, *what)).collect();
         assert_eq!(reached, whom, "whom {kind} reaches");
     }
+}
+
+pub(super) async fn an_event_about_a_subscription_never_reaches_that_one(world: &World) {
+    const KIND: EventType = EventType::SubscriptionFailing;
+    let scene = world.scene().await;
+    let about = world.subscribe(&scene, KIND).await.id;
+    let other = world.subscribe(&scene, KIND).await.id;
+    let mut event = scene.event(KIND, &world.source);
+    event.about = Some(about);
+    assert_eq!(world.reach(&event).await, 1);
+    let found = world.deliveries(scene.team).await;
+    let reached: Vec<_> = found.iter().map(|row| row.subscription_id).collect();
+    assert_eq!(reached, [other]);
 }
 
 pub(super) async fn the_answer_is_how_many_were_reached(world: &World) {

@@ -12,7 +12,6 @@ use tokio_postgres::{
     error::SqlState,
     types::{IsNull, Json, ToSql, Type, to_sql_checked},
 };
-use uuid::Uuid;
 
 use super::{
     super::{
@@ -211,15 +210,6 @@ fn own(table: &Table, row: &mut Row) {
             };
             let hash = Sha256::digest(target).to_vec();
             row.push(Value::Bytes(hash));
-        }
-        // Of an event without deliveries they have to be something, and refer to nothing.
-        "event" => {
-            for name in ["first_delivery", "last_delivery"] {
-                let value = &mut row[table.place(name)];
-                if *value == Value::Null {
-                    *value = Value::Guid(Uuid::nil());
-                }
-            }
         }
         _ => {}
     }
