@@ -6,7 +6,9 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{ChecklistId, DeliveryId, EventId, EventType, Outcome, SubscriptionId, Timestamp};
+use crate::{
+    ChecklistId, DeliveryId, EventId, EventType, Outcome, ReasonCode, SubscriptionId, Timestamp,
+};
 
 /// Most bytes of an answer that are read before the connection is given up.
 pub const RESPONSE_READ_BYTES_MAX: usize = 64 * 1024;
@@ -107,6 +109,8 @@ pub struct Delivery {
     pub state: DeliveryState,
     /// Why, in words.
     pub reason: String,
+    /// Why, as a word for programs.
+    pub reason_code: ReasonCode,
     /// How many attempts have been made, the present one included.
     pub attempts: u32,
     /// When the event happened.

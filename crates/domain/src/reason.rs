@@ -24,6 +24,8 @@ pub enum ReasonCode {
     Due,
     /// Somebody asked for it to be sent again.
     AskedFor,
+    /// It waits for an earlier delivery of its checklist, which has to come to its end first.
+    Ordered,
     /// Its last attempt failed; it is tried again at `nextAttemptDateTime`.
     Retry,
     /// The server ended during its last attempt; it is tried again.
@@ -61,15 +63,18 @@ pub struct ReasonFacts {
     pub asked_for: bool,
     /// Whether somebody stopped its retries.
     pub cancelled: bool,
+    /// Whether an earlier delivery of its checklist has to come to its end first.
+    pub behind: bool,
 }
 
 impl ReasonCode {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Delivered,
         Self::Sending,
         Self::Due,
         Self::AskedFor,
+        Self::Ordered,
         Self::Retry,
         Self::LeaseLapsed,
         Self::NodesDiffer,
@@ -90,6 +95,7 @@ impl ReasonCode {
             Self::Sending => "sending",
             Self::Due => "due",
             Self::AskedFor => "asked_for",
+            Self::Ordered => "ordered",
             Self::Retry => "retry",
             Self::LeaseLapsed => "lease_lapsed",
             Self::NodesDiffer => "nodes_differ",
@@ -121,6 +127,7 @@ impl ReasonCode {
                 (Some(Outcome::Gone), _) | (_, StateCode::ReceiverGone) => Self::ReceiverGone,
                 _ => Self::Unsubscribed,
             },
+            DeliveryState::Waiting if facts.behind => Self::Ordered,
             DeliveryState::Waiting if facts.asked_for => Self::AskedFor,
             DeliveryState::Waiting => match facts.last_outcome {
                 None | Some(Outcome::Delivered) => Self::Due,
@@ -159,6 +166,7 @@ mod tests {
                 last_outcome,
                 asked_for: false,
                 cancelled: false,
+                behind: false,
             };
             assert_eq!(ReasonCode::of(facts), expected, "{facts:?}");
         };
@@ -230,6 +238,7 @@ mod tests {
             last_outcome: Some(Outcome::TimedOut),
             asked_for: true,
             cancelled: true,
+            behind: false,
         };
         let of = |state| ReasonCode::of(facts(state));
         assert_eq!(of(DeliveryState::Cancelled), ReasonCode::CancelledByPerson);

@@ -13,6 +13,7 @@ mod files;
 mod identifiers;
 mod names;
 mod open;
+mod overview;
 mod place;
 mod postgres;
 mod schema;

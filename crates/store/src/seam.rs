@@ -10,6 +10,7 @@ mod chores;
 mod deliveries;
 mod events;
 mod feed;
+mod health;
 mod keeping;
 mod lanes;
 mod marks;
@@ -24,6 +25,7 @@ pub use chores::*;
 pub use deliveries::*;
 pub use events::*;
 pub use feed::*;
+pub use health::*;
 pub use keeping::*;
 pub use lanes::*;
 pub use marks::*;
@@ -58,6 +60,7 @@ pub trait ReadTx:
     + ReadFeed
     + ReadKeeping
     + ReadChains
+    + ReadHealth
     + ReadMarks
 {
 }
@@ -71,6 +74,7 @@ impl<T> ReadTx for T where
         + ReadFeed
         + ReadKeeping
         + ReadChains
+        + ReadHealth
         + ReadMarks
         + ?Sized
 {
@@ -87,6 +91,7 @@ pub trait WriteTx:
     + WriteDeliveries
     + WriteKeeping
     + WriteChains
+    + WriteHealth
     + WriteChores
     + WriteMarks
 {
@@ -102,6 +107,7 @@ impl<T> WriteTx for T where
         + WriteDeliveries
         + WriteKeeping
         + WriteChains
+        + WriteHealth
         + WriteChores
         + WriteMarks
         + ?Sized

@@ -56,18 +56,43 @@ statements! {
     SUBSCRIPTION_COUNT = "SELECT count(*) FROM subscription WHERE team_id = $1 AND state <> 'gone'";
     SEQUENCE_INSERT = "INSERT INTO subscription_sequence (subscription_id, last) VALUES ($1, 0)";
     SUBSCRIPTION_STATE_PUT = "UPDATE subscription
-        SET state = $1, state_reason = $2, state_since = $3, state_by = $4,
+        SET state = $1, state_reason = $2, state_since = $3, state_by = $4, state_code = $5,
+        probe_at = $6, probes = 0,
+        warned = CASE WHEN $1 = 'paused' THEN warned ELSE 0 END,
+        failing_since = CASE WHEN $1 = 'failing' THEN $3 WHEN $1 = 'active' THEN NULL
+            ELSE failing_since END,
         revision = revision + 1
-        WHERE id = $5";
+        WHERE id = $7";
     FEED_HEAD = "SELECT s.revision, q.last,
         (SELECT sequence FROM delivery WHERE subscription_id = s.id AND sequence > 0 ORDER BY sequence LIMIT 1)
         FROM subscription s JOIN subscription_sequence q ON q.subscription_id = s.id
         WHERE s.id = $1 AND s.team_id = $2";
+    SUBSCRIPTION_WARNED_PUT = "UPDATE subscription SET warned = $1, revision = revision + 1
+        WHERE id = $2";
+    SUBSCRIPTION_PROBED = "UPDATE subscription SET probe_at = $1, probes = $2 WHERE id = $3";
+    STAND_GET = "SELECT state_code, failing_since, warned, probe_at, probes FROM subscription
+        WHERE id = $1 AND team_id = $2";
+    PROBE_NEXT = "SELECT min(probe_at) FROM subscription WHERE probe_at IS NOT NULL";
+    NOTICE_INSERT = "INSERT INTO notice (team_id, id, kind, subscription_id, text, code, at, seen_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    NOTICE_TRIM = "DELETE FROM notice WHERE team_id = $1 AND id <= (
+        SELECT id FROM notice WHERE team_id = $1 ORDER BY id DESC LIMIT 1 OFFSET $2)";
+    NOTICE_PAGE = "SELECT id, kind, subscription_id, text, code, at, seen_at FROM notice
+        WHERE team_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
+    NOTICE_PAGE_UNSEEN = "SELECT id, kind, subscription_id, text, code, at, seen_at FROM notice
+        WHERE team_id = $1 AND id < $2 AND seen_at IS NULL ORDER BY id DESC LIMIT $3";
+    NOTICE_SEE = "UPDATE notice SET seen_at = $1
+        WHERE team_id = $2 AND id >= $3 AND id <= $4 AND seen_at IS NULL";
+    DELIVERY_CANCEL_MARK = "UPDATE delivery SET cancelled_by = $1 WHERE id = $2";
+    DELIVERY_CANCEL = "UPDATE delivery SET cancelled_by = $1, due_at = NULL, manual_by = NULL,
+        state = CASE WHEN delivered_at IS NULL THEN 'cancelled' ELSE 'delivered' END
+        WHERE id = $2";
     DELIVERY_REDELIVER = "UPDATE delivery SET state = 'waiting', manual_by = $1,
         due_at = CASE WHEN state = 'waiting' AND behind > 0 THEN due_at ELSE $2 END,
         reason = CASE WHEN state = 'waiting' AND behind > 0 THEN reason ELSE '' END,
         chain = CASE WHEN state = 'waiting' THEN chain END,
-        behind = CASE WHEN state = 'waiting' THEN behind END
+        behind = CASE WHEN state = 'waiting' THEN behind END,
+        cancelled_by = NULL
         WHERE id = $3";
     CHECKLIST_HEAD = "SELECT id, key, version, name, created_at, created_by, created_email,
         scheduled_at, started_at, ended_at, archived_at

@@ -17,6 +17,7 @@ mod fields;
 mod files;
 mod filters;
 mod handover;
+mod health;
 mod keeping;
 mod log;
 mod marks;
@@ -244,6 +245,16 @@ cases! { $
         a_read_sees_one_state_from_beginning_to_end,
         what_was_submitted_before_a_stop_is_finished,
         events_of_many_at_once_are_numbered_without_gaps,
+    }
+    health {
+        a_state_says_since_when_and_how_often_was_warned,
+        what_a_change_of_health_does_is_known_at_the_next_lease,
+        one_held_delivery_is_probed_at_a_time_and_waits_double,
+        a_waiting_delivery_can_be_stopped,
+        what_was_stopped_while_it_was_sent_never_waits_again,
+        what_is_not_delivered_is_one_list_with_reasons,
+        the_log_of_events_shows_whom_each_reached_and_who_reached_nobody,
+        notices_are_listed_newest_first_seen_once_and_bounded,
     }
     handover {
         what_can_be_sent_at_once_is_handed_over_leased,

@@ -21,6 +21,7 @@ use crate::{
     WriteDeliveries, place::Place, sql,
 };
 pub(super) use leasing::{LeaseTerms, NUMBERED_MAX};
+pub(super) use settling::through;
 
 const DELIVERY_STATE: Place = Place {
     table: "delivery",
@@ -76,13 +77,16 @@ impl WriteDeliveries for Change<'_> {
     ) -> Result<(), StoreError> {
         // One that was never sent goes back to the place that it had by the time of its event, so
         // that first attempts stay in order.
-        let sql = "UPDATE delivery d SET state = 'waiting', attempts = d.attempts - 1,
-                due_at = CASE WHEN d.attempts = 1 THEN e.at ELSE $4 END,
+        let sql = "UPDATE delivery d SET attempts = d.attempts - 1,
+                state = CASE WHEN d.cancelled_by IS NULL THEN 'waiting'
+                    WHEN d.delivered_at IS NULL THEN 'cancelled' ELSE 'delivered' END,
+                due_at = CASE WHEN d.cancelled_by IS NOT NULL THEN NULL
+                    WHEN d.attempts = 1 THEN e.at ELSE $4 END,
                 lease_node = NULL, lease_until = NULL
             FROM unnest($1::uuid[], $2::bigint[], $3::uuid[]) AS given (id, attempt, node), event e
             WHERE d.id = given.id AND d.state = 'leased' AND d.attempts = given.attempt
                 AND d.lease_node = given.node AND e.id = d.event
-            RETURNING d.subscription_id";
+            RETURNING d.subscription_id, CASE WHEN d.state <> 'waiting' THEN d.chain END";
         let ids: Vec<Uuid> = leases.iter().map(|lease| lease.delivery.uuid()).collect();
         let attempts: Vec<i64> = leases
             .iter()
@@ -92,7 +96,8 @@ impl WriteDeliveries for Change<'_> {
         let bound: [&(dyn ToSql + Sync); 4] = [&ids, &attempts, &nodes, &Moment(now)];
         let lanes = self
             .all(sql, &bound, |row| {
-                Ok(Fresh::Due(SubscriptionId::new(row.guid(0)?)))
+                let due = Fresh::Due(SubscriptionId::new(row.guid(0)?));
+                Ok(through(row, 0)?.unwrap_or(due))
             })
             .await?;
         self.fresh.extend(lanes);
@@ -100,14 +105,17 @@ impl WriteDeliveries for Change<'_> {
     }
 
     async fn delivery_put_off(&mut self, put_off: &[PutOff]) -> Result<(), StoreError> {
-        let sql = "UPDATE delivery d SET state = 'waiting', attempts = d.attempts - 1,
-                due_at = given.due_at, reason = given.reason, last_ended_at = given.at,
-                last_outcome = given.outcome, lease_node = NULL, lease_until = NULL
+        let sql = "UPDATE delivery d SET attempts = d.attempts - 1,
+                state = CASE WHEN d.cancelled_by IS NULL THEN 'waiting'
+                    WHEN d.delivered_at IS NULL THEN 'cancelled' ELSE 'delivered' END,
+                due_at = CASE WHEN d.cancelled_by IS NULL THEN given.due_at END,
+                reason = given.reason, last_ended_at = given.at, last_outcome = given.outcome, lease_node = NULL, lease_until = NULL
             FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::timestamptz[], $5::text[],
                 $6::timestamptz[], $7::text[])
                 AS given (id, attempt, node, due_at, reason, at, outcome)
             WHERE d.id = given.id AND d.state = 'leased' AND d.attempts = given.attempt
-                AND d.lease_node = given.node";
+                AND d.lease_node = given.node
+            RETURNING d.subscription_id, CASE WHEN d.state <> 'waiting' THEN d.chain END";
         let of = |lease: &PutOff| lease.lease;
         let ids: Vec<Uuid> = put_off.iter().map(|one| of(one).delivery.uuid()).collect();
         let attempts: Vec<i64> = put_off.iter().map(|one| of(one).attempt.into()).collect();
@@ -118,7 +126,9 @@ impl WriteDeliveries for Change<'_> {
         let outcomes: Vec<&str> = put_off.iter().map(|one| one.outcome.word()).collect();
         let bound: [&(dyn ToSql + Sync); 7] =
             [&ids, &attempts, &nodes, &due, &reasons, &at, &outcomes];
-        self.run(sql, &bound).await.map(|_| ())
+        let through = self.all(sql, &bound, |row| through(row, 0)).await?;
+        self.fresh.extend(through.into_iter().flatten());
+        Ok(())
     }
 
     async fn delivery_rescue(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::{SigningSecret, SubscriptionId, TargetUrl, TeamId};
 
 use super::{
-    subscriptions::{STATE, place, settings},
+    subscriptions::{STATE, health, place, settings},
     tx::Tx,
     values::Cells as _,
 };
@@ -22,9 +22,9 @@ impl<G: Send> Tx<'_, G> {
             return Ok(destination);
         }
         let sql = "SELECT target_url, secret, team_id, state, revision, ordering, rate_per_second,
-                settings
+                settings, failing_since, warned, probe_at, probes
             FROM subscription WHERE id = $1";
-        let (target, secret, team, state, revision, settings) = self
+        let (target, secret, team, state, revision, settings, health) = self
             .one(sql, &[&id.uuid()], |row| {
                 let (target, secret): (String, Vec<u8>) = (row.cell(0)?, row.cell(1)?);
                 let team = TeamId::new(row.cell(2)?);
@@ -36,6 +36,7 @@ impl<G: Send> Tx<'_, G> {
                     row.word(3, STATE)?,
                     row.cell::<i64>(4)?,
                     settings(row, 5, id)?,
+                    health(row, 8)?,
                 ))
             })
             .await?;
@@ -51,6 +52,7 @@ impl<G: Send> Tx<'_, G> {
             subscription: id,
             team,
             state,
+            health,
             revision,
             target,
             settings,

@@ -67,7 +67,8 @@ impl WriteEvents for Change<'_> {
         };
         let sql = append!("event_type = $2 AND scope_key IN ($14, $15, $16) AND id <> $17");
         let about = event.about.unwrap_or(SubscriptionId::ZERO).uuid();
-        self.append(event, sql, owned![one, other, team, about]).await?;
+        self.append(event, sql, owned![one, other, team, about])
+            .await?;
         Ok(())
     }
 

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use domain::{
-    EventType, Scope, SigningSecret, Subscription, SubscriptionId, SubscriptionSettings,
-    SubscriptionState, TargetUrl, TeamId,
+    EventType, Health, Scope, SigningSecret, StateCode, Subscription, SubscriptionId,
+    SubscriptionSettings, SubscriptionState, TargetUrl, TeamId,
 };
 use sha2::{Digest as _, Sha256};
 use tokio_postgres::Row;
@@ -12,11 +12,11 @@ use super::{
     fault::Fault,
     hints::Fresh,
     tx::{Change, Tx, owned},
-    values::{Cells as _, Moment},
+    values::{Cells as _, Moment, moment},
 };
 use crate::{
-    ReadSubscriptions, StateChange, StoreError, SubscriptionChange, SubscriptionIdentity,
-    WriteSubscriptions, place::Place, secrets::secret_cell, sql,
+    ReadSubscriptions, StandChange, StateChange, StoreError, SubscriptionChange,
+    SubscriptionIdentity, WriteSubscriptions, place::Place, secrets::secret_cell, sql,
 };
 
 pub(super) const fn place(column: &'static str) -> Place {
@@ -28,6 +28,7 @@ pub(super) const fn place(column: &'static str) -> Place {
 
 pub(super) const STATE: Place = place("state");
 pub(super) const RATE: Place = place("rate_per_second");
+pub(super) const CODE: Place = place("state_code");
 pub(super) const EVENT_TYPE: Place = place("event_type");
 
 macro_rules! select {
@@ -167,32 +168,64 @@ impl WriteSubscriptions for Change<'_> {
         id: SubscriptionId,
         change: &StateChange,
     ) -> Result<bool, StoreError> {
-        let sql = "SELECT state FROM subscription WHERE id = $1 FOR UPDATE";
+        let change = StandChange {
+            code: StateCode::by_person(change.state),
+            reason: change.reason.clone(),
+            by: change.by.clone(),
+            at: change.at,
+            probe_at: None,
+        };
+        self.state_put(id, &change).await
+    }
+}
+
+impl Change<'_> {
+    /// Changes the state and what it follows from; whether there was something to change.
+    pub(super) async fn state_put(
+        &mut self,
+        id: SubscriptionId,
+        change: &StandChange,
+    ) -> Result<bool, StoreError> {
+        let sql = "SELECT state, state_code FROM subscription WHERE id = $1 FOR UPDATE";
         let before = self
             .first(sql, &[&id.uuid()], |row| {
-                row.word::<SubscriptionState>(0, STATE)
+                let state: SubscriptionState = row.word(0, STATE)?;
+                Ok((state, row.word::<StateCode>(1, CODE)?))
             })
             .await?;
-        let Some(before) =
-            before.filter(|before| *before != SubscriptionState::Gone && *before != change.state)
+        let Some((before, _)) = before
+            .filter(|(state, code)| *state != SubscriptionState::Gone && *code != change.code)
         else {
             return Ok(false);
         };
+        let state = change.code.state();
         let sql = sql::SUBSCRIPTION_STATE_PUT;
         let row = owned![
-            change.state.word().to_owned(),
+            state.word().to_owned(),
             change.reason.clone(),
             Moment(change.at),
             change.by.clone(),
+            change.code.word().to_owned(),
+            moment(change.probe_at),
             id.uuid(),
         ];
         self.later(sql, row).await?;
-        if change.state.sends() && !before.sends() {
+        if state.sends() && !before.sends() {
             // What waited may be due; new events go behind it.
             self.fresh.push(Fresh::Resumed(id));
         }
         Ok(true)
     }
+}
+
+/// The health of a subscription, from four columns that begin at `at`.
+pub(super) fn health(row: &Row, at: usize) -> Result<Health, Fault> {
+    Ok(Health {
+        failing_since: row.time_opt(at)?,
+        warned: row.number(at + 1, place("warned"))?,
+        probe_at: row.time_opt(at + 2)?,
+        probes: row.number(at + 3, place("probes"))?,
+    })
 }
 
 /// What an address is found by.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::{
-    Attempt, ChecklistId, Delivery, DeliveryId, DeliveryState, EventType, NodeId, Outcome,
+    Attempt, ChecklistId, Delivery, DeliveryId, DeliveryState, EventId, EventType, NodeId, Outcome,
     SubscriptionId, SubscriptionState, TeamId, Timestamp,
 };
 
@@ -161,8 +161,12 @@ pub struct DeliveryQuery {
     pub state: Option<DeliveryState>,
     /// Whose last answer was in this class: 2 for 200 to 299, and so on.
     pub status_class: Option<u16>,
+    /// That stand in any way but delivered; `state` is none then.
+    pub undelivered: bool,
     /// Of this checklist.
     pub checklist: Option<ChecklistId>,
+    /// Of this event.
+    pub event: Option<EventId>,
     /// Whose event happened at this moment or later.
     pub since: Option<Timestamp>,
     /// Whose event happened before this moment.

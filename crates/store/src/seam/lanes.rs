@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use domain::{
-    DeliveryId, EventId, EventType, NodeId, SigningSecret, SubscriptionId, SubscriptionSettings,
-    SubscriptionState, TargetUrl, TeamId, Timestamp, WebhookHead,
+    DeliveryId, EventId, EventType, Health, NodeId, SigningSecret, SubscriptionId,
+    SubscriptionSettings, SubscriptionState, TargetUrl, TeamId, Timestamp, WebhookHead,
 };
 
 use super::Node;
@@ -36,6 +36,8 @@ pub struct Destination {
     pub team: TeamId,
     /// How it stood when the delivery was leased.
     pub state: SubscriptionState,
+    /// How its receiver has done until then.
+    pub health: Health,
     /// Goes up with every change of what follows.
     pub revision: i64,
     /// The address.

@@ -4,9 +4,11 @@ mod log;
 mod page;
 mod settling;
 
+pub(super) use page::EVERY_TYPE;
+
 use async_trait::async_trait;
 use bytes::Bytes;
-use domain::{DeliveryId, DeliveryState, EventId, NodeId, SubscriptionId, TeamId, Timestamp};
+use domain::{DeliveryId, EventId, NodeId, SubscriptionId, TeamId, Timestamp};
 use rusqlite::params;
 use uuid::Uuid;
 
@@ -59,8 +61,8 @@ impl WriteDeliveries for Change<'_> {
         let mut answers = Vec::with_capacity(settlements.len());
         for settlement in settlements {
             let answer = self.settle(settlement)?;
-            let may_be_through = chains && settlement.state != DeliveryState::Waiting;
-            if may_be_through && answer == Settled::Stored {
+            // Also one that was to wait: somebody may have stopped it.
+            if chains && answer == Settled::Stored {
                 self.through(settlement.lease.delivery)?;
             }
             answers.push(answer);
@@ -75,8 +77,10 @@ impl WriteDeliveries for Change<'_> {
     ) -> Result<(), StoreError> {
         // One that was never sent goes back to the place that it had by the time of its event, so
         // that first attempts stay in order.
-        let sql = "UPDATE delivery SET state = 'waiting', attempts = attempts - 1,
-                due_at = CASE WHEN attempts = 1
+        let sql = "UPDATE delivery SET attempts = attempts - 1,
+                state = CASE WHEN cancelled_by IS NULL THEN 'waiting'
+                    WHEN delivered_at IS NULL THEN 'cancelled' ELSE 'delivered' END,
+                due_at = CASE WHEN cancelled_by IS NOT NULL THEN NULL WHEN attempts = 1
                     THEN (SELECT at FROM event WHERE number = delivery.event) ELSE ?4 END,
                 lease_node = NULL, lease_until = NULL
             WHERE id = ?1 AND state = 'leased' AND attempts = ?2 AND lease_node = ?3
@@ -87,13 +91,17 @@ impl WriteDeliveries for Change<'_> {
             let lane = self.first(sql, bound, |row| Ok(SubscriptionId::new(row.guid(0)?)))?;
             if let Some(lane) = lane {
                 self.gathered.due(lane);
+                self.through(lease.delivery)?;
             }
         }
         Ok(())
     }
 
     async fn delivery_put_off(&mut self, put_off: &[PutOff]) -> Result<(), StoreError> {
-        let sql = "UPDATE delivery SET state = 'waiting', attempts = attempts - 1, due_at = ?4,
+        let sql = "UPDATE delivery SET attempts = attempts - 1,
+                state = CASE WHEN cancelled_by IS NULL THEN 'waiting'
+                    WHEN delivered_at IS NULL THEN 'cancelled' ELSE 'delivered' END,
+                due_at = iif(cancelled_by IS NULL, ?4, NULL),
                 reason = ?5, last_ended_at = ?6, last_outcome = ?7,
                 lease_node = NULL, lease_until = NULL
             WHERE id = ?1 AND state = 'leased' AND attempts = ?2 AND lease_node = ?3";
@@ -111,6 +119,7 @@ impl WriteDeliveries for Change<'_> {
                     one.outcome.word(),
                 ],
             )?;
+            self.through(lease.delivery)?;
         }
         Ok(())
     }
@@ -128,7 +137,7 @@ impl WriteDeliveries for Change<'_> {
         };
         let sql = format!(
             "SELECT d.id, d.subscription_id, d.attempts, d.due_at, d.manual_by,
-                d.delivered_at IS NOT NULL, s.target_url
+                d.delivered_at IS NOT NULL, s.target_url, d.cancelled_by IS NOT NULL
             FROM delivery d INDEXED BY delivery_leased
                 JOIN subscription s ON s.id = d.subscription_id
             WHERE d.state = 'leased' AND {which} ORDER BY d.lease_until LIMIT ?3"
@@ -143,6 +152,7 @@ impl WriteDeliveries for Change<'_> {
                 manual_by: row.get(4)?,
                 delivered_before: row.get(5)?,
                 target: row.get(6)?,
+                cancelled: row.get(7)?,
             })
         })?;
         for one in &lapsed {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::{SigningSecret, SubscriptionId, TargetUrl, TeamId};
 
 use super::{
-    subscriptions::{STATE, place, settings},
+    subscriptions::{STATE, health, place, settings},
     tx::Tx,
     values::Cells as _,
 };
@@ -21,18 +21,21 @@ impl<G> Tx<'_, G> {
         if let Some(destination) = self.core.destinations.get(&(id, revision)) {
             return Ok(destination);
         }
-        let sql = "SELECT target_url, secret, team_id, state, ordering, rate_per_second, settings
+        let sql = "SELECT target_url, secret, team_id, state, ordering, rate_per_second, settings,
+                failing_since, warned, probe_at, probes
             FROM subscription WHERE id = ?1";
-        let (target, secret, team, state, settings) = self.one(sql, [id.uuid()], |row| {
-            let (target, secret): (String, Vec<u8>) = (row.get(0)?, row.get(1)?);
-            Ok((
-                target,
-                secret,
-                TeamId::new(row.get(2)?),
-                row.word(3, STATE)?,
-                settings(row, 4, id)?,
-            ))
-        })?;
+        let (target, secret, team, state, settings, health) =
+            self.one(sql, [id.uuid()], |row| {
+                let (target, secret): (String, Vec<u8>) = (row.get(0)?, row.get(1)?);
+                Ok((
+                    target,
+                    secret,
+                    TeamId::new(row.get(2)?),
+                    row.word(3, STATE)?,
+                    settings(row, 4, id)?,
+                    health(row, 7)?,
+                ))
+            })?;
         let target = TargetUrl::parse(&target).map_err(|_| place("target_url").corrupt(id))?;
         let opened = self
             .core
@@ -45,6 +48,7 @@ impl<G> Tx<'_, G> {
             subscription: id,
             team,
             state,
+            health,
             revision,
             target,
             settings,

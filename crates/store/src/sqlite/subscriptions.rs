@@ -2,19 +2,19 @@
 
 use async_trait::async_trait;
 use domain::{
-    EventType, Scope, SigningSecret, Subscription, SubscriptionId, SubscriptionSettings,
-    SubscriptionState, TargetUrl, TeamId,
+    EventType, Health, Scope, SigningSecret, StateCode, Subscription, SubscriptionId,
+    SubscriptionSettings, SubscriptionState, TargetUrl, TeamId,
 };
 use rusqlite::{Row, params};
 
 use super::{
     fault::Fault,
     tx::{Change, Tx},
-    values::Cells as _,
+    values::{Cells as _, millis},
 };
 use crate::{
-    ReadSubscriptions, StateChange, StoreError, SubscriptionChange, SubscriptionIdentity,
-    WriteSubscriptions, place::Place, secrets::secret_cell, sql,
+    ReadSubscriptions, StandChange, StateChange, StoreError, SubscriptionChange,
+    SubscriptionIdentity, WriteSubscriptions, place::Place, secrets::secret_cell, sql,
 };
 
 pub(super) const fn place(column: &'static str) -> Place {
@@ -25,6 +25,7 @@ pub(super) const fn place(column: &'static str) -> Place {
 }
 
 pub(super) const STATE: Place = place("state");
+pub(super) const CODE: Place = place("state_code");
 pub(super) const EVENT_TYPE: Place = place("event_type");
 
 macro_rules! select {
@@ -163,32 +164,64 @@ impl WriteSubscriptions for Change<'_> {
         id: SubscriptionId,
         change: &StateChange,
     ) -> Result<bool, StoreError> {
-        let sql = "SELECT state FROM subscription WHERE id = ?1";
+        let change = StandChange {
+            code: StateCode::by_person(change.state),
+            reason: change.reason.clone(),
+            by: change.by.clone(),
+            at: change.at,
+            probe_at: None,
+        };
+        self.state_put(id, &change)
+    }
+}
+
+impl Change<'_> {
+    /// Changes the state and what it follows from; whether there was something to change.
+    pub(super) fn state_put(
+        &mut self,
+        id: SubscriptionId,
+        change: &StandChange,
+    ) -> Result<bool, StoreError> {
+        let sql = "SELECT state, state_code FROM subscription WHERE id = ?1";
         let before = self.first(sql, [id.uuid()], |row| {
-            row.word::<SubscriptionState>(0, STATE)
+            let state: SubscriptionState = row.word(0, STATE)?;
+            Ok((state, row.word::<StateCode>(1, CODE)?))
         })?;
-        let Some(before) =
-            before.filter(|before| *before != SubscriptionState::Gone && *before != change.state)
+        let Some((before, _)) = before
+            .filter(|(state, code)| *state != SubscriptionState::Gone && *code != change.code)
         else {
             return Ok(false);
         };
+        let state = change.code.state();
         let sql = sql::SUBSCRIPTION_STATE_PUT;
         self.run(
             sql,
             params![
-                change.state.word(),
+                state.word(),
                 change.reason,
                 change.at.as_millis(),
                 change.by,
+                change.code.word(),
+                millis(change.probe_at),
                 id.uuid(),
             ],
         )?;
-        if change.state.sends() && !before.sends() {
+        if state.sends() && !before.sends() {
             // What waited may be due; new events go behind it.
             self.gathered.resumed(id);
         }
         Ok(true)
     }
+}
+
+/// The health of a subscription, from four columns that begin at `at`.
+pub(super) fn health(row: &Row<'_>, at: usize) -> Result<Health, Fault> {
+    Ok(Health {
+        failing_since: row.time_opt(at)?,
+        warned: row.get(at + 1)?,
+        probe_at: row.time_opt(at + 2)?,
+        probes: row.get(at + 3)?,
+    })
 }
 
 fn subscription(row: &Row<'_>) -> Result<Subscription, Fault> {

@@ -3,16 +3,17 @@
 use domain::{
     ApiKey, ApiKeyId, Attempt, AuditEntry, Checklist, ChecklistFilter, ChecklistHead, ChecklistId,
     ChecklistKey, Control, ControlId, ControlKind, ControlType, DeliveryId, DeliveryState, Done,
-    Door, EventType, FieldId, FileKey, Halt, KeyHash, NodeId, Outcome, Person, StoredFile,
-    SubscriptionSettings, SubscriptionState, Task, TaskId, TaskState, TaskStatus, Template,
-    VersionId,
+    Door, EventType, FieldId, FileKey, Halt, HealthSettings, KeyHash, NodeId, Notice, NoticeId,
+    NoticeKind, Outcome, Person, StateCode, StoredFile, SubscriptionSettings, SubscriptionState,
+    Task, TaskId, TaskState, TaskStatus, Template, VersionId,
 };
 use uuid::Uuid;
 
 use super::things::{CONTROL, TASK, TEAM, TEMPLATE, at, event, subscription};
 use crate::{
-    ChecklistQuery, DeliveryQuery, Ending, FeedQuery, Fields, Forget, Lease, Page, PutOff, Rescue,
-    Settlement, StateChange, SubscriptionChange, SubscriptionIdentity, Take, WriteTx,
+    Cancelled, ChecklistQuery, DeliveryQuery, Ending, EventQuery, FeedQuery, Fields, Forget, Lease,
+    NoticeQuery, Page, ProbeTake, PutOff, Rescue, Seen, Settlement, StandChange, StateChange,
+    SubscriptionChange, SubscriptionIdentity, Take, WriteTx,
 };
 
 const PAGE: Page = Page {
@@ -24,7 +25,7 @@ const DELIVERY: DeliveryId = DeliveryId::new(Uuid::from_u128(41));
 const NODE: NodeId = NodeId::new(Uuid::from_u128(77));
 
 /// Tables whose rows follow from how the server is used, rather than from how it is set up.
-pub(crate) const GROWING: [&str; 8] = [
+pub(crate) const GROWING: [&str; 9] = [
     "audit",
     "checklist",
     "checklist_task",
@@ -33,6 +34,7 @@ pub(crate) const GROWING: [&str; 8] = [
     "event",
     "delivery",
     "attempt",
+    "notice",
 ];
 
 /// Calls every method.
@@ -45,6 +47,8 @@ pub(crate) async fn everything(tx: &mut dyn WriteTx) {
     log(tx).await;
     keeping(tx).await;
     chains(tx).await;
+    events(tx).await;
+    health(tx).await;
     chores(tx).await;
     tx.mark_make("a mark", b"one").await.unwrap();
     tx.mark_replace("a mark", b"two").await.unwrap();
@@ -412,8 +416,106 @@ async fn chains(tx: &mut dyn WriteTx) {
     tx.chain_stuck(10).await.unwrap();
 }
 
+/// Two subscriptions: one is warned of, paused and probed.
+async fn health(tx: &mut dyn WriteTx) {
+    let id = subscription(21).id;
+    tx.stand_get(TEAM, id).await.unwrap().unwrap();
+    tx.stand_hold(TEAM, id).await.unwrap().unwrap();
+    tx.warned_put(id, 1).await.unwrap();
+    tx.event_append(&event(50)).await.unwrap();
+    let change = StandChange {
+        code: StateCode::PausedBySystem,
+        reason: String::new(),
+        by: String::new(),
+        at: at(),
+        probe_at: Some(at()),
+    };
+    assert!(tx.stand_put(id, &change).await.unwrap());
+    assert_eq!(tx.probe_next().await.unwrap(), Some(at()));
+    let take = ProbeTake {
+        node: NODE,
+        now: at(),
+        until: at(),
+        settings: HealthSettings::default(),
+        limit: 10,
+    };
+    let probed = tx.probe_take(&take).await.unwrap();
+    assert_eq!(probed.len(), 1);
+    let delivery = probed[0].lease.delivery;
+    // While it is sent, and while it waits.
+    tx.delivery_cancel(TEAM, delivery, "Ann").await.unwrap();
+    tx.delivery_give_back(&[probed[0].lease], at())
+        .await
+        .unwrap();
+    let waiting = DeliveryQuery {
+        state: Some(DeliveryState::Held),
+        limit: 1,
+        ..DeliveryQuery::default()
+    };
+    let held = tx.delivery_page(TEAM, &waiting).await.unwrap().remove(0);
+    let answer = tx.delivery_cancel(TEAM, held.delivery_id, "Ann").await;
+    assert_eq!(answer.unwrap(), Cancelled::Now);
+    tx.undelivered_summary(TEAM, id).await.unwrap();
+    let notice = Notice {
+        id: NoticeId::new(Uuid::from_u128(7)),
+        team: TEAM,
+        kind: NoticeKind::Paused,
+        subscription: id,
+        text: "text".to_owned(),
+        code: StateCode::PausedBySystem,
+        at: at(),
+        seen_at: None,
+    };
+    tx.notice_insert(&notice).await.unwrap();
+    for unseen in [false, true] {
+        let query = NoticeQuery {
+            unseen,
+            before: None,
+            limit: 10,
+        };
+        assert_eq!(tx.notice_page(TEAM, &query).await.unwrap().len(), 1);
+    }
+    let seen = Seen::UpTo(notice.id);
+    assert_eq!(tx.notice_see(TEAM, seen, at()).await.unwrap(), 1);
+    let change = StandChange {
+        code: StateCode::Active,
+        probe_at: None,
+        ..change
+    };
+    assert!(tx.stand_put(id, &change).await.unwrap());
+}
+
+async fn events(tx: &mut dyn WriteTx) {
+    let there = event(0).id;
+    tx.event_body(TEAM, there).await.unwrap().unwrap();
+    for unmatched in [false, true] {
+        for checklist in [None, Some(ChecklistId::new(5))] {
+            for event_type in [None, Some(EventType::TaskCompleted)] {
+                for event in [None, Some(there)] {
+                    for bound in [None, Some(at())] {
+                        let query = EventQuery {
+                            event,
+                            event_type,
+                            checklist,
+                            since: bound,
+                            until: bound,
+                            unmatched,
+                            before: bound.map(|_| there),
+                            limit: 10,
+                        };
+                        tx.event_page(TEAM, &query).await.unwrap();
+                    }
+                }
+            }
+        }
+    }
+}
+
 async fn log(tx: &mut dyn WriteTx) {
-    let states = DeliveryState::ALL.into_iter().map(Some).chain([None]);
+    let states = DeliveryState::ALL
+        .into_iter()
+        .map(|state| (Some(state), false));
+    let states = states.chain([(None, false), (None, true)]);
     let abouts = [
         DeliveryQuery::default(),
         DeliveryQuery {
@@ -422,6 +524,10 @@ async fn log(tx: &mut dyn WriteTx) {
         },
         DeliveryQuery {
             checklist: Some(ChecklistId::new(5)),
+            ..DeliveryQuery::default()
+        },
+        DeliveryQuery {
+            event: Some(event(0).id),
             ..DeliveryQuery::default()
         },
         DeliveryQuery {
@@ -438,11 +544,12 @@ async fn log(tx: &mut dyn WriteTx) {
             ..DeliveryQuery::default()
         },
     ];
-    for state in states {
+    for (state, undelivered) in states {
         for about in &abouts {
             for before in [None, Some(DELIVERY)] {
                 let query = DeliveryQuery {
                     state,
+                    undelivered,
                     before,
                     limit: 10,
                     ..about.clone()

@@ -34,6 +34,7 @@ pub(super) async fn a_delivery_that_was_not_tried_yet_is_listed_whole(world: &Wo
         checklist_id: scene.list.head.id,
         state: DeliveryState::Waiting,
         reason: listed[0].reason.clone(),
+        reason_code: domain::ReasonCode::Due,
         attempts: 0,
         created_date_time: event.at,
         next_attempt_date_time: Some(event.at),

@@ -1,21 +1,24 @@
 //! A transaction that passes everything on, save for the one thing that it gets wrong.
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use domain::{
     ApiKey, ApiKeyId, AuditEntry, Checklist, ChecklistId, ControlId, ControlKey, ControlType,
-    Delivery, DeliveryId, DeliveryState, Event, EventType, FieldId, FileKey, KeyHash, KnownKeys,
-    NodeId, Scope, SigningSecret, StoredFile, Subscription, SubscriptionId, TaskId, TaskKey,
-    TaskState, TaskStatus, Team, TeamId, Template, TemplateKey, Timestamp, VersionId,
+    Delivery, DeliveryId, DeliveryState, Event, EventId, EventRow, EventType, FieldId, FileKey,
+    KeyHash, KnownKeys, NodeId, Notice, Scope, SigningSecret, StoredFile, Subscription,
+    SubscriptionId, TaskId, TaskKey, TaskState, TaskStatus, Team, TeamId, Template, TemplateKey,
+    Timestamp, UndeliveredSummary, VersionId,
 };
 use store::{
-    AuditLine, Chain, ChecklistQuery, Chore, ChoreHold, ChoreLease, ChoreTurn, ControlPlace,
-    DeliveryQuery, DeliveryRecord, DueLane, Ending, EventPlace, FeedPage, FeedQuery, Fields,
-    Forget, KeptEvent, Lease, Named, Page, Permit, PutOff, ReadChains, ReadChecklists,
-    ReadDeliveries, ReadFeed, ReadKeeping, ReadMarks, ReadSubscriptions, ReadTeams, ReadTemplates,
-    Redelivery, Rescue, Revoked, Settled, Settlement, Slimmed, StateChange, StoreError,
+    AuditLine, Cancelled, Chain, ChecklistQuery, Chore, ChoreHold, ChoreLease, ChoreTurn,
+    ControlPlace, DeliveryQuery, DeliveryRecord, DueLane, Ending, EventPlace, EventQuery, FeedPage,
+    FeedQuery, Fields, Forget, KeptEvent, Lease, LeasedDelivery, Named, NoticeQuery, Page, Permit,
+    ProbeTake, PutOff, ReadChains, ReadChecklists, ReadDeliveries, ReadFeed, ReadHealth,
+    ReadKeeping, ReadMarks, ReadSubscriptions, ReadTeams, ReadTemplates, Redelivery, Rescue,
+    Revoked, Seen, Settled, Settlement, Slimmed, Stand, StandChange, StateChange, StoreError,
     SubscriptionChange, SubscriptionIdentity, Take, Taken, TaskPlace, TemplateRecord, WriteChains,
-    WriteChecklists, WriteChores, WriteDeliveries, WriteEvents, WriteKeeping, WriteMarks,
-    WriteSubscriptions, WriteTeams, WriteTemplates, WriteTx,
+    WriteChecklists, WriteChores, WriteDeliveries, WriteEvents, WriteHealth, WriteKeeping,
+    WriteMarks, WriteSubscriptions, WriteTeams, WriteTemplates, WriteTx,
 };
 
 use super::{Fault, Memory};
@@ -119,6 +122,23 @@ forward! {
         event_forget(places: &[EventPlace], which: Forget, deliveries_max: u32) -> Slimmed;
         event_body_remove(places: &[EventPlace], ending: &Ending, deliveries_max: u32) -> Slimmed;
         event_answers_remove(places: &[EventPlace], answers_max: u32) -> Slimmed;
+    }
+    ReadHealth {
+        stand_get(team: TeamId, id: SubscriptionId) -> Option<Stand>;
+        undelivered_summary(team: TeamId, id: SubscriptionId) -> UndeliveredSummary;
+        event_page(team: TeamId, query: &EventQuery) -> Vec<EventRow>;
+        event_body(team: TeamId, id: EventId) -> Option<Bytes>;
+        notice_page(team: TeamId, query: &NoticeQuery) -> Vec<Notice>;
+    }
+    WriteHealth {
+        stand_hold(team: TeamId, id: SubscriptionId) -> Option<Stand>;
+        stand_put(id: SubscriptionId, change: &StandChange) -> bool;
+        warned_put(id: SubscriptionId, warned: u32) -> ();
+        notice_insert(notice: &Notice) -> ();
+        notice_see(team: TeamId, which: Seen, at: Timestamp) -> u64;
+        delivery_cancel(team: TeamId, id: DeliveryId, by: &str) -> Cancelled;
+        probe_take(take: &ProbeTake) -> Vec<LeasedDelivery>;
+        probe_next() -> Option<Timestamp>;
     }
     ReadMarks {
         mark_get(name: &str) -> Option<Vec<u8>>;

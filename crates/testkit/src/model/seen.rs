@@ -96,6 +96,14 @@ impl Course {
             checklist_id: event.checklist,
             state,
             reason: reason.unwrap_or(&says.reason).clone(),
+            reason_code: domain::ReasonCode::of(domain::ReasonFacts {
+                state,
+                subscription: domain::StateCode::by_person(lane.state),
+                last_outcome: last.map(|last| last.outcome),
+                asked_for: record.manual_by.is_some(),
+                cancelled: false,
+                behind: false,
+            }),
             attempts: record.attempts,
             created_date_time: event.at,
             next_attempt_date_time: match record.standing {

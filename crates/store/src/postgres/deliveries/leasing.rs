@@ -88,6 +88,22 @@ impl<G: Send> Tx<'_, G> {
         self.lease(sql, terms, &[&ids]).await
     }
 
+    /// Leases those of `ids` that wait, whatever their subscription is: for probes.
+    pub(in crate::postgres) async fn lease_held(
+        &mut self,
+        ids: &[Uuid],
+        terms: LeaseTerms,
+    ) -> Result<Vec<LeasedDelivery>, StoreError> {
+        let sql = lease!(
+            "SELECT d.id, d.subscription_id, d.sequence, given.place
+            FROM unnest($4::uuid[]) WITH ORDINALITY AS given (id, place)
+                JOIN delivery d ON d.id = given.id
+            WHERE d.state = 'waiting'
+            FOR NO KEY UPDATE OF d SKIP LOCKED"
+        );
+        self.lease(sql, terms, &[&ids]).await
+    }
+
     /// Leases what is due in the lanes that `takes` names, each up to its limit.
     pub(super) async fn lease_due(
         &mut self,

@@ -6,14 +6,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use domain::{
     Attempt, ChecklistId, Delivery, DeliveryId, DeliveryState, EventId, EventType, Outcome,
-    SubscriptionId, SubscriptionState, TeamId,
+    SubscriptionId, TeamId,
 };
 use tokio_postgres::{Row, types::ToSql};
 
 use super::{
     super::{
         fault::Fault,
-        subscriptions::{EVENT_TYPE, STATE},
+        subscriptions::{CODE, EVENT_TYPE, STATE},
         tx::Tx,
         values::{Cells as _, Moment},
     },
@@ -23,7 +23,7 @@ use super::{
 use crate::{
     DeliveryQuery, DeliveryRecord, DueLane, NOT_YET, ReadDeliveries, StoreError,
     place::Place,
-    shown::{Why, shown, state_terms},
+    shown::{Stored, Wanted, state_terms},
     sql,
 };
 
@@ -45,7 +45,8 @@ const fn of_delivery(column: &'static str) -> Place {
 pub(super) const COLUMNS: &str =
     "d.id, e.id, s.event_type, d.subscription_id, d.sequence, e.checklist_id,
     d.state, d.reason, d.attempts, e.at, d.due_at, d.last_ended_at, d.last_outcome, d.last_status,
-    d.delivered_at IS NOT NULL, s.state, s.state_reason";
+    d.delivered_at IS NOT NULL, s.state, s.state_reason, s.state_code, d.manual_by IS NOT NULL,
+    d.cancelled_by, coalesce(d.behind, 0) > 0";
 
 #[async_trait]
 impl<G: Send> ReadDeliveries for Tx<'_, G> {
@@ -84,7 +85,7 @@ impl<G: Send> ReadDeliveries for Tx<'_, G> {
         query: &DeliveryQuery,
     ) -> Result<Vec<Delivery>, StoreError> {
         let mut rows = Vec::new();
-        for state in state_terms(query.state) {
+        for state in state_terms(Wanted::of(query)) {
             let (sql, bound) = page_statement(team, query, state);
             let bound: Vec<_> = bound
                 .iter()
@@ -121,14 +122,14 @@ impl<G: Send> ReadDeliveries for Tx<'_, G> {
             return Ok(None);
         };
         let sequences = self.sequences(&found).await?;
-        let mut attempts: Vec<Attempt> = first_attempt(row, 18)?.into_iter().collect();
+        let mut attempts: Vec<Attempt> = first_attempt(row, 22)?.into_iter().collect();
         for row in &others {
             attempts.push(attempt(row)?);
         }
         Ok(Some(DeliveryRecord {
             delivery: delivery(row, &sequences)?,
             attempts,
-            body: Some(Bytes::copy_from_slice(row.cell(17)?)).filter(|body| !body.is_empty()),
+            body: Some(Bytes::copy_from_slice(row.cell(21)?)).filter(|body| !body.is_empty()),
         }))
     }
 }
@@ -168,19 +169,22 @@ fn delivery(row: &Row, sequences: &HashMap<DeliveryId, i64>) -> Result<Delivery,
             .get(&delivery_id)
             .ok_or_else(|| of_delivery("sequence").corrupt(delivery_id))?,
     };
-    let stored: DeliveryState = row.word(6, DELIVERY_STATE)?;
-    let of: SubscriptionState = row.word(15, STATE)?;
-    let delivered_before: bool = row.cell(14)?;
-    let (state, why) = shown(stored, of, delivered_before);
-    let reason = match why {
-        Why::OfSubscription => row.cell(16)?,
-        Why::OfDelivery => row.cell(7)?,
-    };
-    let waits = state == DeliveryState::Waiting;
     let last_outcome: Option<Outcome> = match row.cell::<Option<&str>>(12)? {
         None => None,
         Some(_) => Some(row.word(12, of_delivery("last_outcome"))?),
     };
+    let stored = Stored {
+        state: row.word(6, DELIVERY_STATE)?,
+        delivered_before: row.cell(14)?,
+        last_outcome,
+        asked_for: row.cell(18)?,
+        cancelled_by: row.cell(19)?,
+        behind: row.cell(20)?,
+        of: row.word(15, STATE)?,
+        code: row.word(17, CODE)?,
+    };
+    let state = stored.state();
+    let waits = state == DeliveryState::Waiting;
     Ok(Delivery {
         delivery_id,
         event_id: EventId::new(row.guid(1)?),
@@ -189,7 +193,8 @@ fn delivery(row: &Row, sequences: &HashMap<DeliveryId, i64>) -> Result<Delivery,
         sequence,
         checklist_id: ChecklistId::new(row.cell(5)?),
         state,
-        reason,
+        reason: stored.reason(row.cell(7)?, row.cell(16)?),
+        reason_code: stored.reason_code(),
         attempts: row.number(8, ATTEMPTS)?,
         created_date_time: row.time(9)?,
         next_attempt_date_time: row.time_opt(10)?.filter(|at| waits && *at < NOT_YET),

@@ -9,18 +9,25 @@ use super::{
 use crate::{
     DeliveryQuery,
     identifiers::{CLOCK_BACK_MAX, earliest_id},
+    shown::Term,
 };
 
 /// The text and the values of a page of the log, newest first by identifier.
 pub(super) fn page_statement(
     team: TeamId,
     query: &DeliveryQuery,
-    state: Option<&'static str>,
+    term: Term,
 ) -> (String, Vec<Owned>) {
     let mut page = PageStatement::default();
     page.and("d.team_id = ?", team.get());
-    let from = if let Some(checklist) = query.checklist {
+    if let Some(checklist) = query.checklist {
         page.and("e.checklist_id = ?", checklist.get());
+    }
+    if let Some(event) = query.event {
+        page.and("e.id = ?", event.uuid());
+        page.and("e.team_id = ?", team.get());
+    }
+    let from = if query.checklist.is_some() || query.event.is_some() {
         "event e JOIN delivery d ON d.id BETWEEN e.first_delivery AND e.last_delivery
                 AND d.event = e.id
             JOIN subscription s ON s.id = d.subscription_id"
@@ -31,8 +38,8 @@ pub(super) fn page_statement(
     if let Some(subscription) = query.subscription {
         page.and("d.subscription_id = ?", subscription.uuid());
     }
-    if let Some(state) = state {
-        page.say(state);
+    if let Some(text) = term.text() {
+        page.say(text);
     }
     page.filters(query);
     page.bound.push(Box::new(i64::from(query.limit)));

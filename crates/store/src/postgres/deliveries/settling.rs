@@ -55,7 +55,7 @@ fn outcomes(of: &[&Settlement]) -> Vec<Owned> {
 
 /// What there is to do about the chain of one that is through, if it is in one: columns of its subscription and of
 /// its chain.
-fn through(row: &Row, at: usize) -> Result<Option<Fresh>, Fault> {
+pub(in crate::postgres) fn through(row: &Row, at: usize) -> Result<Option<Fresh>, Fault> {
     let subscription = SubscriptionId::new(row.guid(at)?);
     let checklist: Option<i64> = row.cell(at + 1)?;
     Ok(checklist.map(|checklist| {
@@ -128,7 +128,8 @@ impl Change<'_> {
         if of.is_empty() {
             return Ok(HashSet::new());
         }
-        // What was delivered once stays so. The right side of SET sees the row as it was.
+        // What was delivered once stays so, and what somebody stopped does not wait again. The right side of SET
+        // sees the row as it was.
         let sql = "WITH v AS MATERIALIZED (
                 SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::text[],
                     $5::timestamptz[], $6::text[], $7::bigint[], $8::timestamptz[], $9::bigint[],
@@ -138,9 +139,12 @@ impl Change<'_> {
                     target, signature, headers, body, truncated, state, due_at, error, manual_by)),
             settled AS (
                 UPDATE delivery d SET
-                    state = CASE WHEN d.delivered_at IS NULL THEN v.state ELSE 'delivered' END,
+                    state = CASE WHEN d.delivered_at IS NOT NULL THEN 'delivered'
+                        WHEN v.state = 'waiting' AND d.cancelled_by IS NOT NULL THEN 'cancelled'
+                        ELSE v.state END,
                     reason = CASE WHEN d.delivered_at IS NULL THEN v.reason ELSE d.reason END,
-                    due_at = CASE WHEN d.delivered_at IS NULL THEN v.due_at END,
+                    due_at = CASE WHEN d.delivered_at IS NULL AND d.cancelled_by IS NULL
+                        THEN v.due_at END,
                     delivered_at = coalesce(d.delivered_at,
                         CASE WHEN v.state = 'delivered' THEN v.ended END),
                     lease_node = NULL, lease_until = NULL, manual_by = NULL,
@@ -193,7 +197,8 @@ impl Change<'_> {
         let sql = format!(
             "WITH lapsed AS MATERIALIZED (
                 SELECT d.id, d.subscription_id, d.attempts, d.due_at, d.manual_by,
-                    d.delivered_at IS NOT NULL AS delivered_before
+                    d.delivered_at IS NOT NULL AS delivered_before,
+                    d.cancelled_by IS NOT NULL AS cancelled
                 FROM delivery d
                 WHERE d.state = 'leased'
                     AND CASE WHEN $2::uuid IS NULL THEN d.lease_until < $8
@@ -210,10 +215,11 @@ impl Change<'_> {
                 FROM lapsed l JOIN subscription s ON s.id = l.subscription_id)
             UPDATE delivery d SET
                 state = CASE WHEN l.delivered_before THEN 'delivered'
-                    WHEN l.attempts >= $3 THEN 'exhausted' ELSE 'waiting' END,
+                    WHEN l.attempts >= $3 THEN 'exhausted'
+                    WHEN l.cancelled THEN 'cancelled' ELSE 'waiting' END,
                 reason = CASE WHEN l.delivered_before THEN ''
                     WHEN l.attempts >= $3 THEN $7 ELSE $6 END,
-                due_at = CASE WHEN l.delivered_before OR l.attempts >= $3 THEN NULL
+                due_at = CASE WHEN l.delivered_before OR l.cancelled OR l.attempts >= $3 THEN NULL
                     ELSE $1::timestamptz END,
                 lease_node = NULL, lease_until = NULL, manual_by = NULL,
                 last_ended_at = l.due_at, last_outcome = $5, last_status = NULL

@@ -4,14 +4,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use domain::{
     Attempt, ChecklistId, Delivery, DeliveryId, DeliveryState, EventId, EventType, Outcome,
-    SubscriptionId, SubscriptionState, TeamId,
+    SubscriptionId, TeamId,
 };
 use rusqlite::{Row, params, params_from_iter};
 
 use super::{
     super::{
         fault::Fault,
-        subscriptions::{EVENT_TYPE, STATE},
+        subscriptions::{CODE, EVENT_TYPE, STATE},
         tx::Tx,
         values::Cells as _,
     },
@@ -21,7 +21,7 @@ use super::{
 use crate::{
     DeliveryQuery, DeliveryRecord, DueLane, NOT_YET, ReadDeliveries, StoreError,
     place::Place,
-    shown::{Why, shown, state_terms},
+    shown::{Stored, Wanted, state_terms},
     sql,
 };
 
@@ -38,7 +38,8 @@ const LAST_OUTCOME: Place = Place {
 pub(super) const COLUMNS: &str =
     "d.id, e.id, s.event_type, d.subscription_id, d.sequence, e.checklist_id,
     d.state, d.reason, d.attempts, e.at, d.due_at, d.last_ended_at, d.last_outcome, d.last_status,
-    d.delivered_at IS NOT NULL, s.state, s.state_reason";
+    d.delivered_at IS NOT NULL, s.state, s.state_reason, s.state_code, d.manual_by IS NOT NULL,
+    d.cancelled_by, coalesce(d.behind, 0) > 0";
 
 #[async_trait]
 impl<G: Send> ReadDeliveries for Tx<'_, G> {
@@ -73,7 +74,7 @@ impl<G: Send> ReadDeliveries for Tx<'_, G> {
         query: &DeliveryQuery,
     ) -> Result<Vec<Delivery>, StoreError> {
         let mut found = Vec::new();
-        for state in state_terms(query.state) {
+        for state in state_terms(Wanted::of(query)) {
             let (sql, bound) = page_statement(team, query, state);
             found.extend(self.all(&sql, params_from_iter(bound), delivery)?);
         }
@@ -98,8 +99,8 @@ impl<G: Send> ReadDeliveries for Tx<'_, G> {
         );
         let found = self.first(&sql, params![id.uuid(), team.get()], |row| {
             let body =
-                Some(Bytes::from(row.get::<_, Vec<u8>>(17)?)).filter(|body| !body.is_empty());
-            Ok((delivery(row)?, body, first_attempt(row, 18)?))
+                Some(Bytes::from(row.get::<_, Vec<u8>>(21)?)).filter(|body| !body.is_empty());
+            Ok((delivery(row)?, body, first_attempt(row, 22)?))
         })?;
         let Some((delivery, body, first)) = found else {
             return Ok(None);
@@ -116,19 +117,22 @@ impl<G: Send> ReadDeliveries for Tx<'_, G> {
 }
 
 fn delivery(row: &Row<'_>) -> Result<Delivery, Fault> {
-    let stored: DeliveryState = row.word(6, DELIVERY_STATE)?;
-    let of: SubscriptionState = row.word(15, STATE)?;
-    let delivered_before: bool = row.get(14)?;
-    let (state, why) = shown(stored, of, delivered_before);
-    let reason = match why {
-        Why::OfSubscription => row.get(16)?,
-        Why::OfDelivery => row.get(7)?,
-    };
-    let waits = state == DeliveryState::Waiting;
     let last_outcome: Option<Outcome> = match row.get_ref(12)? {
         rusqlite::types::ValueRef::Null => None,
         _ => Some(row.word(12, LAST_OUTCOME)?),
     };
+    let stored = Stored {
+        state: row.word(6, DELIVERY_STATE)?,
+        delivered_before: row.get(14)?,
+        last_outcome,
+        asked_for: row.get(18)?,
+        cancelled_by: row.get(19)?,
+        behind: row.get(20)?,
+        of: row.word(15, STATE)?,
+        code: row.word(17, CODE)?,
+    };
+    let state = stored.state();
+    let waits = state == DeliveryState::Waiting;
     Ok(Delivery {
         delivery_id: DeliveryId::new(row.guid(0)?),
         event_id: EventId::new(row.guid(1)?),
@@ -137,7 +141,8 @@ fn delivery(row: &Row<'_>) -> Result<Delivery, Fault> {
         sequence: row.get(4)?,
         checklist_id: ChecklistId::new(row.get(5)?),
         state,
-        reason,
+        reason: stored.reason(row.get(7)?, row.get(16)?),
+        reason_code: stored.reason_code(),
         attempts: row.get(8)?,
         created_date_time: row.time(9)?,
         next_attempt_date_time: row.time_opt(10)?.filter(|at| waits && *at < NOT_YET),

@@ -1,67 +1,109 @@
 //! The text of a page of the log, put together from what is asked for.
 
-use domain::{DeliveryState, TeamId};
+use domain::TeamId;
 use rusqlite::types::Value;
 
 use super::{super::values::blob, log::COLUMNS};
 use crate::{
     DeliveryQuery,
     identifiers::{CLOCK_BACK_MAX, earliest_id},
+    shown::Term,
 };
 
-/// The text and the values of a page of the log.
+/// What is walked for a page, in which order.
+struct Way {
+    from: &'static str,
+    order: &'static str,
+}
+
+/// The index by which an event is found, whatever its type.
+pub(in crate::sqlite) const EVERY_TYPE: &str = "('new_checklist', 'task_completed',
+    'file_uploaded', 'subscription_failing', 'subscription_paused', 'subscription_recovered')";
+
+macro_rules! by_index {
+    ($index:literal) => {
+        concat!(
+            "delivery d INDEXED BY ",
+            $index,
+            " CROSS JOIN event e ON e.number = d.event
+                CROSS JOIN subscription s ON s.id = d.subscription_id"
+        )
+    };
+}
+
+/// The way in is chosen here, not by SQLite: an event and a checklist have few deliveries, what did not succeed has
+/// its own indexes, a subscription its own order, and for the rest the team's order is walked.
 ///
-/// The way in is chosen here, not by SQLite: a checklist has few events, a subscription its own
-/// order, what did not succeed its own index, and for the rest the team's order is walked.
+/// What waits is few compared with what was delivered, so one subscription's is looked for among the team's.
+const fn way(query: &DeliveryQuery, term: Term) -> Way {
+    let from = match (term, query.subscription) {
+        _ if query.event.is_some() => {
+            "event e INDEXED BY event_log CROSS JOIN delivery d ON d.id BETWEEN e.first_delivery
+                AND e.last_delivery
+            JOIN subscription s ON s.id = d.subscription_id"
+        }
+        _ if query.checklist.is_some() => {
+            "event e CROSS JOIN delivery d ON d.id BETWEEN e.first_delivery
+                AND e.last_delivery
+            JOIN subscription s ON s.id = d.subscription_id"
+        }
+        (Term::Most(_), Some(_)) => {
+            return Way {
+                from: "delivery d CROSS JOIN event e ON e.number = d.event
+            CROSS JOIN subscription s ON s.id = d.subscription_id",
+                order: "d.sequence",
+            };
+        }
+        (Term::Most(_), None) => by_index!("delivery_of_team"),
+        // Few are being sent at any moment.
+        (Term::Leased(_), _) => by_index!("delivery_leased"),
+        (Term::Ended(_), Some(_)) => by_index!("delivery_ended"),
+        (Term::Waiting(_) | Term::Ended(_), _) => by_index!("delivery_open"),
+    };
+    Way {
+        from,
+        order: "d.id",
+    }
+}
+
+/// The text and the values of a page of the log.
 pub(super) fn page_statement(
     team: TeamId,
     query: &DeliveryQuery,
-    state: Option<&'static str>,
+    term: Term,
 ) -> (String, Vec<Value>) {
     let mut page = PageStatement::default();
-    let mut order = "d.id";
+    let Way { from, order } = way(query, term);
+    if let Some(event) = query.event {
+        page.and("e.team_id = ?", team.get());
+        page.say(&format!("e.type IN {EVERY_TYPE}"));
+        page.and("e.id = ?", blob(event.uuid()));
+    }
     if let Some(checklist) = query.checklist {
-        page.from = "event e CROSS JOIN delivery d ON d.id BETWEEN e.first_delivery
-                AND e.last_delivery
-            JOIN subscription s ON s.id = d.subscription_id";
         page.and("e.checklist_id = ?", checklist.get());
-        page.and("d.team_id = ?", team.get());
-    } else if let Some(subscription) = query.subscription {
-        page.from = "delivery d CROSS JOIN event e ON e.number = d.event
-            CROSS JOIN subscription s ON s.id = d.subscription_id";
-        page.and("d.subscription_id = ?", blob(subscription.uuid()));
-        page.and("+d.team_id = ?", team.get());
-        order = "d.sequence";
-    } else {
-        page.from = match query.state {
-            None | Some(DeliveryState::Delivered) => {
-                "delivery d INDEXED BY delivery_of_team CROSS JOIN event e ON e.number = d.event
-                CROSS JOIN subscription s ON s.id = d.subscription_id"
-            }
-            // Few are being sent at any moment.
-            Some(DeliveryState::Leased) => {
-                "delivery d INDEXED BY delivery_leased CROSS JOIN event e ON e.number = d.event
-                CROSS JOIN subscription s ON s.id = d.subscription_id"
-            }
-            Some(_) => {
-                "delivery d INDEXED BY delivery_open CROSS JOIN event e ON e.number = d.event
-                CROSS JOIN subscription s ON s.id = d.subscription_id"
-            }
+    }
+    let by_subscription = from.contains("delivery_ended") || order == "d.sequence";
+    if let Some(subscription) = query.subscription {
+        let term = if by_subscription {
+            "d.subscription_id = ?"
+        } else {
+            "+d.subscription_id = ?"
         };
-        page.and("d.team_id = ?", team.get());
+        page.and(term, blob(subscription.uuid()));
     }
-    if let (Some(subscription), true) = (query.subscription, query.checklist.is_some()) {
-        page.and("+d.subscription_id = ?", blob(subscription.uuid()));
+    page.and(
+        if by_subscription {
+            "+d.team_id = ?"
+        } else {
+            "d.team_id = ?"
+        },
+        team.get(),
+    );
+    if let Some(text) = term.text() {
+        page.say(text);
     }
-    if let Some(state) = state {
-        page.say(state);
-    }
-    page.filters(query);
-    let PageStatement {
-        from,
-        text,
-        mut bound,
-    } = page;
+    page.filters(query, order);
+    let PageStatement { text, mut bound } = page;
     bound.push(i64::from(query.limit).into());
     let sql = format!("SELECT {COLUMNS} FROM {from} WHERE {text} ORDER BY {order} DESC LIMIT ?");
     (sql, bound)
@@ -69,7 +111,6 @@ pub(super) fn page_statement(
 
 #[derive(Default)]
 struct PageStatement {
-    from: &'static str,
     text: String,
     bound: Vec<Value>,
 }
@@ -87,7 +128,7 @@ impl PageStatement {
         self.bound.push(value.into());
     }
 
-    fn filters(&mut self, query: &DeliveryQuery) {
+    fn filters(&mut self, query: &DeliveryQuery, order: &str) {
         if let Some(event_type) = query.event_type {
             self.and("s.event_type = ?", event_type.word().to_owned());
         }
@@ -101,13 +142,13 @@ impl PageStatement {
         if let Some(until) = query.until {
             self.and("e.at < ?", until.as_millis());
         }
-        self.range(query);
+        self.range(query, order);
     }
 
     /// Where in the order the page begins and ends.
-    fn range(&mut self, query: &DeliveryQuery) {
+    fn range(&mut self, query: &DeliveryQuery, order: &str) {
         let before = query.before.map(|before| blob(before.uuid()));
-        if let (Some(subscription), None) = (query.subscription, query.checklist) {
+        if let (Some(subscription), "d.sequence") = (query.subscription, order) {
             if let Some(before) = before {
                 // Its sequence says where it stands. Of one that was pruned since, that of the oldest after it
                 // does: what is older than one that was pruned are few.

@@ -15,6 +15,7 @@ pub(super) struct Lapsed {
     pub(super) began: Timestamp,
     pub(super) manual_by: Option<String>,
     pub(super) delivered_before: bool,
+    pub(super) cancelled: bool,
     pub(super) target: String,
 }
 
@@ -32,11 +33,13 @@ impl Change<'_> {
         if settlement.is_straightforward() {
             return self.settle_first(settlement);
         }
-        // What was delivered once stays so. The right side of SET sees the row as it was.
+        // What was delivered once stays so, and what somebody stopped does not wait again. The right side of SET
+        // sees the row as it was.
         let sql = "UPDATE delivery SET
-                state = iif(delivered_at IS NULL, ?4, 'delivered'),
+                state = CASE WHEN delivered_at IS NOT NULL THEN 'delivered'
+                    WHEN ?4 = 'waiting' AND cancelled_by IS NOT NULL THEN 'cancelled' ELSE ?4 END,
                 reason = iif(delivered_at IS NULL, ?5, reason),
-                due_at = iif(delivered_at IS NULL, ?6, NULL),
+                due_at = iif(delivered_at IS NULL AND cancelled_by IS NULL, ?6, NULL),
                 delivered_at = coalesce(delivered_at, ?7),
                 lease_node = NULL, lease_until = NULL, manual_by = NULL,
                 last_ended_at = ?8, last_outcome = ?9, last_status = ?10
@@ -158,6 +161,8 @@ impl Change<'_> {
             ("delivered", "", None)
         } else if one.attempt >= max {
             ("exhausted", ATTEMPTS_USED_UP, None)
+        } else if one.cancelled {
+            ("cancelled", LEASE_LAPSED, None)
         } else {
             ("waiting", LEASE_LAPSED, Some(now))
         };

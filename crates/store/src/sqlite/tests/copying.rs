@@ -34,7 +34,6 @@ const MORE: &str = "
             9, 10, 204, 'https://example.com', 'v1,é', '[[\"a\",\"b\"]]', randomblob(70000), 1, 7, s.column2, 'Ann'
         FROM (SELECT * FROM delivery ORDER BY sequence LIMIT 1), (VALUES ('waiting', 1), ('leased', 2),
             ('delivered', 3), ('exhausted', 4), ('cancelled', 5), ('refused', 6), ('expired', 7)) s;
-    INSERT INTO notice SELECT 1, randomblob(16), 'failing', id, 'täxt', 'failing', 5, NULL FROM subscription;
     UPDATE subscription_sequence SET last = last + 8000;
     INSERT INTO attempt SELECT id, 9, NULL, 1, 2, 'timedOut', NULL, 'errör', '', '', '', x'00ff00', 0
         FROM delivery WHERE reason = 'why';";

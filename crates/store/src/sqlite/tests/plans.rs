@@ -55,10 +55,11 @@ fn is_bounded(line: &str, sql: &str) -> bool {
             .iter()
             .any(|text| sql.contains(text));
     let scans = line.starts_with("SCAN") && line != "SCAN CONSTANT ROW" && !few && !chains;
-    // Sorting is reading all first. These have little to read: one checklist's events, what is being
-    // sent, the lanes, the subscriptions to one scope.
+    // Sorting is reading all first. These have little to read: one checklist's events, one event's
+    // deliveries, what is being sent, the lanes, the subscriptions to one scope.
     let little = [
         "checklist_id = ?",
+        "event_log CROSS JOIN delivery",
         "INDEXED BY delivery_leased",
         "lane (id)",
     ];
