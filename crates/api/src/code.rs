@@ -102,6 +102,9 @@ codes! {
     /// No such delivery.
     DeliveryMissing = NOT_FOUND "delivery_missing", "There is no such delivery",
         "The team has no delivery with this identifier. `GET /api/web-hook/deliveries` lists those it has.";
+    /// No such event.
+    EventMissing = NOT_FOUND "event_missing", "There is no such event",
+        "The team has no event with this identifier. `GET /api/web-hook/event-log` lists those it has.";
     /// The path has no such method.
     MethodNotAllowed = METHOD_NOT_ALLOWED "method_not_allowed", "The path does not take this method",
         "The header `Allow` lists the methods that the path takes.";
@@ -129,6 +132,9 @@ codes! {
     /// The delivery is being sent.
     DeliveryBeingSent = CONFLICT "delivery_being_sent", "The delivery is being sent",
         "An attempt is under way. Look at the delivery again in a few seconds.";
+    /// There is nothing to stop.
+    DeliverySettled = CONFLICT "delivery_settled", "The delivery is settled",
+        "It is delivered, or given up, so there are no retries to stop. Nothing was changed.";
     /// The subscription sends nothing.
     SubscriptionNotSending = CONFLICT "subscription_not_sending", "The subscription sends nothing",
         "The subscription is paused or ended, so no attempt can be made. Resume it, or subscribe anew.";

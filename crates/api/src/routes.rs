@@ -195,6 +195,16 @@ fn of_webhooks() -> Vec<Operation> {
                 DeliveryBodyGone
             ]
         ),
+        operation!(
+            cancel_delivery,
+            __path_cancel_delivery,
+            [DeliveryMissing, DeliverySettled]
+        ),
+        operation!(list_events, __path_list_events, []),
+        operation!(get_event, __path_get_event, [EventMissing]),
+        operation!(get_health, __path_get_health, [SubscriptionMissing]),
+        operation!(list_notices, __path_list_notices, []),
+        operation!(see_notices, __path_see_notices, []),
     ]
 }
 

@@ -38,6 +38,9 @@ pub enum Missing {
     /// A delivery.
     #[error("there is no delivery {0}")]
     Delivery(domain::DeliveryId),
+    /// An event.
+    #[error("there is no event {0}")]
+    Event(domain::EventId),
 }
 
 /// A key that would have fitted.
@@ -120,6 +123,9 @@ pub enum AppError {
     /// Another attempt can't be made at the moment.
     #[error("the delivery is being sent at this moment; look at it again in a few seconds")]
     BeingSent,
+    /// There are no retries to stop.
+    #[error("the delivery is {0}, so there is nothing to stop")]
+    DeliverySettled(domain::DeliveryState),
     /// Another attempt can't be made for this subscription.
     #[error("the subscription of the delivery is {0}, so nothing is sent to it")]
     SubscriptionNotSending(SubscriptionState),

@@ -14,6 +14,7 @@ mod explain;
 mod feed;
 mod fields;
 mod files;
+mod health;
 mod operator;
 mod sample;
 mod subscriptions;
@@ -28,7 +29,7 @@ use domain::{Actor, AddressPolicy, ChecklistId, PublicUrl, Resolver, Source};
 use store::{FileStore, Purpose, ReadTx, Store, WriteTx};
 
 // What a door must be able to name: the store itself stays behind this wall.
-pub use store::{DeliveryQuery, FileStoreError, Page, StoreError};
+pub use store::{DeliveryQuery, EventQuery, FileStoreError, NoticeQuery, Page, Seen, StoreError};
 
 pub use actor::{Caller, Validate, Validated};
 pub use checklists::{CreateChecklist, FindChecklists, ListChecklists};
@@ -38,6 +39,10 @@ pub use explain::{ExplainedAddress, TargetExplanation};
 pub use feed::{FEED_BYTES_MAX, FEED_LIMIT_MAX, FEED_WAIT_SECONDS_MAX, Feed, FeedRow, ReadFeed};
 pub use fields::{SetField, SetFieldAnswer};
 pub use files::{ByteRange, ListFiles, OpenFile, Opened, Upload};
+pub use health::{
+    CancelDelivery, EVENTS_PAGE_MAX, EventPage, GetEvent, GetHealth, ListEvents, ListNotices,
+    NoticePage, NoticesSeen, SeeNotices,
+};
 pub use operator::{KeyMade, OperatorError, create_key, create_team, list_keys, revoke_key};
 pub use subscriptions::{
     ChangeSubscription, GetSubscription, ListSubscriptions, REASON_CHARS_MAX, ScopeKeys, SetPaused,

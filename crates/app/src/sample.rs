@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use domain::{
     Actor, Checklist, ChecklistHead, ChecklistId, ChecklistKey, ChecklistRow, Control, ControlId,
-    ControlKey, ControlKind, Done, Event, EventId, EventType, FILES_MAX, FileRow, Halt, Scope,
-    Subscription, Task, TaskHit, TaskKey, Template, TemplateKey, VersionId,
+    ControlKey, ControlKind, Done, Event, EventId, EventType, FILES_MAX, FileRow, Halt, Health,
+    HealthRow, Scope, StateCode, Subscription, SubscriptionHealthRow, SubscriptionRow, Task,
+    TaskHit, TaskKey, Template, TemplateKey, VersionId,
 };
 use store::{Doing, ReadTx};
 
@@ -30,6 +31,9 @@ pub(crate) async fn sample<T: ReadTx + ?Sized>(
     tx: &mut T,
     subscription: &Subscription,
 ) -> Result<Event, AppError> {
+    if let Some(code) = told_by(subscription.event_type) {
+        return Ok(of_subscription(app, actor, subscription, code));
+    }
     let subject = subject(tx, actor, subscription.scope).await?;
     let Subject {
         template,
@@ -75,9 +79,42 @@ pub(crate) async fn sample<T: ReadTx + ?Sized>(
             let row = row.ok_or(AppError::NothingToSample)?;
             event(app, &list, now, &Happened::FileUploaded(&row))
         }
+        EventType::SubscriptionFailing
+        | EventType::SubscriptionPaused
+        | EventType::SubscriptionRecovered => return Err(AppError::NothingToSample),
     };
     made.id = EventId::test(made.id.uuid());
     Ok(made)
+}
+
+/// Why a subscription would be in its state that this type of event tells of.
+fn told_by(kind: EventType) -> Option<StateCode> {
+    let tells = |code: &StateCode| EventType::telling_of(*code) == Some(kind);
+    StateCode::ALL.into_iter().find(tells)
+}
+
+/// The event that tells of this subscription itself, as if it were in such a state.
+fn of_subscription(app: &App, actor: &Actor, to: &Subscription, code: StateCode) -> Event {
+    let now = app.source().now();
+    let told = Subscription {
+        state: code.state(),
+        state_reason: "this is a sample".to_owned(),
+        state_since: now,
+        state_by: "system".to_owned(),
+        ..to.clone()
+    };
+    let health = Health {
+        failing_since: (code != StateCode::Active).then_some(now),
+        ..Health::default()
+    };
+    let row = SubscriptionHealthRow {
+        subscription: SubscriptionRow::from(&told),
+        health: HealthRow::new(code, health),
+        last_error: String::new(),
+        last_status_code: None,
+    };
+    let id = EventId::test(app.source().uuid());
+    row.event(id, actor.team, to.event_type, now)
 }
 
 /// What a sample is about: a template, and the places in it of a task and of a control.

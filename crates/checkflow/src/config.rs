@@ -170,10 +170,12 @@ fn read(args: &StoreArgs) -> anyhow::Result<(Config, Figment)> {
         .split(LEVEL_MARK);
     let figment = figment.merge(variables);
     let mut config: Config = figment.extract().map_err(|error| unreadable(&error))?;
-    config.delivery.fit(|key| {
+    let is_set = |key: &str| {
         let key = format!("delivery.{key}");
         figment.find_metadata(&key).is_some()
-    });
+    };
+    config.delivery.fit(is_set);
+    config.delivery.fit_health(is_set);
     config.keeping.fit(|key| {
         let key = format!("keeping.{key}");
         figment.find_metadata(&key).is_some()

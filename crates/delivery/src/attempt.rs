@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use domain::{
-    Attempt, DeliveryChange, DeliveryState, Outcome, RetrySchedule, Source, Timestamp, Tried, sign,
+    Attempt, DeliveryChange, DeliveryState, Outcome, RetrySchedule, Source, SubscriptionState,
+    Timestamp, Tried, sign,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 use store::{LeasedDelivery, Permit, PutOff, Settlement};
@@ -19,7 +20,7 @@ use crate::{
     lanes::LaneTable,
     peers::Peers,
     settler::Finished,
-    standing::{Standing, Tidings},
+    standing::{Judge, Standing, Tidings},
 };
 
 /// How long at least a delivery waits that nodes do not agree about; twice as long at most.
@@ -29,6 +30,7 @@ const PUT_OFF: Duration = Duration::from_secs(5);
 pub(crate) struct Attempter {
     pub(crate) client: Client,
     pub(crate) schedule: RetrySchedule,
+    pub(crate) judge: Arc<Judge>,
     pub(crate) source: Source,
     pub(crate) lanes: Arc<LaneTable>,
     pub(crate) peers: Arc<Peers>,
@@ -154,10 +156,16 @@ impl Attempter {
             attempt: tried.attempt,
             outcome: tried.outcome,
             error: &attempt.error,
+            status: tried.status,
             at: tried.now,
         };
-        let standing = Standing::after(&leased.destination, tidings);
-        let (state, due_at) = state_after(next.change);
+        let standing = Standing::after(&leased.destination, tidings, &self.judge.settings);
+        let change = if leased.destination.state == SubscriptionState::Paused {
+            after_probe(next.change, tried.now)
+        } else {
+            next.change
+        };
+        let (state, due_at) = state_after(change);
         let reason = attempt.error.clone();
         let settlement = Settlement {
             lease: leased.lease,
@@ -213,6 +221,16 @@ const fn state_after(change: DeliveryChange) -> (DeliveryState, Option<Timestamp
         DeliveryChange::Exhausted => (DeliveryState::Exhausted, None),
         DeliveryChange::Refused => (DeliveryState::Refused, None),
         DeliveryChange::Cancelled => (DeliveryState::Cancelled, None),
+    }
+}
+
+/// What becomes of a held delivery that its receiver was tried with. It counts as an attempt, for it was one, but never
+/// as the last: once the subscription sends again, there is at least one more. It waits as one that is due now, so
+/// that the next probe is made with another.
+const fn after_probe(change: DeliveryChange, now: Timestamp) -> DeliveryChange {
+    match change {
+        DeliveryChange::RetryAt(_) | DeliveryChange::Exhausted => DeliveryChange::RetryAt(now),
+        change => change,
     }
 }
 

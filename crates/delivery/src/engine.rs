@@ -17,9 +17,11 @@ use crate::{
     client::{Client, tls_of_this_machine},
     counters::{Counters, EngineStats},
     lanes::{Gate, LaneTable},
+    prober::Prober,
     rescue::Rescuer,
     sender::Sender,
     settler::Settler,
+    standing::Judge,
     taker::Taker,
 };
 
@@ -54,6 +56,7 @@ struct Signals {
 
 struct Tasks {
     taker: JoinHandle<()>,
+    prober: JoinHandle<()>,
     sender: JoinHandle<()>,
     settler: JoinHandle<()>,
     attempts: TaskTracker,
@@ -61,7 +64,7 @@ struct Tasks {
 
 impl Tasks {
     fn are_running(&self) -> bool {
-        ![&self.taker, &self.sender, &self.settler]
+        ![&self.taker, &self.prober, &self.sender, &self.settler]
             .into_iter()
             .any(JoinHandle::is_finished)
     }
@@ -109,9 +112,14 @@ impl Engine {
         let counters = Arc::new(Counters::default());
         let signals = Signals::default();
         let (finished, queue) = mpsc::channel(count(settings.settle_queue_max));
+        let judge = Arc::new(Judge {
+            settings: settings.health.clone(),
+            source: source.clone(),
+        });
         let attempter = Arc::new(Attempter {
             client: Client::new(settings, policy, resolver, tls_of_this_machine()),
             schedule: settings.schedule.clone(),
+            judge: judge.clone(),
             source: source.clone(),
             lanes: lanes.clone(),
             peers,
@@ -130,6 +138,13 @@ impl Engine {
             scan_interval: settings.scan_interval,
             stop: signals.stop.clone(),
         };
+        let prober = Prober {
+            store: store.clone(),
+            source: source.clone(),
+            lanes: lanes.clone(),
+            settings: settings.health.clone(),
+            stop: signals.stop.clone(),
+        };
         let sender = Sender {
             store: store.clone(),
             source,
@@ -144,6 +159,7 @@ impl Engine {
         let settler = Settler {
             store,
             lanes: lanes.clone(),
+            judge,
             queue,
             batch_max: count(settings.settle_batch_max),
             counters: counters.clone(),
@@ -152,6 +168,7 @@ impl Engine {
         };
         let tasks = Tasks {
             taker: tokio::spawn(taker.run()),
+            prober: tokio::spawn(prober.run()),
             sender: tokio::spawn(sender.run()),
             settler: tokio::spawn(settler.run()),
             attempts,
@@ -228,6 +245,7 @@ impl Engine {
         self.lanes.shut(Gate::Stopping);
         self.signals.stop.cancel();
         join("take", tasks.taker, deadline + SETTLE_GRACE).await;
+        join("probe", tasks.prober, deadline + SETTLE_GRACE).await;
         tasks.attempts.close();
         let ran_out = time::timeout_at(deadline, tasks.attempts.wait())
             .await

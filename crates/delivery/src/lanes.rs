@@ -51,6 +51,8 @@ pub(crate) struct LaneTable {
     lease: Duration,
     state: Mutex<State>,
     changed: Notify,
+    /// Somebody wants probes to be looked for before their time.
+    probes: Notify,
     // Never fuller than there are permits: each delivery in it holds one.
     handed: mpsc::UnboundedSender<Handed>,
 }
@@ -69,6 +71,7 @@ impl LaneTable {
             lease: settings.lease(),
             state: Mutex::new(State::new(settings)),
             changed: Notify::new(),
+            probes: Notify::new(),
             handed,
         };
         (Arc::new(lanes), out)
@@ -83,6 +86,23 @@ impl LaneTable {
     pub(crate) fn look(&self) {
         self.state().scan_wanted = true;
         self.changed.notify_one();
+        self.probes.notify_one();
+    }
+
+    /// Resolves once probes should be looked for before their time.
+    pub(crate) async fn probes_wanted(&self) {
+        self.probes.notified().await;
+    }
+
+    /// Whether probes may begin.
+    pub(crate) fn may_probe(&self) -> bool {
+        self.state().gates.is_empty()
+    }
+
+    /// Counts a request to a subscription if the node has room for one, whatever its lane says: it is paused, and
+    /// this probes it.
+    pub(crate) fn admit(&self, subscription: SubscriptionId) -> bool {
+        self.state().admit(subscription)
     }
 
     /// Whether the taker should look at the table before its time; asked once per answer.

@@ -24,6 +24,7 @@ mod lane;
 mod lanes;
 mod pace;
 mod peers;
+mod prober;
 mod rescue;
 mod resolver;
 mod sender;

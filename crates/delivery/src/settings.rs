@@ -6,7 +6,7 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use domain::RetrySchedule;
+use domain::{HealthSettings, RetrySchedule};
 
 /// How long a taken delivery may wait until its request begins.
 pub(crate) const LEASE_START_MAX: Duration = Duration::from_secs(5);
@@ -21,6 +21,9 @@ pub(crate) const LEASE_SETTLE_MAX: Duration = Duration::from_secs(15);
 pub struct DeliverySettings {
     /// When a delivery that failed is tried again.
     pub schedule: RetrySchedule,
+    /// How long a receiver may do nothing but fail. Each of the first three a minute to 90 days, and not before the
+    /// one above it; the first wait for a probe a minute to a day, the longest up to 7 days.
+    pub health: HealthSettings,
     /// The whole exchange: connecting, sending, and reading the answer to its end. 1 s to 30 s.
     pub request_timeout: Duration,
     /// Looking the name up, connecting and securing the connection. 100 ms to the request timeout.
@@ -55,6 +58,7 @@ impl Default for DeliverySettings {
     fn default() -> Self {
         Self {
             schedule: RetrySchedule::default(),
+            health: HealthSettings::default(),
             request_timeout: Duration::from_secs(15),
             connect_timeout: Duration::from_secs(5),
             in_flight_max: 1_024,
@@ -142,6 +146,7 @@ impl DeliverySettings {
         ] {
             duration(name, value, &range)?;
         }
+        self.check_health()?;
         let lane_most = self.in_flight_max.min(1_024);
         for (name, value, range) in [
             ("in_flight_max", self.in_flight_max, 1..=32_768),
@@ -161,6 +166,39 @@ impl DeliverySettings {
             ("idle_per_host_max", self.idle_per_host_max, 0..=1_024),
         ] {
             count(name, value, &range)?;
+        }
+        Ok(())
+    }
+
+    fn check_health(&self) -> Result<(), BadSetting> {
+        const LEAST: Duration = Duration::from_mins(1);
+        const MOST: Duration = Duration::from_hours(90 * 24);
+        let health = &self.health;
+        for (name, value, range) in [
+            ("warn_after", health.warn_after, LEAST..=MOST),
+            (
+                "warn_again_after",
+                health.warn_again_after,
+                health.warn_after..=MOST,
+            ),
+            (
+                "pause_after",
+                health.pause_after,
+                health.warn_again_after..=MOST,
+            ),
+            // No second probe begins while one may run: a lease is shorter.
+            (
+                "probe_after",
+                health.probe_after,
+                LEAST..=Duration::from_hours(24),
+            ),
+            (
+                "probe_wait_max",
+                health.probe_wait_max,
+                health.probe_after..=Duration::from_hours(7 * 24),
+            ),
+        ] {
+            duration(name, value, &range)?;
         }
         Ok(())
     }

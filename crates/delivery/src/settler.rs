@@ -14,7 +14,7 @@ use crate::{
     backoff::{Backoff, Chain, is_told, pause, warn_once},
     counters::Counters,
     lanes::{Gate, LaneTable},
-    standing::Standing,
+    standing::{Judge, Standing},
 };
 
 /// Least time between two batches. Nobody waits for an outcome to be stored, while each batch is a
@@ -100,6 +100,7 @@ impl Batch {
 pub(crate) struct Settler {
     pub(crate) store: Store,
     pub(crate) lanes: Arc<LaneTable>,
+    pub(crate) judge: Arc<Judge>,
     pub(crate) queue: mpsc::Receiver<Finished>,
     pub(crate) batch_max: usize,
     pub(crate) counters: Arc<Counters>,
@@ -146,7 +147,11 @@ impl Settler {
         let mut backoff = Backoff::default();
         let mut left = VecDeque::from([batch]);
         while let Some(batch) = left.pop_front() {
-            match self.store.write(Settle(batch.clone())).await {
+            match self
+                .store
+                .write(Settle(batch.clone(), self.judge.clone()))
+                .await
+            {
                 Ok(answers) => {
                     backoff.reset();
                     self.stored(&batch, &answers);
@@ -244,7 +249,7 @@ impl Settler {
     }
 }
 
-struct Settle(Arc<Batch>);
+struct Settle(Arc<Batch>, Arc<Judge>);
 
 impl Write for Settle {
     const PURPOSE: Purpose = Purpose::Settlement;
@@ -254,10 +259,13 @@ impl Write for Settle {
 
     async fn run(&self, tx: &mut dyn WriteTx) -> Result<Vec<Settled>, StoreError> {
         let answers = tx.delivery_settle(&self.0.settlements).await?;
-        for (place, standing) in &self.0.standings {
+        // In one order on all nodes, so that they do not wait for each other.
+        let mut standings: Vec<_> = self.0.standings.iter().collect();
+        standings.sort_by_key(|(_, standing)| standing.subscription);
+        for (place, standing) in standings {
             // An attempt that was not stored changes nothing else either.
             if answers.get(*place) == Some(&Settled::Stored) {
-                standing.apply(tx).await?;
+                standing.apply(tx, &self.1).await?;
             }
         }
         if !self.0.put_off.is_empty() {

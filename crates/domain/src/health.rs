@@ -7,7 +7,7 @@ use std::{fmt, str::FromStr, time::Duration};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{NoticeId, SubscriptionId, SubscriptionRow, SubscriptionState, TeamId, Timestamp};
+use crate::{NoticeId, SubscriptionId, SubscriptionState, TeamId, Timestamp};
 
 /// Most notices that are kept for a team; beyond them the oldest go.
 pub const NOTICES_MAX: u32 = 1_000;
@@ -302,23 +302,6 @@ impl HealthRow {
             next_probe_date_time: health.probe_at,
         }
     }
-}
-
-/// What `subscription_failing`, `subscription_paused` and `subscription_recovered` tell: the subscription as it is
-/// from then on, and the attempt that led to it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct SubscriptionHealthRow {
-    /// The subscription.
-    #[serde(flatten)]
-    pub subscription: SubscriptionRow,
-    /// Its health.
-    #[serde(flatten)]
-    pub health: HealthRow,
-    /// What went wrong with the last attempt, in words; empty when nothing did.
-    pub last_error: String,
-    /// The status code of the last answer; null when there was none.
-    pub last_status_code: Option<u16>,
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use crate::{
     ChecklistId, ControlKey, Delivery, DeliveryId, DeliveryState, EventId, EventType, HealthRow,
-    ReasonCode, SubscriptionId, SubscriptionRow, TaskKey, TemplateKey, Timestamp,
+    ReasonCode, SubscriptionRow, TaskKey, TemplateKey, Timestamp,
 };
 
 /// Most deliveries in one state that a summary of a subscription counts.
@@ -56,8 +56,6 @@ pub struct UndeliveredSummary {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SubscriptionSummary {
-    /// The subscription.
-    pub subscription_id: SubscriptionId,
     /// The subscription, as lists show it.
     #[serde(flatten)]
     pub row: SubscriptionRow,

@@ -6,7 +6,7 @@ use app::{
     DELIVERIES_PAGE_MAX, DeliveryPage, DeliveryQuery, GetDelivery, ListDeliveries, Redeliver,
 };
 use axum::{Json, extract::State};
-use domain::{ChecklistId, Delivery, DeliveryDetail};
+use domain::{ChecklistId, Delivery, DeliveryDetail, DeliveryState};
 
 use super::Answer;
 use crate::{Api, ask::Ask, input::Input};
@@ -25,10 +25,12 @@ const LIMIT_DEFAULT: u32 = 20;
         ("subscriptionId" = Option<String>, Query, format = Uuid, description = "Of this subscription."),
         ("eventType" = Option<String>, Query, description = "Of these events; `ALL` (the default) for any."),
         ("state" = Option<String>, Query, description = "That stand so: `ALL` (the default), `waiting`, \
-            `leased`, `held`, `delivered`, `exhausted`, `cancelled`, `refused` or `expired`."),
+            `leased`, `held`, `delivered`, `exhausted`, `cancelled`, `refused` or `expired`; or `undelivered` for \
+            all but `delivered`."),
         ("statusClass" = Option<String>, Query, description = "Whose last answer was in this class: \
             `2xx`, `3xx`, `4xx` or `5xx`.", example = "5xx"),
         ("checklistId" = Option<i64>, Query, description = "Of this checklist."),
+        ("eventId" = Option<String>, Query, format = Uuid, description = "Of this event."),
         ("since" = Option<String>, Query, format = DateTime, description = "Whose event happened then or later."),
         ("until" = Option<String>, Query, format = DateTime, description = "Whose event happened before then."),
         ("cursor" = Option<String>, Query, description = "The `nextCursor` of the page before."),
@@ -38,14 +40,20 @@ const LIMIT_DEFAULT: u32 = 20;
 )]
 pub(crate) async fn list_deliveries(State(api): State<Api>, mut ask: Ask) -> Answer<DeliveryPage> {
     let input = &mut ask.input;
+    let stands: Option<Stands> = input.word_or_all("state");
     let wanted = DeliveryQuery {
         subscription: input.key("subscriptionId"),
         event_type: input.word_or_all("eventType"),
-        state: input.word_or_all("state"),
+        state: match stands {
+            Some(Stands::So(state)) => Some(state),
+            _ => None,
+        },
+        undelivered: matches!(stands, Some(Stands::Undelivered)),
         status_class: input
             .word::<StatusClass>("statusClass")
             .map(|class| class.0),
         checklist: input.number("checklistId").map(ChecklistId::new),
+        event: input.key("eventId"),
         since: input.moment("since"),
         until: input.moment("until"),
         before: input.key("cursor"),
@@ -57,6 +65,26 @@ pub(crate) async fn list_deliveries(State(api): State<Api>, mut ask: Ask) -> Ans
     Ok(Json(
         api.app.query(&ask.caller, ListDeliveries(wanted)).await?,
     ))
+}
+
+/// How a delivery is to stand.
+enum Stands {
+    So(DeliveryState),
+    Undelivered,
+}
+
+impl FromStr for Stands {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        if text.eq_ignore_ascii_case("undelivered") {
+            return Ok(Self::Undelivered);
+        }
+        text.parse().map(Self::So).map_err(|_| {
+            "must be undelivered, waiting, leased, held, delivered, exhausted, cancelled, refused or \
+             expired"
+        })
+    }
 }
 
 struct StatusClass(u16);

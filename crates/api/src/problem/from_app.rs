@@ -49,6 +49,7 @@ impl From<AppError> for Problem {
             AppError::NothingToSample => said(Code::NothingToSample, &error),
             AppError::BeingSent => said(Code::DeliveryBeingSent, &error),
             AppError::BodyGone => said(Code::DeliveryBodyGone, &error),
+            AppError::DeliverySettled(_) => said(Code::DeliverySettled, &error),
             AppError::SubscriptionNotSending(_) => said(Code::SubscriptionNotSending, &error),
             AppError::SubscriptionGone(_) => said(Code::SubscriptionGone, &error),
             AppError::SubscriptionSame(same) => {
@@ -81,6 +82,7 @@ const fn missing_code(missing: &Missing) -> Code {
         Missing::File(_) => Code::FileMissing,
         Missing::Subscription(_) => Code::SubscriptionMissing,
         Missing::Delivery(_) => Code::DeliveryMissing,
+        Missing::Event(_) => Code::EventMissing,
     }
 }
 

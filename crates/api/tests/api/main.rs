@@ -9,6 +9,7 @@ mod explain;
 mod feed;
 mod files;
 mod harness;
+mod health;
 mod lists;
 mod subscription_changes;
 mod tasks;

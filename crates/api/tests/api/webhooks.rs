@@ -316,7 +316,7 @@ async fn deliveries_are_filtered() {
     assert_eq!(
         errors(&problem),
         [
-            "state must be waiting, leased, held, delivered, exhausted, cancelled, refused or expired, or ALL; but is \"lost\"",
+            "state must be undelivered, waiting, leased, held, delivered, exhausted, cancelled, refused or expired, or ALL; but is \"lost\"",
             "statusClass must be 2xx, 3xx, 4xx or 5xx, but is \"9xx\"",
             "since \"today\" is not a date and time such as 2026-11-23T17:41:55Z",
             "limit must be from 1 to 100, but is 101",

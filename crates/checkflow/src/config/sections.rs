@@ -7,7 +7,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use api::ApiLimits;
 use delivery::DeliverySettings;
-use domain::RetrySchedule;
+use domain::{HealthSettings, RetrySchedule};
 use serde::{Deserialize, Serialize};
 use store::{PostgresAccess, PostgresLimits, SqliteLimits};
 
@@ -86,6 +86,11 @@ pub(crate) struct Delivery {
     pub(crate) idle_per_host_max: u32,
     pub(crate) scan_interval: Span,
     pub(crate) rescue_interval: Span,
+    pub(crate) warn_after: Span,
+    pub(crate) warn_again_after: Span,
+    pub(crate) pause_after: Span,
+    pub(crate) probe_after: Span,
+    pub(crate) probe_wait_max: Span,
 }
 
 impl Default for Delivery {
@@ -112,6 +117,11 @@ impl Default for Delivery {
             idle_per_host_max: settings.idle_per_host_max,
             scan_interval: Span(settings.scan_interval),
             rescue_interval: Span(settings.rescue_interval),
+            warn_after: Span(settings.health.warn_after),
+            warn_again_after: Span(settings.health.warn_again_after),
+            pause_after: Span(settings.health.pause_after),
+            probe_after: Span(settings.health.probe_after),
+            probe_wait_max: Span(settings.health.probe_wait_max),
         }
     }
 }
@@ -126,6 +136,19 @@ impl Delivery {
         if !is_set("in_flight_per_subscription_max") {
             let most = self.in_flight_max;
             self.in_flight_per_subscription_max = self.in_flight_per_subscription_max.min(most);
+        }
+    }
+
+    /// The same for how long a receiver may fail.
+    pub(crate) fn fit_health(&mut self, is_set: impl Fn(&str) -> bool) {
+        if !is_set("warn_again_after") {
+            self.warn_again_after = self.warn_again_after.min(self.pause_after);
+        }
+        if !is_set("warn_after") {
+            self.warn_after = self.warn_after.min(self.warn_again_after);
+        }
+        if !is_set("probe_wait_max") {
+            self.probe_wait_max = self.probe_wait_max.max(self.probe_after);
         }
     }
 
@@ -146,6 +169,13 @@ impl Delivery {
             idle_per_host_max: self.idle_per_host_max,
             scan_interval: self.scan_interval.0,
             rescue_interval: self.rescue_interval.0,
+            health: HealthSettings {
+                warn_after: self.warn_after.0,
+                warn_again_after: self.warn_again_after.0,
+                pause_after: self.pause_after.0,
+                probe_after: self.probe_after.0,
+                probe_wait_max: self.probe_wait_max.0,
+            },
         }
     }
 }

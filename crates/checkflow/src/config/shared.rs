@@ -41,6 +41,26 @@ impl Settings {
                     delivery.connect_timeout.as_millis(),
                 ),
                 (
+                    "delivery.warn_after",
+                    delivery.health.warn_after.as_millis(),
+                ),
+                (
+                    "delivery.warn_again_after",
+                    delivery.health.warn_again_after.as_millis(),
+                ),
+                (
+                    "delivery.pause_after",
+                    delivery.health.pause_after.as_millis(),
+                ),
+                (
+                    "delivery.probe_after",
+                    delivery.health.probe_after.as_millis(),
+                ),
+                (
+                    "delivery.probe_wait_max",
+                    delivery.health.probe_wait_max.as_millis(),
+                ),
+                (
                     "delivery.in_flight_per_subscription_max",
                     delivery.in_flight_per_subscription_max.into(),
                 ),
@@ -131,6 +151,26 @@ mod tests {
             (
                 "keeping.answers",
                 differing(|to| to.keeping.answers = Some(seconds(86_400))),
+            ),
+            (
+                "delivery.warn_after",
+                differing(|to| to.delivery.health.warn_after += seconds(1)),
+            ),
+            (
+                "delivery.warn_again_after",
+                differing(|to| to.delivery.health.warn_again_after += seconds(1)),
+            ),
+            (
+                "delivery.pause_after",
+                differing(|to| to.delivery.health.pause_after += seconds(1)),
+            ),
+            (
+                "delivery.probe_after",
+                differing(|to| to.delivery.health.probe_after += seconds(1)),
+            ),
+            (
+                "delivery.probe_wait_max",
+                differing(|to| to.delivery.health.probe_wait_max += seconds(1)),
             ),
             (
                 "api.json_bytes_max",

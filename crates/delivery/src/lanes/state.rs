@@ -148,6 +148,19 @@ impl State {
         true
     }
 
+    /// Counts a request to the subscription if the node has room for one, whatever its lane says.
+    pub(super) fn admit(&mut self, subscription: SubscriptionId) -> bool {
+        let room = self.lanes.len() < LANES_MAX || self.lanes.contains_key(&subscription);
+        if !room || self.in_flight >= self.bounds.in_flight {
+            return false;
+        }
+        let fresh = Lane::new(self.bounds.lane);
+        let lane = self.lanes.entry(subscription).or_insert(fresh);
+        lane.in_flight += 1;
+        self.in_flight += 1;
+        true
+    }
+
     /// Permits for the lanes whose turn it is, shared out evenly; nothing while a gate is shut.
     pub(super) fn plan(&mut self, now: Timestamp) -> Plan {
         let mut plan = Plan::default();

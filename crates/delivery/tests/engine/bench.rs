@@ -19,12 +19,12 @@ use bytes::Bytes;
 use delivery::{DeliverySettings, Engine, Parts, Peers};
 use domain::{
     AddressPolicy, Answer, ChecklistId, Clock, ControlKey, Delivery, DeliveryId, Entropy, Event,
-    EventId, EventType, Resolver, Scope, SigningSecret, Source, Subscription, SubscriptionId,
-    SubscriptionState, TargetUrl, TaskKey, TeamId, TemplateKey, Timestamp,
+    EventId, EventType, Resolver, Scope, SigningSecret, Source, StateCode, Subscription,
+    SubscriptionId, SubscriptionState, TargetUrl, TaskKey, TeamId, TemplateKey, Timestamp,
 };
 use store::{
-    DeliveryRecord, LeasedDelivery, MasterKey, NodeSettings, SqliteOptions, Store, Take,
-    open_sqlite,
+    DeliveryRecord, LeasedDelivery, MasterKey, NodeSettings, SqliteOptions, StandChange, Store,
+    Take, open_sqlite,
 };
 use tempfile::TempDir;
 use tokio::{
@@ -38,7 +38,7 @@ use uuid::Uuid;
 
 use crate::{
     filling::filling,
-    units::{Audit, EndLeases, Get, Happen, Log, MakeTeam, Page, Subscribe, TakeAs},
+    units::{Audit, EndLeases, Get, Happen, Log, MakeTeam, Page, Pause, Subscribe, TakeAs},
 };
 
 /// How long a test waits for what must come. Nothing waits so long unless it fails.
@@ -150,12 +150,21 @@ impl Bench {
 
     /// Subscribes to every task of the team.
     pub(crate) async fn subscribe(&self, target: &str) -> (SubscriptionId, SigningSecret) {
+        self.subscribe_to(EventType::TaskCompleted, target).await
+    }
+
+    /// Subscribes to what of this type happens in the team.
+    pub(crate) async fn subscribe_to(
+        &self,
+        event_type: EventType,
+        target: &str,
+    ) -> (SubscriptionId, SigningSecret) {
         let now = self.source.now();
         let subscription = Subscription {
             id: SubscriptionId::new(self.source.uuid()),
             team: self.team,
             source: "tests".to_owned(),
-            event_type: EventType::TaskCompleted,
+            event_type,
             scope: Scope::Team,
             target: TargetUrl::parse(target).unwrap(),
             state: SubscriptionState::Active,
@@ -172,6 +181,22 @@ impl Bench {
         };
         self.store.write(unit).await.unwrap();
         (id, secret)
+    }
+
+    /// Pauses a subscription, as the system or as a person.
+    pub(crate) async fn pause(&self, id: SubscriptionId, by_system: bool) {
+        let change = StandChange {
+            code: if by_system {
+                StateCode::PausedBySystem
+            } else {
+                StateCode::PausedByPerson
+            },
+            reason: "it is".to_owned(),
+            by: "tests".to_owned(),
+            at: self.source.now(),
+            probe_at: by_system.then(|| self.source.now()),
+        };
+        assert!(self.store.write(Pause(id, change)).await.unwrap());
     }
 
     /// A task is completed.

@@ -2,6 +2,7 @@
 
 mod bench;
 mod filling;
+mod health;
 mod units;
 
 use std::{sync::atomic::Ordering, time::Duration};

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use domain::{
-    Delivery, DeliveryId, Event, NodeId, SigningSecret, Subscription, SubscriptionId, TeamId,
-    Timestamp,
+    Delivery, DeliveryId, Event, NodeId, Notice, SigningSecret, Subscription, SubscriptionId,
+    TeamId, Timestamp,
 };
 use store::{
-    DeliveryQuery, DeliveryRecord, LeasedDelivery, Read, ReadTx, Rescue, StoreError, Take, Write,
-    WriteTx,
+    DeliveryQuery, DeliveryRecord, LeasedDelivery, NoticeQuery, Read, ReadTx, Rescue, StandChange,
+    StoreError, Take, Write, WriteTx,
 };
 use uuid::Uuid;
 
@@ -128,5 +128,31 @@ impl Read for Audit {
     async fn run(&self, tx: &mut dyn ReadTx) -> Result<Vec<String>, StoreError> {
         let lines = tx.audit_list(self.0, 100).await?;
         Ok(lines.into_iter().map(|line| line.action).collect())
+    }
+}
+
+pub(crate) struct Notices(pub(crate) TeamId);
+
+impl Read for Notices {
+    type Done = Vec<Notice>;
+    type Error = StoreError;
+
+    async fn run(&self, tx: &mut dyn ReadTx) -> Result<Vec<Notice>, StoreError> {
+        let query = NoticeQuery {
+            limit: 100,
+            ..NoticeQuery::default()
+        };
+        tx.notice_page(self.0, &query).await
+    }
+}
+
+pub(crate) struct Pause(pub(crate) SubscriptionId, pub(crate) StandChange);
+
+impl Write for Pause {
+    type Done = bool;
+    type Error = StoreError;
+
+    async fn run(&self, tx: &mut dyn WriteTx) -> Result<bool, StoreError> {
+        tx.stand_put(self.0, &self.1).await
     }
 }

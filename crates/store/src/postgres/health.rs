@@ -159,8 +159,4 @@ impl WriteHealth for Change<'_> {
         };
         self.lease_held(&wanted, terms).await
     }
-
-    async fn probe_next(&mut self) -> Result<Option<Timestamp>, StoreError> {
-        self.one(sql::PROBE_NEXT, &[], |row| row.time_opt(0)).await
-    }
 }

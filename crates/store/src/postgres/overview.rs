@@ -7,7 +7,7 @@ use bytes::Bytes;
 use domain::{
     ChecklistId, ControlKey, DeliveryId, DeliveryState, EVENT_COUNTED_MAX, EventId, EventRow,
     EventType, Notice, NoticeId, SUMMARY_COUNTED_MAX, SubscriptionId, SubscriptionState, TaskKey,
-    TeamId, TemplateKey, UndeliveredSummary,
+    TeamId, TemplateKey, Timestamp, UndeliveredSummary,
 };
 use tokio_postgres::{Row, types::ToSql};
 use uuid::Uuid;
@@ -168,6 +168,10 @@ impl<G: Send> ReadHealth for Tx<'_, G> {
             })
         })
         .await
+    }
+
+    async fn probe_next(&mut self) -> Result<Option<Timestamp>, StoreError> {
+        self.one(sql::PROBE_NEXT, &[], |row| row.time_opt(0)).await
     }
 }
 

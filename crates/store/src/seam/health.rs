@@ -135,6 +135,9 @@ pub trait ReadHealth: Send {
         team: TeamId,
         query: &NoticeQuery,
     ) -> Result<Vec<Notice>, StoreError>;
+
+    /// When the next probe is due.
+    async fn probe_next(&mut self) -> Result<Option<Timestamp>, StoreError>;
 }
 
 /// Changing health and notices.
@@ -182,7 +185,4 @@ pub trait WriteHealth: Send {
     /// system has paused and whose probe is due. In the same step the next probe moves on, so that of several
     /// nodes one makes it.
     async fn probe_take(&mut self, take: &ProbeTake) -> Result<Vec<LeasedDelivery>, StoreError>;
-
-    /// When the next probe is due.
-    async fn probe_next(&mut self) -> Result<Option<Timestamp>, StoreError>;
 }

@@ -150,10 +150,6 @@ impl WriteHealth for Change<'_> {
         }
         Ok(taken)
     }
-
-    async fn probe_next(&mut self) -> Result<Option<Timestamp>, StoreError> {
-        self.one(sql::PROBE_NEXT, [], |row| row.time_opt(0))
-    }
 }
 
 /// A probe that is due.

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use domain::{
     ChecklistId, ControlKey, DeliveryId, DeliveryState, EVENT_COUNTED_MAX, EventId, EventRow,
     EventType, Notice, NoticeId, SUMMARY_COUNTED_MAX, SubscriptionId, SubscriptionState, TaskKey,
-    TeamId, TemplateKey, UndeliveredSummary,
+    TeamId, TemplateKey, Timestamp, UndeliveredSummary,
 };
 use rusqlite::{Row, params, params_from_iter, types::Value};
 use uuid::Uuid;
@@ -147,6 +147,10 @@ impl<G: Send> ReadHealth for Tx<'_, G> {
                 seen_at: row.time_opt(6)?,
             })
         })
+    }
+
+    async fn probe_next(&mut self) -> Result<Option<Timestamp>, StoreError> {
+        self.one(sql::PROBE_NEXT, [], |row| row.time_opt(0))
     }
 }
 

@@ -90,7 +90,7 @@ pub(super) async fn a_state_says_since_when_and_how_often_was_warned(world: &Wor
     expected.code = StateCode::PausedBySystem;
     expected.health.probe_at = Some(paused);
     assert_eq!(stand(world, scene.team, id).await, expected);
-    let next = world.write(writing!([] tx => tx.probe_next().await)).await;
+    let next = world.read(reading!([] tx => tx.probe_next().await)).await;
     assert_eq!(next, Some(paused));
     // A person's pause is not probed.
     assert!(world.put_state(id, SubscriptionState::Paused).await);

@@ -129,6 +129,7 @@ forward! {
         event_page(team: TeamId, query: &EventQuery) -> Vec<EventRow>;
         event_body(team: TeamId, id: EventId) -> Option<Bytes>;
         notice_page(team: TeamId, query: &NoticeQuery) -> Vec<Notice>;
+        probe_next() -> Option<Timestamp>;
     }
     WriteHealth {
         stand_hold(team: TeamId, id: SubscriptionId) -> Option<Stand>;
@@ -138,7 +139,6 @@ forward! {
         notice_see(team: TeamId, which: Seen, at: Timestamp) -> u64;
         delivery_cancel(team: TeamId, id: DeliveryId, by: &str) -> Cancelled;
         probe_take(take: &ProbeTake) -> Vec<LeasedDelivery>;
-        probe_next() -> Option<Timestamp>;
     }
     ReadMarks {
         mark_get(name: &str) -> Option<Vec<u8>>;
