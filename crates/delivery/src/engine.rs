@@ -63,6 +63,21 @@ struct Tasks {
 }
 
 impl Tasks {
+    fn spawn(
+        (taker, prober): (Taker, Prober),
+        sender: Sender,
+        settler: Settler,
+        attempts: TaskTracker,
+    ) -> Self {
+        Self {
+            taker: tokio::spawn(taker.run()),
+            prober: tokio::spawn(prober.run()),
+            sender: tokio::spawn(sender.run()),
+            settler: tokio::spawn(settler.run()),
+            attempts,
+        }
+    }
+
     fn are_running(&self) -> bool {
         ![&self.taker, &self.prober, &self.sender, &self.settler]
             .into_iter()
@@ -112,10 +127,7 @@ impl Engine {
         let counters = Arc::new(Counters::default());
         let signals = Signals::default();
         let (finished, queue) = mpsc::channel(count(settings.settle_queue_max));
-        let judge = Arc::new(Judge {
-            settings: settings.health.clone(),
-            source: source.clone(),
-        });
+        let judge = Judge::new(&settings.health, &source);
         let attempter = Arc::new(Attempter {
             client: Client::new(settings, policy, resolver, tls_of_this_machine()),
             schedule: settings.schedule.clone(),
@@ -138,13 +150,7 @@ impl Engine {
             scan_interval: settings.scan_interval,
             stop: signals.stop.clone(),
         };
-        let prober = Prober {
-            store: store.clone(),
-            source: source.clone(),
-            lanes: lanes.clone(),
-            settings: settings.health.clone(),
-            stop: signals.stop.clone(),
-        };
+        let prober = Prober::new(&store, &judge, &lanes, &signals.stop);
         let sender = Sender {
             store: store.clone(),
             source,
@@ -166,13 +172,7 @@ impl Engine {
             end: signals.end_settling.clone(),
             give_up: signals.give_up.clone(),
         };
-        let tasks = Tasks {
-            taker: tokio::spawn(taker.run()),
-            prober: tokio::spawn(prober.run()),
-            sender: tokio::spawn(sender.run()),
-            settler: tokio::spawn(settler.run()),
-            attempts,
-        };
+        let tasks = Tasks::spawn((taker, prober), sender, settler, attempts);
         Ok(Self {
             lanes,
             attempter,

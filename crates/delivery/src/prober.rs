@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use domain::{HealthSettings, Source, Timestamp};
+use domain::Timestamp;
 use store::{
     Lanes as _, LeasedDelivery, Node as _, Permit, ProbeTake, Read, ReadTx, Store, StoreError,
     Write, WriteTx,
@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     backoff::{Backoff, Chain, is_told, pause, warn_once},
     lanes::LaneTable,
+    standing::Judge,
 };
 
 /// How often it is looked for probes that are due. They are hours apart; another node may have made one due.
@@ -24,14 +25,27 @@ const PROBES_MAX: u32 = 64;
 
 /// The task that probes.
 pub(crate) struct Prober {
-    pub(crate) store: Store,
-    pub(crate) source: Source,
-    pub(crate) lanes: Arc<LaneTable>,
-    pub(crate) settings: HealthSettings,
-    pub(crate) stop: CancellationToken,
+    store: Store,
+    judge: Arc<Judge>,
+    lanes: Arc<LaneTable>,
+    stop: CancellationToken,
 }
 
 impl Prober {
+    pub(crate) fn new(
+        store: &Store,
+        judge: &Arc<Judge>,
+        lanes: &Arc<LaneTable>,
+        stop: &CancellationToken,
+    ) -> Self {
+        Self {
+            store: store.clone(),
+            judge: judge.clone(),
+            lanes: lanes.clone(),
+            stop: stop.clone(),
+        }
+    }
+
     /// Probes until it is stopped.
     pub(crate) async fn run(self) {
         let mut backoff = Backoff::default();
@@ -60,7 +74,7 @@ impl Prober {
 
     /// Begins what is due; answers how many probes that were.
     async fn turn(&self) -> Result<usize, StoreError> {
-        let now = self.source.now();
+        let now = self.judge.source.now();
         let next = self.store.read(NextProbe).await?;
         if next.is_none_or(|next| next > now) || !self.lanes.may_probe() {
             return Ok(0);
@@ -69,7 +83,7 @@ impl Prober {
             node: self.lanes.node(),
             now,
             until: self.lanes.lease_until(now),
-            settings: self.settings.clone(),
+            settings: self.judge.settings.clone(),
             limit: PROBES_MAX,
         };
         let taken = self.store.write(Probe(take)).await?;

@@ -4,6 +4,8 @@
 //! subscription when its delivery was leased tells whether there is anything to look at, so that a healthy one costs no
 //! statement. What is done then follows from what is stored, under a lock: of several nodes one warns.
 
+use std::sync::Arc;
+
 use domain::{
     Actor, AuditEntry, Door, EventId, EventType, HealthRow, HealthSettings, Notice, NoticeId,
     NoticeKind, Outcome, Person, Source, StateCode, SubscriptionHealthRow, SubscriptionId,
@@ -57,6 +59,15 @@ pub(crate) struct Tidings<'a> {
 pub(crate) struct Judge {
     pub(crate) settings: HealthSettings,
     pub(crate) source: Source,
+}
+
+impl Judge {
+    pub(crate) fn new(settings: &HealthSettings, source: &Source) -> Arc<Self> {
+        Arc::new(Self {
+            settings: settings.clone(),
+            source: source.clone(),
+        })
+    }
 }
 
 /// What is done about a subscription.

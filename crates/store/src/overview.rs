@@ -136,8 +136,8 @@ impl Cancelled {
     ) -> Result<DeliveryState, Self> {
         match (stored, state_shown(stored, of, delivered_before)) {
             (DeliveryState::Leased | DeliveryState::Cancelled, _) if cancelled => Err(Self::Before),
-            (DeliveryState::Leased, _) => Ok(stored),
-            (DeliveryState::Waiting, DeliveryState::Waiting | DeliveryState::Held) => Ok(stored),
+            (DeliveryState::Leased, _)
+            | (DeliveryState::Waiting, DeliveryState::Waiting | DeliveryState::Held) => Ok(stored),
             (_, shown) => Err(Self::Settled(shown)),
         }
     }

@@ -4,6 +4,7 @@
 //! that fit a node to its machine, nor what the start itself compares (the master key, the files). A
 //! node tells only of what it uses: one that sends has no use for the address that links begin with.
 
+use delivery::DeliverySettings;
 use domain::{ALLOW_TARGETS_SETTING, PublicUrl};
 use store::NodeSettings;
 
@@ -31,40 +32,7 @@ impl Settings {
             let steps = delivery.schedule.steps().iter();
             let steps: Vec<String> = steps.map(|step| step.as_millis().to_string()).collect();
             tell("delivery.schedule", &steps.join(" "));
-            for (name, value) in [
-                (
-                    "delivery.request_timeout",
-                    delivery.request_timeout.as_millis(),
-                ),
-                (
-                    "delivery.connect_timeout",
-                    delivery.connect_timeout.as_millis(),
-                ),
-                (
-                    "delivery.warn_after",
-                    delivery.health.warn_after.as_millis(),
-                ),
-                (
-                    "delivery.warn_again_after",
-                    delivery.health.warn_again_after.as_millis(),
-                ),
-                (
-                    "delivery.pause_after",
-                    delivery.health.pause_after.as_millis(),
-                ),
-                (
-                    "delivery.probe_after",
-                    delivery.health.probe_after.as_millis(),
-                ),
-                (
-                    "delivery.probe_wait_max",
-                    delivery.health.probe_wait_max.as_millis(),
-                ),
-                (
-                    "delivery.in_flight_per_subscription_max",
-                    delivery.in_flight_per_subscription_max.into(),
-                ),
-            ] {
+            for (name, value) in of_sending(delivery) {
                 tell(name, &value.to_string());
             }
         }
@@ -88,9 +56,36 @@ impl Settings {
     }
 }
 
+/// What decides how deliveries are sent and what becomes of them, as numbers.
+fn of_sending(delivery: &DeliverySettings) -> [(&'static str, u128); 8] {
+    let health = &delivery.health;
+    [
+        (
+            "delivery.request_timeout",
+            delivery.request_timeout.as_millis(),
+        ),
+        (
+            "delivery.connect_timeout",
+            delivery.connect_timeout.as_millis(),
+        ),
+        ("delivery.warn_after", health.warn_after.as_millis()),
+        (
+            "delivery.warn_again_after",
+            health.warn_again_after.as_millis(),
+        ),
+        ("delivery.pause_after", health.pause_after.as_millis()),
+        ("delivery.probe_after", health.probe_after.as_millis()),
+        ("delivery.probe_wait_max", health.probe_wait_max.as_millis()),
+        (
+            "delivery.in_flight_per_subscription_max",
+            delivery.in_flight_per_subscription_max.into(),
+        ),
+    ]
+}
+
 #[cfg(test)]
 mod tests {
-    use domain::AddressPolicy;
+    use domain::{AddressPolicy, HealthSettings};
 
     use super::*;
     use crate::config::{Role, defaults};
@@ -153,26 +148,6 @@ mod tests {
                 differing(|to| to.keeping.answers = Some(seconds(86_400))),
             ),
             (
-                "delivery.warn_after",
-                differing(|to| to.delivery.health.warn_after += seconds(1)),
-            ),
-            (
-                "delivery.warn_again_after",
-                differing(|to| to.delivery.health.warn_again_after += seconds(1)),
-            ),
-            (
-                "delivery.pause_after",
-                differing(|to| to.delivery.health.pause_after += seconds(1)),
-            ),
-            (
-                "delivery.probe_after",
-                differing(|to| to.delivery.health.probe_after += seconds(1)),
-            ),
-            (
-                "delivery.probe_wait_max",
-                differing(|to| to.delivery.health.probe_wait_max += seconds(1)),
-            ),
-            (
                 "api.json_bytes_max",
                 differing(|to| to.api.json_bytes_max += 1),
             ),
@@ -202,6 +177,22 @@ mod tests {
             to.postgres.connections += 1;
         });
         assert!(own.is_empty(), "{own:?}");
+    }
+
+    #[test]
+    fn how_long_a_receiver_may_fail_is_compared() {
+        let second = std::time::Duration::from_secs(1);
+        let changes: [(&str, fn(&mut HealthSettings) -> &mut std::time::Duration); 5] = [
+            ("delivery.warn_after", |to| &mut to.warn_after),
+            ("delivery.warn_again_after", |to| &mut to.warn_again_after),
+            ("delivery.pause_after", |to| &mut to.pause_after),
+            ("delivery.probe_after", |to| &mut to.probe_after),
+            ("delivery.probe_wait_max", |to| &mut to.probe_wait_max),
+        ];
+        for (name, of) in changes {
+            let found = differing(|to| *of(&mut to.delivery.health) += second);
+            assert_eq!(found, [name]);
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Receivers that fail for days: what is told of them, when they are given up, and how they come back.
 
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
 use std::time::Duration;
 
 use delivery::Engine;
@@ -60,6 +62,7 @@ async fn told(bench: &Bench, asked: Asked, kind: EventType, says: &[&str]) {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one story of six days, in its order")]
 async fn a_receiver_that_fails_for_days_is_warned_of_paused_probed_and_comes_back() {
     let (bench, mut receiver) = (Bench::start().await, Receiver::start().await);
     let (subscription, _) = bench.subscribe(&receiver.url).await;

@@ -279,7 +279,7 @@ impl Change<'_> {
     }
 
     /// Ends a delivery that waits and of which there is nothing to send any more.
-    fn expire(&self, id: DeliveryId) -> Result<(), StoreError> {
+    pub(super) fn expire(&self, id: DeliveryId) -> Result<(), StoreError> {
         let sql = "UPDATE delivery SET state = iif(delivered_at IS NULL, 'expired', 'delivered'),
                 reason = iif(delivered_at IS NULL, ?2, ''), due_at = NULL, manual_by = NULL
             WHERE id = ?1 AND state = 'waiting'";

@@ -145,7 +145,7 @@ impl WriteHealth for Change<'_> {
                 params![next.as_millis(), probes, id],
             )?;
             if let Some(delivery) = probe.delivery {
-                taken.push(self.probe_lease(&probe, delivery, take)?);
+                taken.extend(self.probe_lease(&probe, delivery, take)?);
             }
         }
         Ok(taken)
@@ -167,29 +167,27 @@ impl Change<'_> {
         probe: &Probe,
         id: Uuid,
         take: &ProbeTake,
-    ) -> Result<LeasedDelivery, StoreError> {
-        let sql = "UPDATE delivery SET state = 'leased', attempts = attempts + 1, due_at = ?2,
-                lease_node = ?3, lease_until = ?4
-            WHERE id = ?1
-            RETURNING attempts, sequence, manual_by, delivered_at IS NOT NULL, event";
-        let (now, until) = (take.now.as_millis(), take.until.as_millis());
-        let bound = params![id, now, take.node.uuid(), until];
-        let (attempt, sequence, manual_by, delivered_before, event) =
-            self.one(sql, bound, |row| {
-                Ok((
-                    row.get(0)?,
-                    row.get(1)?,
-                    row.get(2)?,
-                    row.get(3)?,
-                    row.get::<_, i64>(4)?,
-                ))
-            })?;
-        let sql = "SELECT id, body FROM event WHERE number = ?1";
-        let (event, body) = self.one(sql, [event], |row| {
+    ) -> Result<Option<LeasedDelivery>, StoreError> {
+        let sql = "SELECT e.id, e.body FROM delivery d JOIN event e ON e.number = d.event
+            WHERE d.id = ?1";
+        let (event, body) = self.one(sql, [id], |row| {
             let body = Bytes::from(row.get::<_, Vec<u8>>(1)?);
             Ok((EventId::new(row.guid(0)?), body))
         })?;
-        Ok(LeasedDelivery {
+        if body.is_empty() {
+            self.expire(DeliveryId::new(id))?;
+            return Ok(None);
+        }
+        let sql = "UPDATE delivery SET state = 'leased', attempts = attempts + 1, due_at = ?2,
+                lease_node = ?3, lease_until = ?4
+            WHERE id = ?1
+            RETURNING attempts, sequence, manual_by, delivered_at IS NOT NULL";
+        let (now, until) = (take.now.as_millis(), take.until.as_millis());
+        let bound = params![id, now, take.node.uuid(), until];
+        let (attempt, sequence, manual_by, delivered_before) = self.one(sql, bound, |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })?;
+        Ok(Some(LeasedDelivery {
             lease: Lease {
                 delivery: DeliveryId::new(id),
                 node: take.node,
@@ -203,7 +201,7 @@ impl Change<'_> {
             delivered_before,
             destination: self.destination(probe.subscription, probe.revision)?,
             body,
-        })
+        }))
     }
 }
 

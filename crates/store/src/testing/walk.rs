@@ -45,10 +45,10 @@ pub(crate) async fn everything(tx: &mut dyn WriteTx) {
     subscriptions(tx).await;
     deliveries(tx).await;
     log(tx).await;
-    keeping(tx).await;
-    chains(tx).await;
     events(tx).await;
     health(tx).await;
+    keeping(tx).await;
+    chains(tx).await;
     chores(tx).await;
     tx.mark_make("a mark", b"one").await.unwrap();
     tx.mark_replace("a mark", b"two").await.unwrap();

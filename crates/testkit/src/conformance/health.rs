@@ -276,6 +276,7 @@ pub(super) async fn what_was_stopped_while_it_was_sent_never_waits_again(world: 
     );
 }
 
+#[expect(clippy::too_many_lines, reason = "one list, looked at from all sides")]
 pub(super) async fn what_is_not_delivered_is_one_list_with_reasons(world: &World) {
     let scene = world.scene().await;
     let id = world.subscribe(&scene, KIND).await.id;
@@ -371,6 +372,7 @@ pub(super) async fn what_is_not_delivered_is_one_list_with_reasons(world: &World
     assert_eq!(sum.oldest_date_time, Some(oldest.created_date_time));
 }
 
+#[expect(clippy::too_many_lines, reason = "one list, looked at from all sides")]
 pub(super) async fn the_log_of_events_shows_whom_each_reached_and_who_reached_nobody(
     world: &World,
 ) {
@@ -470,6 +472,7 @@ pub(super) async fn the_log_of_events_shows_whom_each_reached_and_who_reached_no
     assert_eq!(world.read(of_others).await, None);
 }
 
+#[expect(clippy::too_many_lines, reason = "one list, looked at from all sides")]
 pub(super) async fn notices_are_listed_newest_first_seen_once_and_bounded(world: &World) {
     let scene = world.scene().await;
     let (team, red) = (scene.team, world.team("Red").await);

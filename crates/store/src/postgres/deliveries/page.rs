@@ -16,7 +16,7 @@ use crate::{
 pub(super) fn page_statement(
     team: TeamId,
     query: &DeliveryQuery,
-    term: Term,
+    how: Term,
 ) -> (String, Vec<Owned>) {
     let mut page = PageStatement::default();
     page.and("d.team_id = ?", team.get());
@@ -38,7 +38,7 @@ pub(super) fn page_statement(
     if let Some(subscription) = query.subscription {
         page.and("d.subscription_id = ?", subscription.uuid());
     }
-    if let Some(text) = term.text() {
+    if let Some(text) = how.text() {
         page.say(text);
     }
     page.filters(query);

@@ -70,10 +70,10 @@ const fn way(query: &DeliveryQuery, term: Term) -> Way {
 pub(super) fn page_statement(
     team: TeamId,
     query: &DeliveryQuery,
-    term: Term,
+    how: Term,
 ) -> (String, Vec<Value>) {
     let mut page = PageStatement::default();
-    let Way { from, order } = way(query, term);
+    let Way { from, order } = way(query, how);
     if let Some(event) = query.event {
         page.and("e.team_id = ?", team.get());
         page.say(&format!("e.type IN {EVERY_TYPE}"));
@@ -84,12 +84,12 @@ pub(super) fn page_statement(
     }
     let by_subscription = from.contains("delivery_ended") || order == "d.sequence";
     if let Some(subscription) = query.subscription {
-        let term = if by_subscription {
+        let own = if by_subscription {
             "d.subscription_id = ?"
         } else {
             "+d.subscription_id = ?"
         };
-        page.and(term, blob(subscription.uuid()));
+        page.and(own, blob(subscription.uuid()));
     }
     page.and(
         if by_subscription {
@@ -99,7 +99,7 @@ pub(super) fn page_statement(
         },
         team.get(),
     );
-    if let Some(text) = term.text() {
+    if let Some(text) = how.text() {
         page.say(text);
     }
     page.filters(query, order);
