@@ -181,8 +181,9 @@ mod tests {
 
     #[test]
     fn how_long_a_receiver_may_fail_is_compared() {
+        type Of = fn(&mut HealthSettings) -> &mut std::time::Duration;
         let second = std::time::Duration::from_secs(1);
-        let changes: [(&str, fn(&mut HealthSettings) -> &mut std::time::Duration); 5] = [
+        let changes: [(&str, Of); 5] = [
             ("delivery.warn_after", |to| &mut to.warn_after),
             ("delivery.warn_again_after", |to| &mut to.warn_again_after),
             ("delivery.pause_after", |to| &mut to.pause_after),
