@@ -102,7 +102,7 @@ impl Course {
                 last_outcome: last.map(|last| last.outcome),
                 asked_for: record.manual_by.is_some(),
                 cancelled: false,
-                behind: false,
+                behind: record.standing == Standing::Behind,
             }),
             attempts: record.attempts,
             created_date_time: event.at,
