@@ -105,6 +105,9 @@ codes! {
     /// No such event.
     EventMissing = NOT_FOUND "event_missing", "There is no such event",
         "The team has no event with this identifier. `GET /api/web-hook/event-log` lists those it has.";
+    /// No such redelivery job.
+    RedeliveryJobMissing = NOT_FOUND "redelivery_job_missing", "There is no such redelivery job",
+        "The team has no redelivery job with this identifier. `GET /api/web-hook/redelivery-jobs` lists those it has; those that have ended are listed for as long as the log is kept.";
     /// The path has no such method.
     MethodNotAllowed = METHOD_NOT_ALLOWED "method_not_allowed", "The path does not take this method",
         "The header `Allow` lists the methods that the path takes.";
@@ -150,6 +153,9 @@ codes! {
     /// It would be the same as another one.
     SubscriptionSame = CONFLICT "subscription_same", "Another subscription is the same",
         "With this `source` and `targetUrl` it would be the same as the subscription that `subscriptionId` names, and get everything twice. Change that one, or end it first.";
+    /// The redelivery job does not change any more.
+    RedeliveryJobEnded = CONFLICT "redelivery_job_ended", "The redelivery job has ended",
+        "The job is done or was cancelled. Make another one; what this one has made due is under way.";
     /// The body is too large.
     BodyTooLarge = PAYLOAD_TOO_LARGE "body_too_large", "The body is too large",
         "`detail` says how many bytes are taken. Send less at once.";

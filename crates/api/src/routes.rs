@@ -65,6 +65,7 @@ pub(crate) fn table() -> Vec<Operation> {
     let mut table = of_templates();
     table.extend(of_checklists());
     table.extend(of_webhooks());
+    table.extend(of_replays());
     table
 }
 
@@ -205,6 +206,34 @@ fn of_webhooks() -> Vec<Operation> {
         operation!(get_health, __path_get_health, [SubscriptionMissing]),
         operation!(list_notices, __path_list_notices, []),
         operation!(see_notices, __path_see_notices, []),
+    ]
+}
+
+fn of_replays() -> Vec<Operation> {
+    vec![
+        operation!(
+            make_replay,
+            __path_make_replay,
+            [SubscriptionMissing, SubscriptionNotSending, TeamFull]
+        ),
+        operation!(get_replay, __path_get_replay, [RedeliveryJobMissing]),
+        operation!(
+            cancel_replay,
+            __path_cancel_replay,
+            [RedeliveryJobMissing, RedeliveryJobEnded]
+        ),
+        operation!(
+            pause_replay,
+            __path_pause_replay,
+            [RedeliveryJobMissing, RedeliveryJobEnded]
+        ),
+        operation!(
+            resume_replay,
+            __path_resume_replay,
+            [RedeliveryJobMissing, RedeliveryJobEnded]
+        ),
+        operation!(list_replays, __path_list_replays, []),
+        operation!(erase, __path_erase, [ChecklistMissing]),
     ]
 }
 

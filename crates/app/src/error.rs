@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use domain::{FieldError, Refusal, SubscriptionState, TargetRefusal, TaskKey, ValueRefusal};
+use domain::{
+    FieldError, Refusal, ReplayState, SubscriptionState, TargetRefusal, TaskKey, ValueRefusal,
+};
 use store::{FileStoreError, StoreError};
 
 /// Something that was asked for by key or number and is not there, or is another team's.
@@ -35,6 +37,9 @@ pub enum Missing {
     /// A subscription.
     #[error("there is no subscription {0}")]
     Subscription(domain::SubscriptionId),
+    /// A redelivery job.
+    #[error("there is no redelivery job {0}")]
+    ReplayJob(domain::ReplayJobId),
     /// A delivery.
     #[error("there is no delivery {0}")]
     Delivery(domain::DeliveryId),
@@ -134,6 +139,9 @@ pub enum AppError {
         "no sample can be made: the team has no template with a task yet; make one with PUT /api/template"
     )]
     NothingToSample,
+    /// A redelivery job does not change any more.
+    #[error("the redelivery job is {0}, so nothing can be changed about it; make another one")]
+    ReplayEnded(ReplayState),
     /// There is nothing left to send.
     #[error("the body of the delivery is no longer kept, so it can't be sent again")]
     BodyGone,

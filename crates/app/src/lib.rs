@@ -9,6 +9,7 @@ mod actor;
 mod checklists;
 mod deliveries;
 mod emit;
+mod erasing;
 mod error;
 mod explain;
 mod feed;
@@ -16,6 +17,7 @@ mod fields;
 mod files;
 mod health;
 mod operator;
+mod replays;
 mod sample;
 mod subscriptions;
 mod tasks;
@@ -34,6 +36,7 @@ pub use store::{DeliveryQuery, EventQuery, FileStoreError, NoticeQuery, Page, Se
 pub use actor::{Caller, Validate, Validated};
 pub use checklists::{CreateChecklist, FindChecklists, ListChecklists};
 pub use deliveries::{DELIVERIES_PAGE_MAX, DeliveryPage, GetDelivery, ListDeliveries, Redeliver};
+pub use erasing::Erased;
 pub use error::{AppError, FileWork, Fit, Missing};
 pub use explain::{ExplainedAddress, TargetExplanation};
 pub use feed::{FEED_BYTES_MAX, FEED_LIMIT_MAX, FEED_WAIT_SECONDS_MAX, Feed, FeedRow, ReadFeed};
@@ -44,6 +47,10 @@ pub use health::{
     NoticePage, NoticesSeen, SeeNotices,
 };
 pub use operator::{KeyMade, OperatorError, create_key, create_team, list_keys, revoke_key};
+pub use replays::{
+    DRY_RUN_ROWS_MAX, GetReplay, ListReplays, MakeReplay, PutReplay, REPLAY_JOBS_OPEN_MAX,
+    REPLAY_JOBS_PAGE_MAX, ReplayAsk, ReplayCount, ReplayJobPage,
+};
 pub use subscriptions::{
     ChangeSubscription, GetSubscription, ListSubscriptions, REASON_CHARS_MAX, ScopeKeys, SetPaused,
     Subscribe, SubscribeAnswer, Unsubscribe,

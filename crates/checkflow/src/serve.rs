@@ -7,6 +7,7 @@ mod log;
 mod open;
 mod prune;
 mod pulse;
+mod replay;
 mod server;
 mod signals;
 mod sweep;

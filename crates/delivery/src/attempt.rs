@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use domain::{
-    Attempt, DeliveryChange, DeliveryState, Outcome, RetrySchedule, Source, SubscriptionState,
-    Timestamp, Tried, sign,
+    Attempt, DeliveryChange, DeliveryState, Outcome, REPLAY_HEADER, RetrySchedule, Source,
+    SubscriptionState, Timestamp, Tried, sign,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 use store::{LeasedDelivery, Permit, PutOff, Settlement};
@@ -49,7 +49,9 @@ impl Attempter {
         let id = leased.event.to_string();
         let secrets = &leased.destination.secrets;
         let signature = sign(secrets, &id, started_at.as_seconds(), &leased.body);
-        let exchange = self.exchange(&leased, headers(head.headers(&signature)));
+        let replay = leased.replay.map(|job| (REPLAY_HEADER, job.to_string()));
+        let lines = head.headers(&signature).into_iter().chain(replay);
+        let exchange = self.exchange(&leased, headers(lines));
         let answer = self
             .cut
             .run_until_cancelled(exchange)
@@ -63,6 +65,7 @@ impl Attempter {
         let attempt = Attempt {
             number: leased.lease.attempt,
             manual_by: leased.manual_by.clone(),
+            replay: leased.replay,
             started_at,
             duration_ms,
             outcome: answer.outcome,
@@ -235,9 +238,10 @@ const fn after_probe(change: DeliveryChange, now: Timestamp) -> DeliveryChange {
 }
 
 /// `None` for a value that no header can hold, which those of a webhook never are.
-fn headers<const N: usize>(lines: [(&'static str, String); N]) -> Option<HeaderMap> {
+fn headers(lines: impl IntoIterator<Item = (&'static str, String)>) -> Option<HeaderMap> {
+    let lines = lines.into_iter();
     // Room for `host` and `content-length` as well, which the client adds.
-    let mut headers = HeaderMap::with_capacity(N + 2);
+    let mut headers = HeaderMap::with_capacity(lines.size_hint().0 + 2);
     for (name, value) in lines {
         let value = HeaderValue::from_maybe_shared(Bytes::from(value)).ok()?;
         headers.append(HeaderName::from_static(name), value);

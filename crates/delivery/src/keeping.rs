@@ -73,6 +73,8 @@ pub struct Removed {
     pub bodies: u64,
     /// Attempts that lost what was answered to them.
     pub answers: u64,
+    /// Redelivery jobs that had ended.
+    pub jobs: u64,
 }
 
 /// Removes what is too old.
@@ -123,6 +125,7 @@ impl Pruner {
         let before = self.before(now);
         let mut removed = Removed::default();
         if let Some(limit) = before.settled {
+            removed.jobs = self.forget_jobs(limit).await?;
             self.walk(None, limit, before, &mut removed).await?;
         }
         let Some(limit) = before.bodies.max(before.answers) else {
@@ -136,6 +139,20 @@ impl Pruner {
         let reached = self.walk(from, limit, before, &mut removed).await?;
         self.lock().place = reached.or(from);
         Ok(removed)
+    }
+
+    /// Removes redelivery jobs that ended before then.
+    async fn forget_jobs(&self, before: Timestamp) -> Result<u64, StoreError> {
+        let mut sum = 0;
+        loop {
+            let begun = Instant::now();
+            let some = self.store.write(ForgetJobs(before)).await?;
+            sum += some;
+            if some < u64::from(ROWS_MAX) {
+                return Ok(sum);
+            }
+            pause(begun.elapsed()).await;
+        }
     }
 
     fn before(&self, now: Timestamp) -> Before {
@@ -270,6 +287,17 @@ impl Read for Look {
 
     async fn run(&self, tx: &mut dyn ReadTx) -> Result<Vec<KeptEvent>, StoreError> {
         tx.event_walk(self.0, LOOKED_AT).await
+    }
+}
+
+struct ForgetJobs(Timestamp);
+
+impl Write for ForgetJobs {
+    type Done = u64;
+    type Error = StoreError;
+
+    async fn run(&self, tx: &mut dyn WriteTx) -> Result<u64, StoreError> {
+        tx.replay_forget(self.0, ROWS_MAX).await
     }
 }
 

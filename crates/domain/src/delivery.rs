@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    ChecklistId, DeliveryId, EventId, EventType, Outcome, ReasonCode, SubscriptionId, Timestamp,
+    ChecklistId, DeliveryId, EventId, EventType, Outcome, ReasonCode, ReplayJobId, SubscriptionId,
+    Timestamp,
 };
 
 /// Most bytes of an answer that are read before the connection is given up.
@@ -126,6 +127,9 @@ pub struct Delivery {
     pub last_outcome: Option<Outcome>,
     /// The status code of the last answer, if there was one.
     pub last_status_code: Option<u16>,
+    /// The redelivery job that made it, of an event that had gone to others; null for those that came of the event
+    /// itself.
+    pub made_by_job_id: Option<ReplayJobId>,
 }
 
 /// One request of a delivery, and what came of it, as it is stored.
@@ -135,6 +139,8 @@ pub struct Attempt {
     pub number: u32,
     /// Who asked for it by hand; none when it was due.
     pub manual_by: Option<String>,
+    /// The redelivery job that it was made for; `checkflow-replay` is made from it.
+    pub replay: Option<ReplayJobId>,
     /// When the request began; `webhook-timestamp` is made from it.
     pub started_at: Timestamp,
     /// How long the whole exchange took, in milliseconds.
@@ -174,6 +180,8 @@ pub struct AttemptRow {
     pub number: u32,
     /// Who asked for it by hand; null when it was due.
     pub manual_by: Option<String>,
+    /// The redelivery job that it was made for; null when it was for none.
+    pub job_id: Option<ReplayJobId>,
     /// When the request began.
     #[schema(value_type = String, format = DateTime)]
     pub started_date_time: Timestamp,
@@ -231,6 +239,9 @@ pub struct WebhookHead {
     pub at: Timestamp,
 }
 
+/// Which redelivery job an attempt was made for, if it was for one.
+pub const REPLAY_HEADER: &str = "checkflow-replay";
+
 /// The `user-agent` of every request.
 pub const USER_AGENT: &str = concat!("CheckFlow/", env!("CARGO_PKG_VERSION"));
 
@@ -263,13 +274,16 @@ impl AttemptRow {
         };
         // Nothing was sent where nothing was signed.
         let sent = !attempt.signature.is_empty();
+        let replay = attempt.replay.map(|job| (REPLAY_HEADER, job.to_string()));
         let request_headers = head
             .headers(&attempt.signature)
             .into_iter()
+            .chain(replay)
             .filter(|_| sent);
         Self {
             number: attempt.number,
             manual_by: attempt.manual_by.clone(),
+            job_id: attempt.replay,
             started_date_time: attempt.started_at,
             duration_ms: attempt.duration_ms,
             outcome: attempt.outcome,

@@ -85,6 +85,8 @@ uuid_ids! {
     DeliveryId;
     /// What a team is told of a subscription.
     NoticeId;
+    /// A redelivery job.
+    ReplayJobId;
     /// One start of one server process.
     NodeId;
 }

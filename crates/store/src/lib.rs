@@ -11,6 +11,7 @@ mod editions;
 mod error;
 mod files;
 mod identifiers;
+mod looking;
 mod names;
 mod open;
 mod overview;

@@ -29,6 +29,7 @@ mod open;
 mod overview;
 mod promises;
 mod refusal;
+mod replays;
 mod sign;
 mod subscriptions;
 mod teams;

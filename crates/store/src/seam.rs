@@ -15,6 +15,7 @@ mod keeping;
 mod lanes;
 mod marks;
 mod nodes;
+mod replays;
 mod subscriptions;
 mod teams;
 mod templates;
@@ -30,6 +31,7 @@ pub use keeping::*;
 pub use lanes::*;
 pub use marks::*;
 pub use nodes::*;
+pub use replays::*;
 pub use subscriptions::*;
 pub use teams::*;
 pub use templates::*;
@@ -61,6 +63,7 @@ pub trait ReadTx:
     + ReadKeeping
     + ReadChains
     + ReadHealth
+    + ReadReplays
     + ReadMarks
 {
 }
@@ -75,6 +78,7 @@ impl<T> ReadTx for T where
         + ReadKeeping
         + ReadChains
         + ReadHealth
+        + ReadReplays
         + ReadMarks
         + ?Sized
 {
@@ -92,6 +96,7 @@ pub trait WriteTx:
     + WriteKeeping
     + WriteChains
     + WriteHealth
+    + WriteReplays
     + WriteChores
     + WriteMarks
 {
@@ -108,6 +113,7 @@ impl<T> WriteTx for T where
         + WriteKeeping
         + WriteChains
         + WriteHealth
+        + WriteReplays
         + WriteChores
         + WriteMarks
         + ?Sized

@@ -2,6 +2,8 @@
 
 use domain::{DeliveryState, Outcome, ReasonCode, ReasonFacts, StateCode, SubscriptionState};
 
+use crate::DeliveryQuery;
+
 /// Whose reason it is that a delivery is shown with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Why {
@@ -100,7 +102,7 @@ pub(crate) enum Wanted {
 }
 
 impl Wanted {
-    pub(crate) fn of(query: &crate::DeliveryQuery) -> Self {
+    pub(crate) fn of(query: &DeliveryQuery) -> Self {
         match query.state {
             Some(state) => Self::State(state),
             None if query.undelivered => Self::Undelivered,
@@ -196,4 +198,32 @@ pub(crate) fn state_terms(wanted: Wanted) -> Vec<Term> {
         DeliveryState::Refused => vec![REFUSED],
         DeliveryState::Expired => vec![EXPIRED],
     }
+}
+
+/// What a page of the log is put together from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// The condition on the state.
+    pub(crate) term: Term,
+    /// Whether it is of the deliveries that redelivery jobs made. The row of an event, by which those of an event or
+    /// a checklist are found, does not tell of these.
+    pub(crate) copies: bool,
+}
+
+/// The parts that a page of the log is put together from.
+pub(crate) fn parts(query: &DeliveryQuery) -> Vec<Part> {
+    let of: &[bool] = if query.of_event() {
+        &[false, true]
+    } else {
+        &[false]
+    };
+    let terms = state_terms(Wanted::of(query)).into_iter();
+    terms
+        .flat_map(|term| {
+            of.iter().map(move |copies| Part {
+                term,
+                copies: *copies,
+            })
+        })
+        .collect()
 }

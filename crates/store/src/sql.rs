@@ -85,15 +85,31 @@ statements! {
         WHERE team_id = $2 AND id >= $3 AND id <= $4 AND seen_at IS NULL";
     DELIVERY_CANCEL_MARK = "UPDATE delivery SET cancelled_by = $1 WHERE id = $2";
     DELIVERY_CANCEL = "UPDATE delivery SET cancelled_by = $1, due_at = NULL, manual_by = NULL,
-        state = CASE WHEN delivered_at IS NULL THEN 'cancelled' ELSE 'delivered' END
+        replay = NULL, state = CASE WHEN delivered_at IS NULL THEN 'cancelled' ELSE 'delivered' END
         WHERE id = $2";
     DELIVERY_REDELIVER = "UPDATE delivery SET state = 'waiting', manual_by = $1,
         due_at = CASE WHEN state = 'waiting' AND behind > 0 THEN due_at ELSE $2 END,
         reason = CASE WHEN state = 'waiting' AND behind > 0 THEN reason ELSE '' END,
         chain = CASE WHEN state = 'waiting' THEN chain END,
         behind = CASE WHEN state = 'waiting' THEN behind END,
-        cancelled_by = NULL
+        cancelled_by = NULL, replay = NULL
         WHERE id = $3";
+    REPLAY_COLUMNS = "id, team_id, made_at, made_by, state, reason, filter, to_subscription,
+        rate_per_second, bound, reached, reached_at, done, being_sent, body_gone, subscription_ended,
+        already_there, next_at, ended_at";
+    REPLAY_COUNT = "SELECT count(*) FROM replay_job
+        WHERE team_id = $1 AND state IN ('running', 'paused')";
+    REPLAY_BOUND = "SELECT id FROM delivery WHERE team_id = $1 ORDER BY id DESC LIMIT 1";
+    REPLAY_INSERT = "INSERT INTO replay_job (id, team_id, made_at, made_by, state, reason, filter,
+        to_subscription, rate_per_second, bound, done, being_sent, body_gone, subscription_ended,
+        already_there, next_at)
+        VALUES ($1, $2, $3, $4, $5, '', $6, $7, $8, $9, 0, 0, 0, 0, 0, $10)";
+    REPLAY_PUT = "UPDATE replay_job SET state = $1, reason = $2, reached = $3, reached_at = $4,
+        done = $5, being_sent = $6, body_gone = $7, subscription_ended = $8, already_there = $9,
+        next_at = $10, ended_at = $11
+        WHERE id = $12";
+    REPLAY_FORGET = "DELETE FROM replay_job WHERE id IN (SELECT id FROM replay_job
+        WHERE state IN ('done', 'cancelled') AND id < $1 AND ended_at < $2 LIMIT $3)";
     CHECKLIST_HEAD = "SELECT id, key, version, name, created_at, created_by, created_email,
         scheduled_at, started_at, ended_at, archived_at
         FROM checklist WHERE id = $1 AND team_id = $2";
@@ -125,7 +141,7 @@ statements! {
     CHORE_END = "UPDATE chore SET held_until = NULL, done_at = $1
         WHERE name = $2 AND round = $3 AND held_until > $1";
     ATTEMPTS_OF = "SELECT number, manual_by, started_at, duration_ms, outcome, status, error, target,
-        signature, response_headers, response_body, response_truncated
+        signature, response_headers, response_body, response_truncated, replay
         FROM attempt WHERE delivery_id = $1 ORDER BY number";
 }
 

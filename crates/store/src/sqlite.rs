@@ -23,6 +23,7 @@ mod open;
 mod overview;
 mod queue;
 mod readers;
+mod replays;
 mod subscriptions;
 mod syncer;
 mod teams;

@@ -23,6 +23,8 @@ pub enum Purpose {
     Change,
     /// Storing what came of attempts.
     Settlement,
+    /// A step of a redelivery job.
+    Replay,
     /// Anything else.
     Other,
 }

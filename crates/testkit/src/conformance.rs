@@ -24,6 +24,7 @@ mod marks;
 mod matching;
 mod ordering;
 mod redelivering;
+mod replaying;
 mod rescuing;
 mod searching;
 mod settling;
@@ -361,6 +362,24 @@ cases! { $
         answers_go_and_the_log_says_that_there_was_more,
         a_list_goes_on_from_a_cursor_that_was_removed,
         nothing_young_is_lost_whatever_is_sent_meanwhile,
+    }
+    replaying {
+        a_job_is_found_and_listed_within_its_team,
+        a_job_makes_what_it_wants_due_once_and_marks_it,
+        a_step_from_where_the_job_does_not_stand_changes_nothing,
+        what_can_not_be_sent_again_is_passed_over_and_counted,
+        what_is_held_stays_held_and_is_due_then,
+        what_came_after_the_job_is_not_its_business,
+        a_job_asks_how_deliveries_stand,
+        a_look_takes_no_more_than_it_may,
+        events_go_to_another_subscription_with_numbers_of_their_own,
+        events_that_went_to_nobody_go_to_another_subscription,
+        what_another_subscription_has_is_not_made_twice,
+        a_job_whose_target_has_ended_is_cancelled,
+        a_job_is_paused_resumed_and_cancelled,
+        the_rate_says_when_a_job_may_go_on,
+        what_a_job_made_is_listed_and_goes_with_its_event,
+        jobs_that_ended_long_ago_are_removed,
     }
     filters {
         a_list_is_filtered_by_what_it_is_about,

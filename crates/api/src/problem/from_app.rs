@@ -48,6 +48,7 @@ impl From<AppError> for Problem {
             AppError::Full { .. } => said(Code::TeamFull, &error),
             AppError::NothingToSample => said(Code::NothingToSample, &error),
             AppError::BeingSent => said(Code::DeliveryBeingSent, &error),
+            AppError::ReplayEnded(_) => said(Code::RedeliveryJobEnded, &error),
             AppError::BodyGone => said(Code::DeliveryBodyGone, &error),
             AppError::DeliverySettled(_) => said(Code::DeliverySettled, &error),
             AppError::SubscriptionNotSending(_) => said(Code::SubscriptionNotSending, &error),
@@ -83,6 +84,7 @@ const fn missing_code(missing: &Missing) -> Code {
         Missing::Subscription(_) => Code::SubscriptionMissing,
         Missing::Delivery(_) => Code::DeliveryMissing,
         Missing::Event(_) => Code::EventMissing,
+        Missing::ReplayJob(_) => Code::RedeliveryJobMissing,
     }
 }
 
@@ -299,6 +301,8 @@ mod tests {
         }
         assert_eq!(code(AppError::BeingSent), Code::DeliveryBeingSent);
         assert_eq!(code(AppError::BodyGone), Code::DeliveryBodyGone);
+        let done = domain::ReplayState::Done;
+        assert_eq!(code(AppError::ReplayEnded(done)), Code::RedeliveryJobEnded);
         let paused = domain::SubscriptionState::Paused;
         assert_eq!(
             code(AppError::SubscriptionNotSending(paused)),

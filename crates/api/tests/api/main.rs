@@ -5,12 +5,14 @@
 mod bad_input;
 mod checklists;
 mod edges;
+mod erasing;
 mod explain;
 mod feed;
 mod files;
 mod harness;
 mod health;
 mod lists;
+mod replays;
 mod subscription_changes;
 mod tasks;
 mod templates;

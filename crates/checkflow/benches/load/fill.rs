@@ -186,6 +186,7 @@ fn taken(leased: &LeasedDelivery, at: Timestamp) -> Settlement {
     let attempt = Attempt {
         number: 1,
         manual_by: None,
+        replay: None,
         started_at: at,
         duration_ms: 3,
         outcome: Outcome::Delivered,

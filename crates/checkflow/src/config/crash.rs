@@ -16,16 +16,28 @@ pub(crate) enum CrashStep {
     Answer,
     /// What came of attempts is written, and its transaction is to be committed.
     Settle,
+    /// A redelivery job has made deliveries due, and its transaction is to be committed.
+    Replay,
+    /// That is on disk.
+    Replayed,
 }
 
 impl CrashStep {
-    const ALL: [Self; 3] = [Self::Commit, Self::Answer, Self::Settle];
+    const ALL: [Self; 5] = [
+        Self::Commit,
+        Self::Answer,
+        Self::Settle,
+        Self::Replay,
+        Self::Replayed,
+    ];
 
     const fn word(self) -> &'static str {
         match self {
             Self::Commit => "before-commit",
             Self::Answer => "before-answer",
             Self::Settle => "before-settle",
+            Self::Replay => "before-replay",
+            Self::Replayed => "after-replay",
         }
     }
 }
@@ -90,7 +102,7 @@ mod tests {
             let error = read(text).unwrap_err().to_string();
             let expected = format!(
                 "--crash-at or CHECKFLOW_CRASH_AT: {text:?} is no step: write one of before-commit, \
-                 before-answer, before-settle, and"
+                 before-answer, before-settle, before-replay, after-replay, and"
             );
             assert!(error.starts_with(&expected), "{error}");
         }

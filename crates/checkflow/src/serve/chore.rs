@@ -45,6 +45,27 @@ where
     }
 }
 
+/// Does `work` if the chore is this node's to do now, to its end or until another may do it.
+pub(super) async fn attend_once(
+    store: &Store,
+    source: &Source,
+    chore: Chore,
+    work: impl Future<Output = ()>,
+) {
+    match store.chore_begin(chore, source.now()).await {
+        Ok(ChoreTurn::Ours(lease)) => hold(store, source, lease, work).await,
+        Ok(ChoreTurn::NotBefore(_)) => {}
+        Err(error) => {
+            let error = one_line(&error.into());
+            debug!(
+                error,
+                chore = chore.name,
+                "whose turn it is could not be asked"
+            );
+        }
+    }
+}
+
 /// Does `work` to its end, or until another may do it.
 async fn hold(store: &Store, source: &Source, lease: ChoreLease, work: impl Future<Output = ()>) {
     let chore = lease.chore().name;

@@ -124,6 +124,7 @@ impl WriteJob for Watched {
             match self.purpose() {
                 Purpose::Change => self.fuse.reach(CrashStep::Commit),
                 Purpose::Settlement => self.fuse.reach(CrashStep::Settle),
+                Purpose::Replay => self.fuse.reach(CrashStep::Replay),
                 Purpose::Other => {}
             }
         }
@@ -131,8 +132,12 @@ impl WriteJob for Watched {
     }
 
     fn finish(self: Box<Self>, committed: Result<(), StoreError>) {
-        if self.kept && committed.is_ok() && self.purpose() == Purpose::Change {
-            self.fuse.reach(CrashStep::Answer);
+        if self.kept && committed.is_ok() {
+            match self.purpose() {
+                Purpose::Change => self.fuse.reach(CrashStep::Answer),
+                Purpose::Replay => self.fuse.reach(CrashStep::Replayed),
+                Purpose::Settlement | Purpose::Other => {}
+            }
         }
         self.job.finish(committed);
     }

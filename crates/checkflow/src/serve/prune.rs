@@ -51,6 +51,7 @@ async fn prune(pruner: Arc<Pruner>, peers: Arc<Peers>) {
                 expired,
                 bodies,
                 answers,
+                jobs,
             } = removed;
             info!(
                 events,
@@ -58,6 +59,7 @@ async fn prune(pruner: Arc<Pruner>, peers: Arc<Peers>) {
                 expired,
                 bodies,
                 answers,
+                jobs,
                 "removed what was older than it is to be kept"
             );
         }

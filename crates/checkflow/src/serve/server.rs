@@ -22,7 +22,7 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use super::{http::HttpServer, open, prune, pulse, sweep};
+use super::{http::HttpServer, open, prune, pulse, replay, sweep};
 use crate::config::Settings;
 
 /// How long running requests are given to finish, from the beginning of a stop.
@@ -49,7 +49,7 @@ pub(crate) struct Server {
     http: HttpServer,
     /// None where others answer.
     app: Option<App>,
-    /// The sweeper, the pruner and the pulses.
+    /// The sweeper, the pruner, the redelivery jobs and the pulses.
     background: Vec<JoinHandle<()>>,
     stopping: Arc<AtomicBool>,
 }
@@ -91,6 +91,7 @@ impl Server {
             peers.clone(),
         );
         background.push(pruner);
+        background.push(replay::begin(store.clone(), source.clone()));
         let door = ApiSettings {
             source: source.clone(),
             ready: ready_probe(found, engine.as_ref(), &peers, &stopping),

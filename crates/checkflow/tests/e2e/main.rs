@@ -23,6 +23,7 @@ mod life;
 mod migrate;
 mod ordered;
 mod refusals;
+mod replay;
 mod restart;
 mod roles;
 mod settings;

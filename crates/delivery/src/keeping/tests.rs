@@ -85,6 +85,7 @@ async fn what_is_too_old_goes_and_what_expired_shows_for_a_day() {
         expired: 1,
         bodies: 1,
         answers: 0,
+        jobs: 0,
     };
     assert_eq!(stage.after(1).await, first);
     let listed = stage.listed().await;

@@ -62,7 +62,7 @@ const fn column_name(name: &'static str) -> &'static str {
 }
 
 /// All that is copied.
-pub(crate) static TABLES: [Table; 19] = [
+pub(crate) static TABLES: [Table; 20] = [
     table!(preset meta by "name": Text name; Bytes value;),
     table!(preset counter by "name": Text name; Int next;),
     table!(team by "id": Int id; Text name; Time created_at;),
@@ -102,13 +102,17 @@ pub(crate) static TABLES: [Table; 19] = [
         Time delivered_at last_ended_at; Text last_outcome; Int last_status;
         Time first_started_at; Int first_duration_ms first_status;
         Text first_target first_signature first_response_headers; Bytes first_response_body;
-        Bool first_response_truncated; Int chain behind; Text cancelled_by;),
+        Bool first_response_truncated; Int chain behind; Text cancelled_by; Guid replay copied_by;),
     table!(attempt by "delivery_id, number":
         Guid delivery_id; Int number; Text manual_by; Time started_at; Int duration_ms;
         Text outcome; Int status; Text error target signature response_headers;
-        Bytes response_body; Bool response_truncated;),
+        Bytes response_body; Bool response_truncated; Guid replay;),
     table!(notice by "team_id, id":
         Int team_id; Guid id; Text kind; Guid subscription_id; Text text code; Time at seen_at;),
+    table!(replay_job by "id":
+        Guid id; Int team_id; Time made_at; Text made_by state reason filter; Guid to_subscription;
+        Int rate_per_second; Guid bound reached; Time reached_at;
+        Int done being_sent body_gone subscription_ended already_there; Time next_at ended_at;),
 ];
 
 /// The table `name`.

@@ -180,6 +180,11 @@ fn read_as(table: &Table, column: &Column) -> String {
     match (table.name, name) {
         ("delivery", "sequence") => "coalesce(sequence, last + place)".to_owned(),
         ("subscription_sequence", "last") => "last + coalesce(count, 0)".to_owned(),
+        // Where one stands among events is said in the database's own order, so it begins anew, and passes over
+        // what it has made already.
+        ("replay_job", "reached" | "reached_at") => {
+            format!("CASE WHEN to_subscription IS NULL THEN {name} END")
+        }
         _ => name.to_owned(),
     }
 }

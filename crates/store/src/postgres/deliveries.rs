@@ -23,11 +23,11 @@ use crate::{
 pub(super) use leasing::{LeaseTerms, NUMBERED_MAX};
 pub(super) use settling::through;
 
-const DELIVERY_STATE: Place = Place {
+pub(super) const DELIVERY_STATE: Place = Place {
     table: "delivery",
     column: "state",
 };
-const ATTEMPTS: Place = Place {
+pub(super) const ATTEMPTS: Place = Place {
     table: "delivery",
     column: "attempts",
 };

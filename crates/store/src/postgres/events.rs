@@ -2,7 +2,7 @@
 //! their deliveries as due. What can be sent at once is leased right after the commit (see `hints`).
 
 use async_trait::async_trait;
-use domain::{DeliveryId, Event, SubscriptionId, SubscriptionState};
+use domain::{DeliveryId, Event, SubscriptionId, SubscriptionState, Timestamp};
 use uuid::Uuid;
 
 use super::{
@@ -132,7 +132,13 @@ impl Change<'_> {
     /// never of an earlier time than the event, so that a list from some moment on can begin at that moment's
     /// identifier (RFC 9562, section 6.2, method 2).
     fn delivery_ids(&self, event: &Event) -> u128 {
-        let millis = u64::try_from(event.at.as_millis()).unwrap_or(0);
+        self.fresh_ids(event.at)
+    }
+
+    /// The first of as many consecutive identifiers as an event may have deliveries: greater than all before on
+    /// this node, and never of an earlier time than `at`.
+    pub(super) fn fresh_ids(&self, at: Timestamp) -> u128 {
+        let millis = u64::try_from(at.as_millis()).unwrap_or(0);
         let random = self.core.source.random();
         let fresh = uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid();
         // Room to count up in the low half without touching the variant above it.

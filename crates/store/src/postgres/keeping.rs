@@ -16,7 +16,8 @@ use crate::{
     Ending, EventPlace, Forget, KeptEvent, ReadKeeping, Slimmed, StoreError, WriteKeeping,
 };
 
-/// What a walk reads of `event e`.
+/// What a walk reads of `event e`. For EXISTS of what is equal PostgreSQL may read all there is once; for a first row
+/// it does not.
 macro_rules! walk {
     ($rest:literal) => {
         concat!(
@@ -28,11 +29,22 @@ macro_rules! walk {
                 OR EXISTS (SELECT 1 FROM attempt a
                     WHERE a.delivery_id BETWEEN e.first_delivery AND e.last_delivery
                         AND (a.response_headers <> '' OR octet_length(a.response_body) > 0))
+                OR (SELECT true FROM delivery d JOIN attempt a ON a.delivery_id = d.id
+                    WHERE d.event = e.id AND d.copied_by IS NOT NULL
+                        AND (a.response_headers <> '' OR octet_length(a.response_body) > 0)
+                    LIMIT 1) IS NOT NULL
             FROM event e WHERE ",
             $rest
         )
     };
 }
+
+/// The deliveries of the events `$1`: those that came of them, and those that redelivery jobs made.
+const OF_EVENTS: [&str; 2] = [
+    "event e JOIN delivery d ON d.id BETWEEN e.first_delivery AND e.last_delivery
+        WHERE e.id = ANY ($1::uuid[]) AND d.event = e.id",
+    "delivery d WHERE d.event = ANY ($1::uuid[]) AND d.copied_by IS NOT NULL",
+];
 
 fn kept(row: &Row) -> Result<KeptEvent, Fault> {
     Ok(KeptEvent {
@@ -96,21 +108,23 @@ impl WriteKeeping for Change<'_> {
             });
         }
         let which = which.term();
-        let sql = format!(
-            "WITH gone AS MATERIALIZED (
-                SELECT d.id FROM event e
-                    JOIN delivery d ON d.id BETWEEN e.first_delivery AND e.last_delivery
-                WHERE e.id = ANY ($1::uuid[]) AND d.event = e.id AND {which}
-                LIMIT $2 FOR UPDATE OF d SKIP LOCKED),
-            tried AS (DELETE FROM attempt a USING gone WHERE a.delivery_id = gone.id)
-            DELETE FROM delivery d USING gone WHERE d.id = gone.id"
-        );
-        let rows = self
-            .run(&sql, &[&events, &i64::from(deliveries_max)])
-            .await?;
+        let mut rows = 0;
+        for deliveries in OF_EVENTS {
+            let sql = format!(
+                "WITH gone AS MATERIALIZED (
+                    SELECT d.id FROM {deliveries} AND {which}
+                    LIMIT $2 FOR UPDATE OF d SKIP LOCKED),
+                tried AS (DELETE FROM attempt a USING gone WHERE a.delivery_id = gone.id)
+                DELETE FROM delivery d USING gone WHERE d.id = gone.id"
+            );
+            let left = i64::from(deliveries_max) - i64::try_from(rows).unwrap_or(0);
+            rows += self.run(&sql, &[&events, &left]).await?;
+        }
         let sql = "DELETE FROM event e WHERE e.id = ANY ($1::uuid[])
             AND NOT EXISTS (SELECT 1 FROM delivery d
-                WHERE d.id BETWEEN e.first_delivery AND e.last_delivery AND d.event = e.id)";
+                WHERE d.id BETWEEN e.first_delivery AND e.last_delivery AND d.event = e.id)
+            AND (SELECT true FROM delivery d
+                WHERE d.event = e.id AND d.copied_by IS NOT NULL LIMIT 1) IS NULL";
         Ok(Slimmed {
             events: self.run(sql, &[&events]).await?,
             rows,
@@ -132,20 +146,23 @@ impl WriteKeeping for Change<'_> {
                 ..Slimmed::default()
             });
         }
-        let sql = "WITH ends AS MATERIALIZED (
-                SELECT d.id FROM event e
-                    JOIN delivery d ON d.id BETWEEN e.first_delivery AND e.last_delivery
-                WHERE e.id = ANY ($1::uuid[]) AND d.event = e.id AND d.state = 'waiting'
-                LIMIT $2 FOR NO KEY UPDATE OF d SKIP LOCKED)
-            UPDATE delivery d SET
-                state = CASE WHEN d.delivered_at IS NULL THEN $3 ELSE 'delivered' END,
-                reason = CASE WHEN d.delivered_at IS NULL THEN $4 ELSE '' END,
-                due_at = NULL, manual_by = NULL
-            FROM ends WHERE d.id = ends.id";
-        let (state, limit) = (ending.state.word(), i64::from(deliveries_max));
-        let rows = self
-            .run(sql, &[&events, &limit, &state, &ending.reason])
-            .await?;
+        let (state, mut rows) = (ending.state.word(), 0);
+        for deliveries in OF_EVENTS {
+            let sql = format!(
+                "WITH ends AS MATERIALIZED (
+                    SELECT d.id FROM {deliveries} AND d.state = 'waiting'
+                    LIMIT $2 FOR NO KEY UPDATE OF d SKIP LOCKED)
+                UPDATE delivery d SET
+                    state = CASE WHEN d.delivered_at IS NULL THEN $3 ELSE 'delivered' END,
+                    reason = CASE WHEN d.delivered_at IS NULL THEN $4 ELSE '' END,
+                    due_at = NULL, manual_by = NULL, replay = NULL
+                FROM ends WHERE d.id = ends.id"
+            );
+            let left = i64::from(deliveries_max) - i64::try_from(rows).unwrap_or(0);
+            rows += self
+                .run(&sql, &[&events, &left, &state, &ending.reason])
+                .await?;
+        }
         let more = rows >= u64::from(deliveries_max);
         let sql =
             "UPDATE event SET body = '' WHERE id = ANY ($1::uuid[]) AND octet_length(body) > 0";
@@ -173,21 +190,23 @@ impl WriteKeeping for Change<'_> {
                 first_response_truncated = true
             FROM slim WHERE d.id = slim.id RETURNING d.event";
         let mut of = self.all(sql, &[&events, &limit], |row| row.guid(0)).await?;
-        let sql = "WITH slim AS MATERIALIZED (
-                SELECT a.delivery_id, a.number, e.id AS event FROM event e
-                    JOIN attempt a ON a.delivery_id BETWEEN e.first_delivery AND e.last_delivery
-                WHERE e.id = ANY ($1::uuid[])
-                    AND (a.response_headers <> '' OR octet_length(a.response_body) > 0)
-                LIMIT $2 FOR NO KEY UPDATE OF a SKIP LOCKED)
-            UPDATE attempt a SET response_headers = '', response_body = '',
-                response_truncated = true
-            FROM slim WHERE a.delivery_id = slim.delivery_id AND a.number = slim.number
-            RETURNING slim.event";
-        let attempts = self.all(sql, &[&events, &limit], |row| row.guid(0)).await?;
-        let full = |rows: &[Uuid]| rows.len() as u64 >= u64::from(answers_max);
-        let more = full(&of) || full(&attempts);
-        of.extend(attempts);
+        for deliveries in OF_EVENTS {
+            let sql = format!(
+                "WITH slim AS MATERIALIZED (
+                    SELECT a.delivery_id, a.number, d.event
+                    FROM attempt a CROSS JOIN {deliveries} AND a.delivery_id = d.id
+                        AND (a.response_headers <> '' OR octet_length(a.response_body) > 0)
+                    LIMIT $2 FOR NO KEY UPDATE OF a SKIP LOCKED)
+                UPDATE attempt a SET response_headers = '', response_body = '',
+                    response_truncated = true
+                FROM slim WHERE a.delivery_id = slim.delivery_id AND a.number = slim.number
+                RETURNING slim.event"
+            );
+            let left = i64::from(answers_max) - i64::try_from(of.len()).unwrap_or(0);
+            of.extend(self.all(&sql, &[&events, &left], |row| row.guid(0)).await?);
+        }
         let rows = of.len() as u64;
+        let more = rows >= u64::from(answers_max);
         of.sort_unstable();
         of.dedup();
         let events = of.len() as u64;

@@ -32,6 +32,10 @@ const STEPS: &[Step] = &[
         "0005_health",
         include_str!("../../migrations/postgres/0005_health.sql"),
     ),
+    (
+        "0006_replay",
+        include_str!("../../migrations/postgres/0006_replay.sql"),
+    ),
 ];
 
 /// The advisory lock of whoever migrates: "checkflo" as a number.

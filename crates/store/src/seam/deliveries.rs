@@ -74,6 +74,7 @@ impl Settlement {
         self.state == DeliveryState::Delivered
             && self.attempt.number == 1
             && self.attempt.manual_by.is_none()
+            && self.attempt.replay.is_none()
             && self.attempt.outcome == Outcome::Delivered
             && self.attempt.error.is_empty()
     }
@@ -175,6 +176,13 @@ pub struct DeliveryQuery {
     pub before: Option<DeliveryId>,
     /// At most so many.
     pub limit: u32,
+}
+
+impl DeliveryQuery {
+    /// Whether they are found by their event.
+    pub(crate) const fn of_event(&self) -> bool {
+        self.event.is_some() || self.checklist.is_some()
+    }
 }
 
 /// A delivery with its attempts and its body.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use domain::{
-    DeliveryId, EventId, EventType, Health, NodeId, SigningSecret, SubscriptionId,
+    DeliveryId, EventId, EventType, Health, NodeId, ReplayJobId, SigningSecret, SubscriptionId,
     SubscriptionSettings, SubscriptionState, TargetUrl, TeamId, Timestamp, WebhookHead,
 };
 
@@ -61,6 +61,8 @@ pub struct LeasedDelivery {
     pub sequence: i64,
     /// Who asked for this attempt by hand, if anybody did.
     pub manual_by: Option<String>,
+    /// The redelivery job that this attempt is made for, if it is for one.
+    pub replay: Option<ReplayJobId>,
     /// Whether the receiver took it before; then it stays delivered, whatever comes of this.
     pub delivered_before: bool,
     /// Where it goes.

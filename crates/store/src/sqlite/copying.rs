@@ -143,6 +143,11 @@ fn read_as(table: &Table, column: &Column) -> String {
     match (table.name, name) {
         // Here a delivery refers to its event by the event's number.
         ("delivery", "event") => "(SELECT id FROM event WHERE number = delivery.event)".to_owned(),
+        // Where one stands among events is said in the database's own order, so it begins anew, and passes over
+        // what it has made already.
+        ("replay_job", "reached" | "reached_at") => {
+            format!("CASE WHEN to_subscription IS NULL THEN {name} END")
+        }
         _ => name.to_owned(),
     }
 }

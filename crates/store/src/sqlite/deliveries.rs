@@ -8,7 +8,7 @@ pub(super) use page::EVERY_TYPE;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use domain::{DeliveryId, EventId, NodeId, SubscriptionId, TeamId, Timestamp};
+use domain::{DeliveryId, EventId, NodeId, ReplayJobId, SubscriptionId, TeamId, Timestamp};
 use rusqlite::params;
 use uuid::Uuid;
 
@@ -24,7 +24,7 @@ use crate::{
     Settlement, StoreError, Take, Taken, WriteDeliveries, place::Place, sql,
 };
 
-const DELIVERY_STATE: Place = Place {
+pub(super) const DELIVERY_STATE: Place = Place {
     table: "delivery",
     column: "state",
 };
@@ -137,7 +137,8 @@ impl WriteDeliveries for Change<'_> {
         };
         let sql = format!(
             "SELECT d.id, d.subscription_id, d.attempts, d.due_at, d.manual_by,
-                d.delivered_at IS NOT NULL, s.target_url, d.cancelled_by IS NOT NULL
+                d.delivered_at IS NOT NULL, s.target_url, d.cancelled_by IS NOT NULL,
+                coalesce(d.replay, d.copied_by)
             FROM delivery d INDEXED BY delivery_leased
                 JOIN subscription s ON s.id = d.subscription_id
             WHERE d.state = 'leased' AND {which} ORDER BY d.lease_until LIMIT ?3"
@@ -153,6 +154,7 @@ impl WriteDeliveries for Change<'_> {
                 delivered_before: row.get(5)?,
                 target: row.get(6)?,
                 cancelled: row.get(7)?,
+                replay: row.get::<_, Option<Uuid>>(8)?.map(ReplayJobId::new),
             })
         })?;
         for one in &lapsed {
@@ -168,18 +170,7 @@ impl WriteDeliveries for Change<'_> {
         by: &str,
         now: Timestamp,
     ) -> Result<Redelivery, StoreError> {
-        let sql = "SELECT d.subscription_id, d.state, s.state,
-                (SELECT length(body) > 0 FROM event WHERE number = d.event)
-            FROM delivery d JOIN subscription s ON s.id = d.subscription_id
-            WHERE d.id = ?1 AND d.team_id = ?2";
-        let found = self.first(sql, params![id.uuid(), team.get()], |row| {
-            Ok(Redeliverable {
-                subscription: SubscriptionId::new(row.guid(0)?),
-                state: row.word(1, DELIVERY_STATE)?,
-                of: row.word(2, STATE)?,
-                has_body: row.get(3)?,
-            })
-        })?;
+        let found = self.redeliverable(team, id)?;
         let subscription = match found.map_or(Err(Redelivery::NotThere), Redeliverable::check) {
             Ok(subscription) => subscription,
             Err(refused) => return Ok(refused),
@@ -199,6 +190,7 @@ struct Due {
     manual_by: Option<String>,
     delivered_before: bool,
     event: i64,
+    replay: Option<ReplayJobId>,
 }
 
 impl Change<'_> {
@@ -211,19 +203,20 @@ impl Change<'_> {
         taken: &mut Vec<LeasedDelivery>,
     ) -> Result<bool, StoreError> {
         let lane = take.subscription.uuid();
-        let sql = "SELECT revision, event_type, rate_per_second FROM subscription
+        let sql = "SELECT revision, rate_per_second FROM subscription
             WHERE id = ?1 AND state IN ('active', 'failing')";
         let subscription = self.first(sql, [lane], |row| {
-            let rate: Option<u32> = row.get(2)?;
-            Ok((row.get::<_, i64>(0)?, row.word(1, EVENT_TYPE)?, rate))
+            let rate: Option<u32> = row.get(1)?;
+            Ok((row.get::<_, i64>(0)?, rate))
         })?;
-        let Some((revision, event_type, rate)) = subscription else {
+        let Some((revision, rate)) = subscription else {
             return Ok(false);
         };
         // The engine may not know of a rate yet: no more than begins in a second.
         let limit = take.limit.min(rate.unwrap_or(u32::MAX));
         // One more than wanted, to know whether there is more.
-        let sql = "SELECT id, sequence, attempts, manual_by, delivered_at IS NOT NULL, event
+        let sql = "SELECT id, sequence, attempts, manual_by, delivered_at IS NOT NULL, event,
+                coalesce(replay, copied_by)
             FROM delivery INDEXED BY delivery_due
             WHERE subscription_id = ?1 AND state = 'waiting' AND due_at <= ?2
                 AND coalesce(behind, 0) = 0
@@ -237,6 +230,7 @@ impl Change<'_> {
                 manual_by: row.get(3)?,
                 delivered_before: row.get(4)?,
                 event: row.get(5)?,
+                replay: row.get::<_, Option<Uuid>>(6)?.map(ReplayJobId::new),
             })
         })?;
         let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -249,12 +243,13 @@ impl Change<'_> {
         let sql = "UPDATE delivery SET state = 'leased', attempts = attempts + 1, due_at = ?2,
                 lease_node = ?3, lease_until = ?4
             WHERE id = ?1";
-        let event_sql = "SELECT id, body FROM event WHERE number = ?1";
+        let event_sql = "SELECT id, body, type FROM event WHERE number = ?1";
         for due in due {
-            let (event, body) = self.one(event_sql, [due.event], |row| {
+            let (event, body, event_type) = self.one(event_sql, [due.event], |row| {
                 Ok((
                     EventId::new(row.guid(0)?),
                     Bytes::from(row.get::<_, Vec<u8>>(1)?),
+                    row.word(2, EVENT_TYPE)?,
                 ))
             })?;
             if body.is_empty() {
@@ -270,6 +265,7 @@ impl Change<'_> {
                 event_type,
                 sequence: due.sequence,
                 manual_by: due.manual_by,
+                replay: due.replay,
                 delivered_before: due.delivered_before,
                 destination: destination.clone(),
                 body,
@@ -278,10 +274,31 @@ impl Change<'_> {
         Ok(more)
     }
 
+    /// What decides whether a delivery can be sent again.
+    pub(super) fn redeliverable(
+        &self,
+        team: TeamId,
+        id: DeliveryId,
+    ) -> Result<Option<Redeliverable>, StoreError> {
+        let sql = "SELECT d.subscription_id, d.state, s.state,
+                (SELECT length(body) > 0 FROM event WHERE number = d.event)
+            FROM delivery d JOIN subscription s ON s.id = d.subscription_id
+            WHERE d.id = ?1 AND d.team_id = ?2";
+        self.first(sql, params![id.uuid(), team.get()], |row| {
+            Ok(Redeliverable {
+                subscription: SubscriptionId::new(row.guid(0)?),
+                state: row.word(1, DELIVERY_STATE)?,
+                of: row.word(2, STATE)?,
+                has_body: row.get(3)?,
+            })
+        })
+    }
+
     /// Ends a delivery that waits and of which there is nothing to send any more.
     pub(super) fn expire(&self, id: DeliveryId) -> Result<(), StoreError> {
         let sql = "UPDATE delivery SET state = iif(delivered_at IS NULL, 'expired', 'delivered'),
-                reason = iif(delivered_at IS NULL, ?2, ''), due_at = NULL, manual_by = NULL
+                reason = iif(delivered_at IS NULL, ?2, ''), due_at = NULL, manual_by = NULL,
+                replay = NULL
             WHERE id = ?1 AND state = 'waiting'";
         self.run(sql, params![id.uuid(), BODY_GONE]).map(|_| ())
     }

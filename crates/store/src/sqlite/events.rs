@@ -2,7 +2,7 @@
 //! leasing at once those whose lane has room.
 
 use async_trait::async_trait;
-use domain::{DeliveryId, Event, SubscriptionId, SubscriptionState};
+use domain::{DeliveryId, Event, SubscriptionId, SubscriptionState, Timestamp};
 use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
 
@@ -61,7 +61,7 @@ fn wants(row: &Row<'_>) -> Result<Wants, Fault> {
 impl Change<'_> {
     /// Stores the event and its deliveries; answers the first of them.
     fn append(&mut self, event: &Event, wants: &[Wants]) -> Result<DeliveryId, StoreError> {
-        let first = self.delivery_ids(event, wants.len());
+        let first = self.delivery_ids(event.at, wants.len());
         let number = self.event_insert(event, first, wants.len())?;
         for (offset, subscription) in (0_u128..).zip(wants) {
             let id = DeliveryId::new(Uuid::from_u128(first + offset));
@@ -90,8 +90,8 @@ impl Change<'_> {
     /// The first of `count` consecutive identifiers: greater than all before, so that their order is
     /// that of the deliveries, and never of an earlier time than the event, so that a list from some
     /// moment on can begin at that moment's identifier (RFC 9562, section 6.2, method 2).
-    fn delivery_ids(&mut self, event: &Event, count: usize) -> u128 {
-        let millis = u64::try_from(event.at.as_millis()).unwrap_or(0);
+    pub(super) fn delivery_ids(&mut self, at: Timestamp, count: usize) -> u128 {
+        let millis = u64::try_from(at.as_millis()).unwrap_or(0);
         let random = self.core.source.random();
         let fresh = uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid();
         let first = fresh
@@ -126,6 +126,13 @@ impl Change<'_> {
         Ok(self.last_number())
     }
 
+    /// The next number among the deliveries of a subscription.
+    pub(super) fn next_sequence(&self, of: SubscriptionId) -> Result<i64, StoreError> {
+        let sql = "UPDATE subscription_sequence SET last = last + 1 WHERE subscription_id = ?1
+            RETURNING last";
+        self.one(sql, [of.uuid()], |row| Ok(row.get(0)?))
+    }
+
     fn delivery_insert(
         &mut self,
         event: &Event,
@@ -133,9 +140,7 @@ impl Change<'_> {
         delivery: DeliveryId,
         wants: &Wants,
     ) -> Result<(), StoreError> {
-        let sql = "UPDATE subscription_sequence SET last = last + 1 WHERE subscription_id = ?1
-            RETURNING last";
-        let sequence: i64 = self.one(sql, [wants.id.uuid()], |row| Ok(row.get(0)?))?;
+        let sequence = self.next_sequence(wants.id)?;
         let chain = wants.ordered.then_some(Chain {
             subscription: wants.id,
             checklist: event.checklist,
@@ -192,6 +197,7 @@ impl Change<'_> {
             event_type: event.kind,
             sequence,
             manual_by: None,
+            replay: None,
             delivered_before: false,
             destination: self.destination(wants.id, wants.revision)?,
             body: event.body.clone(),

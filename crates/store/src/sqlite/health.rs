@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::{
-    DeliveryId, DeliveryState, EventId, NOTICES_MAX, Notice, StateCode, SubscriptionId,
-    SubscriptionState, TeamId, Timestamp,
+    DeliveryId, DeliveryState, EventId, NOTICES_MAX, Notice, ReplayJobId, StateCode,
+    SubscriptionId, SubscriptionState, TeamId, Timestamp,
 };
 use rusqlite::{Row, params};
 use uuid::Uuid;
@@ -119,7 +119,7 @@ impl WriteHealth for Change<'_> {
     }
 
     async fn probe_take(&mut self, take: &ProbeTake) -> Result<Vec<LeasedDelivery>, StoreError> {
-        let sql = "SELECT s.id, s.revision, s.event_type, s.probes,
+        let sql = "SELECT s.id, s.revision, s.probes,
                 (SELECT d.id FROM delivery d INDEXED BY delivery_due
                     WHERE d.subscription_id = s.id AND d.state = 'waiting'
                     ORDER BY d.due_at, d.sequence LIMIT 1)
@@ -129,9 +129,8 @@ impl WriteHealth for Change<'_> {
             Ok(Probe {
                 subscription: SubscriptionId::new(row.guid(0)?),
                 revision: row.get(1)?,
-                event_type: row.word(2, EVENT_TYPE)?,
-                probes: row.get(3)?,
-                delivery: row.get(4)?,
+                probes: row.get(2)?,
+                delivery: row.get(3)?,
             })
         })?;
         let mut taken = Vec::new();
@@ -156,7 +155,6 @@ impl WriteHealth for Change<'_> {
 struct Probe {
     subscription: SubscriptionId,
     revision: i64,
-    event_type: domain::EventType,
     probes: u32,
     delivery: Option<Uuid>,
 }
@@ -168,11 +166,11 @@ impl Change<'_> {
         id: Uuid,
         take: &ProbeTake,
     ) -> Result<Option<LeasedDelivery>, StoreError> {
-        let sql = "SELECT e.id, e.body FROM delivery d JOIN event e ON e.number = d.event
+        let sql = "SELECT e.id, e.body, e.type FROM delivery d JOIN event e ON e.number = d.event
             WHERE d.id = ?1";
-        let (event, body) = self.one(sql, [id], |row| {
+        let (event, body, event_type) = self.one(sql, [id], |row| {
             let body = Bytes::from(row.get::<_, Vec<u8>>(1)?);
-            Ok((EventId::new(row.guid(0)?), body))
+            Ok((EventId::new(row.guid(0)?), body, row.word(2, EVENT_TYPE)?))
         })?;
         if body.is_empty() {
             self.expire(DeliveryId::new(id))?;
@@ -181,27 +179,30 @@ impl Change<'_> {
         let sql = "UPDATE delivery SET state = 'leased', attempts = attempts + 1, due_at = ?2,
                 lease_node = ?3, lease_until = ?4
             WHERE id = ?1
-            RETURNING attempts, sequence, manual_by, delivered_at IS NOT NULL";
+            RETURNING attempts, sequence, manual_by, delivered_at IS NOT NULL,
+                coalesce(replay, copied_by)";
         let (now, until) = (take.now.as_millis(), take.until.as_millis());
         let bound = params![id, now, take.node.uuid(), until];
-        let (attempt, sequence, manual_by, delivered_before) = self.one(sql, bound, |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        let destination = self.destination(probe.subscription, probe.revision)?;
+        let leased = self.one(sql, bound, |row| {
+            Ok(LeasedDelivery {
+                lease: Lease {
+                    delivery: DeliveryId::new(id),
+                    node: take.node,
+                    attempt: row.get(0)?,
+                    until: take.until,
+                },
+                event,
+                event_type,
+                sequence: row.get(1)?,
+                manual_by: row.get(2)?,
+                delivered_before: row.get(3)?,
+                replay: row.get::<_, Option<Uuid>>(4)?.map(ReplayJobId::new),
+                destination,
+                body,
+            })
         })?;
-        Ok(Some(LeasedDelivery {
-            lease: Lease {
-                delivery: DeliveryId::new(id),
-                node: take.node,
-                attempt,
-                until: take.until,
-            },
-            event,
-            event_type: probe.event_type,
-            sequence,
-            manual_by,
-            delivered_before,
-            destination: self.destination(probe.subscription, probe.revision)?,
-            body,
-        }))
+        Ok(Some(leased))
     }
 }
 

@@ -28,6 +28,10 @@ macro_rules! walk {
                 OR EXISTS (SELECT 1 FROM attempt a
                     WHERE a.delivery_id BETWEEN e.first_delivery AND e.last_delivery
                         AND (a.response_headers <> '' OR length(a.response_body) > 0))
+                OR EXISTS (SELECT 1 FROM delivery d INDEXED BY delivery_copied
+                        CROSS JOIN attempt a ON a.delivery_id = d.id
+                    WHERE d.event = e.number AND d.copied_by IS NOT NULL
+                        AND (a.response_headers <> '' OR length(a.response_body) > 0))
             FROM event e WHERE ",
             $rest
         )
@@ -169,7 +173,10 @@ impl Change<'_> {
         let sql = format!(
             "SELECT d.id FROM event e CROSS JOIN delivery d
                 ON d.id BETWEEN e.first_delivery AND e.last_delivery
-            WHERE e.number = ?1 AND {which} LIMIT ?2"
+            WHERE e.number = ?1 AND {which}
+            UNION ALL
+            SELECT d.id FROM delivery d INDEXED BY delivery_copied
+            WHERE d.event = ?1 AND d.copied_by IS NOT NULL AND {which} LIMIT ?2"
         );
         let ids: Vec<Uuid> = self.all(&sql, params![event, slice.left()], |row| row.guid(0))?;
         for id in &ids {
@@ -180,7 +187,9 @@ impl Change<'_> {
         let sql = "DELETE FROM event WHERE number = ?1
             AND number < (SELECT max(number) FROM event)
             AND NOT EXISTS (SELECT 1 FROM delivery d
-                WHERE d.id BETWEEN event.first_delivery AND event.last_delivery)";
+                WHERE d.id BETWEEN event.first_delivery AND event.last_delivery)
+            AND NOT EXISTS (SELECT 1 FROM delivery d INDEXED BY delivery_copied
+                WHERE d.event = event.number AND d.copied_by IS NOT NULL)";
         let gone = self.run(sql, [event])?;
         slice.done.events += gone as u64;
         Ok(())
@@ -193,10 +202,14 @@ impl Change<'_> {
         slice: &mut Slice,
     ) -> Result<(), StoreError> {
         let sql = "UPDATE delivery SET state = iif(delivered_at IS NULL, ?2, 'delivered'),
-                reason = iif(delivered_at IS NULL, ?3, ''), due_at = NULL, manual_by = NULL
+                reason = iif(delivered_at IS NULL, ?3, ''), due_at = NULL, manual_by = NULL,
+                replay = NULL
             WHERE id IN (SELECT d.id FROM event e CROSS JOIN delivery d
                     ON d.id BETWEEN e.first_delivery AND e.last_delivery
-                WHERE e.number = ?1 AND d.state = 'waiting' LIMIT ?4)";
+                WHERE e.number = ?1 AND d.state = 'waiting'
+                UNION ALL
+                SELECT d.id FROM delivery d INDEXED BY delivery_copied
+                WHERE d.event = ?1 AND d.copied_by IS NOT NULL AND d.state = 'waiting' LIMIT ?4)";
         let bound = params![event, ending.state.word(), ending.reason, slice.left()];
         let ended = self.run(sql, bound)?;
         slice.used(ended);
@@ -226,6 +239,17 @@ impl Change<'_> {
                 FROM event e CROSS JOIN attempt a
                     ON a.delivery_id BETWEEN e.first_delivery AND e.last_delivery
                 WHERE e.number = ?1 AND (a.response_headers <> ''
+                    OR length(a.response_body) > 0) LIMIT ?2)";
+        slice.used(self.run(sql, params![event, slice.left()])?);
+        if slice.done.more {
+            return Ok(());
+        }
+        let sql = "UPDATE attempt SET response_headers = '', response_body = x'',
+                response_truncated = 1
+            WHERE (delivery_id, number) IN (SELECT a.delivery_id, a.number
+                FROM delivery d INDEXED BY delivery_copied
+                    CROSS JOIN attempt a ON a.delivery_id = d.id
+                WHERE d.event = ?1 AND d.copied_by IS NOT NULL AND (a.response_headers <> ''
                     OR length(a.response_body) > 0) LIMIT ?2)";
         slice.used(self.run(sql, params![event, slice.left()])?);
         Ok(())

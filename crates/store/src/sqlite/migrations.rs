@@ -28,6 +28,10 @@ const STEPS: &[Step] = &[
         "0004_health",
         include_str!("../../migrations/sqlite/0004_health.sql"),
     ),
+    (
+        "0005_replay",
+        include_str!("../../migrations/sqlite/0005_replay.sql"),
+    ),
 ];
 
 /// How far the schema of the database in `folder` is, brought up to date if it is to be.

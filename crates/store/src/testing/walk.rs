@@ -4,16 +4,17 @@ use domain::{
     ApiKey, ApiKeyId, Attempt, AuditEntry, Checklist, ChecklistFilter, ChecklistHead, ChecklistId,
     ChecklistKey, Control, ControlId, ControlKind, ControlType, DeliveryId, DeliveryState, Done,
     Door, EventType, FieldId, FileKey, Halt, HealthSettings, KeyHash, NodeId, Notice, NoticeId,
-    NoticeKind, Outcome, Person, StateCode, StoredFile, SubscriptionSettings, SubscriptionState,
-    Task, TaskId, TaskState, TaskStatus, Template, VersionId,
+    NoticeKind, Outcome, Person, ReplayJobId, StateCode, StoredFile, SubscriptionSettings,
+    SubscriptionState, Task, TaskId, TaskState, TaskStatus, Template, VersionId,
 };
 use uuid::Uuid;
 
-use super::things::{CONTROL, TASK, TEAM, TEMPLATE, at, event, subscription};
+use super::things::{CONTROL, TASK, TEAM, TEMPLATE, at, event, secret, subscription};
 use crate::{
     Cancelled, ChecklistQuery, DeliveryQuery, Ending, EventQuery, FeedQuery, Fields, Forget, Lease,
-    NoticeQuery, Page, ProbeTake, PutOff, Rescue, Seen, Settlement, StandChange, StateChange,
-    SubscriptionChange, SubscriptionIdentity, Take, WriteTx,
+    NewReplay, NoticeQuery, Page, ProbeTake, PutOff, ReplayLook, ReplayPut, ReplayStep, Rescue,
+    Seen, Settlement, StandChange, StateChange, SubscriptionChange, SubscriptionIdentity, Take,
+    WriteTx,
 };
 
 const PAGE: Page = Page {
@@ -47,12 +48,78 @@ pub(crate) async fn everything(tx: &mut dyn WriteTx) {
     log(tx).await;
     events(tx).await;
     health(tx).await;
+    replays(tx).await;
     keeping(tx).await;
     chains(tx).await;
     chores(tx).await;
     tx.mark_make("a mark", b"one").await.unwrap();
     tx.mark_replace("a mark", b"two").await.unwrap();
     tx.mark_get("a mark").await.unwrap().unwrap();
+}
+
+async fn replays(tx: &mut dyn WriteTx) {
+    let (same, other) = [1, 2].map(Uuid::from_u128).map(ReplayJobId::new).into();
+    let bound = tx.replay_bound(TEAM).await.unwrap();
+    let filters = [
+        domain::ReplayFilter::default(),
+        domain::ReplayFilter {
+            since: Some(at()),
+            never_attempted: true,
+            ..domain::ReplayFilter::default()
+        },
+    ];
+    let there = subscription(22);
+    tx.subscription_insert(&there, &secret()).await.unwrap();
+    for (id, to_subscription) in [(same, None), (other, Some(there.id))] {
+        for filter in filters.clone() {
+            let look = ReplayLook {
+                team: TEAM,
+                filter,
+                events: to_subscription.is_some(),
+                made_at: at(),
+                bound,
+            };
+            tx.replay_look(&look, Some(bound), 10, 10).await.unwrap();
+            tx.replay_look(&look, None, 10, 10).await.unwrap();
+        }
+        let look = ReplayLook {
+            team: TEAM,
+            filter: domain::ReplayFilter::default(),
+            events: to_subscription.is_some(),
+            made_at: at(),
+            bound,
+        };
+        let new = NewReplay {
+            id,
+            made_by: "Ann".to_owned(),
+            to_subscription,
+            rate_per_second: 10,
+            look: look.clone(),
+        };
+        tx.replay_insert(&new).await.unwrap();
+        let found = tx.replay_look(&look, None, 10, 10).await.unwrap();
+        let step = ReplayStep {
+            job: id,
+            from: None,
+            matches: found.matches.iter().map(|one| one.place).collect(),
+            reached: found.reached,
+            ended: false,
+            now: at(),
+        };
+        let job = tx.replay_step(&step).await.unwrap().unwrap();
+        assert!(job.done > 0, "{job:?}");
+    }
+    assert_eq!(tx.replay_running(10).await.unwrap().len(), 2);
+    assert_eq!(tx.replay_count(TEAM).await.unwrap(), 2);
+    tx.replay_get(TEAM, same).await.unwrap().unwrap();
+    tx.replay_list(TEAM, Some(other), 10).await.unwrap();
+    let paused = ReplayPut {
+        state: domain::ReplayState::Paused,
+        reason: String::new(),
+        now: at(),
+    };
+    tx.replay_put(TEAM, same, &paused).await.unwrap();
+    tx.replay_forget(at(), 10).await.unwrap();
 }
 
 async fn keeping(tx: &mut dyn WriteTx) {
@@ -307,6 +374,7 @@ fn settlement(lease: Lease, number: u32, outcome: Outcome, state: DeliveryState)
     let attempt = Attempt {
         number,
         manual_by: None,
+        replay: None,
         started_at: at(),
         duration_ms: 5,
         outcome,

@@ -41,6 +41,7 @@ pub(super) async fn a_delivery_that_was_not_tried_yet_is_listed_whole(world: &Wo
         last_attempt_date_time: None,
         last_outcome: None,
         last_status_code: None,
+        made_by_job_id: None,
     };
     assert_eq!(listed[0], expected);
     let record = world.log(scene.team, expected.delivery_id).await;

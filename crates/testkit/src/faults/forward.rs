@@ -5,20 +5,22 @@ use bytes::Bytes;
 use domain::{
     ApiKey, ApiKeyId, AuditEntry, Checklist, ChecklistId, ControlId, ControlKey, ControlType,
     Delivery, DeliveryId, DeliveryState, Event, EventId, EventRow, EventType, FieldId, FileKey,
-    KeyHash, KnownKeys, NodeId, Notice, Scope, SigningSecret, StoredFile, Subscription,
-    SubscriptionId, TaskId, TaskKey, TaskState, TaskStatus, Team, TeamId, Template, TemplateKey,
-    Timestamp, UndeliveredSummary, VersionId,
+    KeyHash, KnownKeys, NodeId, Notice, ReplayJob, ReplayJobId, Scope, SigningSecret, StoredFile,
+    Subscription, SubscriptionId, TaskId, TaskKey, TaskState, TaskStatus, Team, TeamId, Template,
+    TemplateKey, Timestamp, UndeliveredSummary, VersionId,
 };
 use store::{
     AuditLine, Cancelled, Chain, ChecklistQuery, Chore, ChoreHold, ChoreLease, ChoreTurn,
     ControlPlace, DeliveryQuery, DeliveryRecord, DueLane, Ending, EventPlace, EventQuery, FeedPage,
-    FeedQuery, Fields, Forget, KeptEvent, Lease, LeasedDelivery, Named, NoticeQuery, Page, Permit,
-    ProbeTake, PutOff, ReadChains, ReadChecklists, ReadDeliveries, ReadFeed, ReadHealth,
-    ReadKeeping, ReadMarks, ReadSubscriptions, ReadTeams, ReadTemplates, Redelivery, Rescue,
-    Revoked, Seen, Settled, Settlement, Slimmed, Stand, StandChange, StateChange, StoreError,
-    SubscriptionChange, SubscriptionIdentity, Take, Taken, TaskPlace, TemplateRecord, WriteChains,
-    WriteChecklists, WriteChores, WriteDeliveries, WriteEvents, WriteHealth, WriteKeeping,
-    WriteMarks, WriteSubscriptions, WriteTeams, WriteTemplates, WriteTx,
+    FeedQuery, Fields, Forget, KeptEvent, Lease, LeasedDelivery, Named, NewReplay, NoticeQuery,
+    Page, Permit, ProbeTake, PutOff, ReadChains, ReadChecklists, ReadDeliveries, ReadFeed,
+    ReadHealth, ReadKeeping, ReadMarks, ReadReplays, ReadSubscriptions, ReadTeams, ReadTemplates,
+    Redelivery, ReplayChanged, ReplayFound, ReplayLook, ReplayPlace, ReplayPut, ReplayStep,
+    ReplayWork, Rescue, Revoked, Seen, Settled, Settlement, Slimmed, Stand, StandChange,
+    StateChange, StoreError, SubscriptionChange, SubscriptionIdentity, Take, Taken, TaskPlace,
+    TemplateRecord, WriteChains, WriteChecklists, WriteChores, WriteDeliveries, WriteEvents,
+    WriteHealth, WriteKeeping, WriteMarks, WriteReplays, WriteSubscriptions, WriteTeams,
+    WriteTemplates, WriteTx,
 };
 
 use super::{Fault, Memory};
@@ -139,6 +141,20 @@ forward! {
         notice_see(team: TeamId, which: Seen, at: Timestamp) -> u64;
         delivery_cancel(team: TeamId, id: DeliveryId, by: &str) -> Cancelled;
         probe_take(take: &ProbeTake) -> Vec<LeasedDelivery>;
+    }
+    ReadReplays {
+        replay_get(team: TeamId, id: ReplayJobId) -> Option<ReplayJob>;
+        replay_list(team: TeamId, before: Option<ReplayJobId>, limit: u32) -> Vec<ReplayJob>;
+        replay_count(team: TeamId) -> u64;
+        replay_running(limit: u32) -> Vec<ReplayWork>;
+        replay_bound(team: TeamId) -> ReplayPlace;
+        replay_look(look: &ReplayLook, after: Option<ReplayPlace>, rows: u32, wanted: u32) -> ReplayFound;
+    }
+    WriteReplays {
+        replay_insert(new: &NewReplay) -> ();
+        replay_put(team: TeamId, id: ReplayJobId, put: &ReplayPut) -> ReplayChanged;
+        replay_step(step: &ReplayStep) -> Option<ReplayJob>;
+        replay_forget(before: Timestamp, limit: u32) -> u64;
     }
     ReadMarks {
         mark_get(name: &str) -> Option<Vec<u8>>;

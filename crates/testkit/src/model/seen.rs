@@ -113,6 +113,7 @@ impl Course {
             last_attempt_date_time: last.map(Entry::ended_at),
             last_outcome: last.map(|last| last.outcome),
             last_status_code: last.and_then(|last| last.status),
+            made_by_job_id: None,
         }
     }
 

@@ -95,6 +95,7 @@ fn attempt(leased: &LeasedDelivery, outcome: Outcome, at: Timestamp) -> Attempt 
     Attempt {
         number: leased.lease.attempt,
         manual_by: leased.manual_by.clone(),
+        replay: leased.replay,
         started_at: at,
         duration_ms: 42,
         outcome,

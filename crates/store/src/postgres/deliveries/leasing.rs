@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use domain::{DeliveryId, EventId, NodeId, SubscriptionId, Timestamp};
+use domain::{DeliveryId, EventId, NodeId, ReplayJobId, SubscriptionId, Timestamp};
 use tokio_postgres::{Row, types::ToSql};
 use uuid::Uuid;
 
@@ -64,7 +64,8 @@ macro_rules! lease {
             FROM numbered n, subscription s, event e
             WHERE d.id = n.id AND s.id = d.subscription_id AND e.id = d.event
             RETURNING n.place, d.id, d.attempts, d.sequence, d.manual_by,
-                d.delivered_at IS NOT NULL, s.id, s.revision, e.id, e.type, e.body"
+                d.delivered_at IS NOT NULL, s.id, s.revision, e.id, e.type, e.body,
+                coalesce(d.replay, d.copied_by)"
         )
     };
 }
@@ -165,7 +166,7 @@ impl<G: Send> Tx<'_, G> {
         let sql = "UPDATE delivery SET attempts = attempts - 1,
                 state = CASE WHEN delivered_at IS NULL THEN 'expired' ELSE 'delivered' END,
                 reason = CASE WHEN delivered_at IS NULL THEN $2 ELSE '' END,
-                due_at = NULL, lease_node = NULL, lease_until = NULL, manual_by = NULL
+                due_at = NULL, lease_node = NULL, lease_until = NULL, manual_by = NULL, replay = NULL
             WHERE id = ANY ($1::uuid[])";
         self.run(sql, &[&ids, &BODY_GONE]).await.map(|_| ())
     }
@@ -247,6 +248,7 @@ fn leased_delivery(
         event_type: row.word(9, EVENT_TYPE)?,
         sequence: row.cell(3)?,
         manual_by: row.cell(4)?,
+        replay: row.cell::<Option<Uuid>>(11)?.map(ReplayJobId::new),
         delivered_before: row.cell(5)?,
         destination,
         body: Bytes::copy_from_slice(row.cell(10)?),

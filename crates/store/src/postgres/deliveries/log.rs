@@ -6,9 +6,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use domain::{
     Attempt, ChecklistId, Delivery, DeliveryId, DeliveryState, EventId, EventType, Outcome,
-    SubscriptionId, TeamId,
+    ReplayJobId, SubscriptionId, TeamId,
 };
 use tokio_postgres::{Row, types::ToSql};
+use uuid::Uuid;
 
 use super::{
     super::{
@@ -23,7 +24,7 @@ use super::{
 use crate::{
     DeliveryQuery, DeliveryRecord, DueLane, NOT_YET, ReadDeliveries, StoreError,
     place::Place,
-    shown::{Stored, Wanted, state_terms},
+    shown::{Stored, parts},
     sql,
 };
 
@@ -43,10 +44,10 @@ const fn of_delivery(column: &'static str) -> Place {
 
 /// The columns that `delivery` reads.
 pub(super) const COLUMNS: &str =
-    "d.id, e.id, s.event_type, d.subscription_id, d.sequence, e.checklist_id,
+    "d.id, e.id, e.type, d.subscription_id, d.sequence, e.checklist_id,
     d.state, d.reason, d.attempts, e.at, d.due_at, d.last_ended_at, d.last_outcome, d.last_status,
     d.delivered_at IS NOT NULL, s.state, s.state_reason, s.state_code, d.manual_by IS NOT NULL,
-    d.cancelled_by, coalesce(d.behind, 0) > 0";
+    d.cancelled_by, coalesce(d.behind, 0) > 0, d.copied_by";
 
 #[async_trait]
 impl<G: Send> ReadDeliveries for Tx<'_, G> {
@@ -85,8 +86,8 @@ impl<G: Send> ReadDeliveries for Tx<'_, G> {
         query: &DeliveryQuery,
     ) -> Result<Vec<Delivery>, StoreError> {
         let mut rows = Vec::new();
-        for state in state_terms(Wanted::of(query)) {
-            let (sql, bound) = page_statement(team, query, state);
+        for part in parts(query) {
+            let (sql, bound) = page_statement(team, query, part);
             let bound: Vec<_> = bound
                 .iter()
                 .map(|value| &**value as &(dyn ToSql + Sync))
@@ -122,14 +123,14 @@ impl<G: Send> ReadDeliveries for Tx<'_, G> {
             return Ok(None);
         };
         let sequences = self.sequences(&found).await?;
-        let mut attempts: Vec<Attempt> = first_attempt(row, 22)?.into_iter().collect();
+        let mut attempts: Vec<Attempt> = first_attempt(row, 23)?.into_iter().collect();
         for row in &others {
             attempts.push(attempt(row)?);
         }
         Ok(Some(DeliveryRecord {
             delivery: delivery(row, &sequences)?,
             attempts,
-            body: Some(Bytes::copy_from_slice(row.cell(21)?)).filter(|body| !body.is_empty()),
+            body: Some(Bytes::copy_from_slice(row.cell(22)?)).filter(|body| !body.is_empty()),
         }))
     }
 }
@@ -201,6 +202,7 @@ fn delivery(row: &Row, sequences: &HashMap<DeliveryId, i64>) -> Result<Delivery,
         last_attempt_date_time: row.time_opt(11)?,
         last_outcome,
         last_status_code: row.number_opt(13, of_delivery("last_status"))?,
+        made_by_job_id: row.cell::<Option<Uuid>>(21)?.map(ReplayJobId::new),
     })
 }
 
@@ -212,6 +214,7 @@ fn first_attempt(row: &Row, at: usize) -> Result<Option<Attempt>, Fault> {
     Ok(Some(Attempt {
         number: 1,
         manual_by: None,
+        replay: None,
         started_at,
         duration_ms: row.number(at + 1, of_delivery("first_duration_ms"))?,
         outcome: Outcome::Delivered,
@@ -229,6 +232,7 @@ fn attempt(row: &Row) -> Result<Attempt, Fault> {
     Ok(Attempt {
         number: row.number(0, of_attempt("number"))?,
         manual_by: row.cell(1)?,
+        replay: row.cell::<Option<Uuid>>(12)?.map(ReplayJobId::new),
         started_at: row.time(2)?,
         duration_ms: row.number(3, of_attempt("duration_ms"))?,
         outcome: row.word(4, of_attempt("outcome"))?,

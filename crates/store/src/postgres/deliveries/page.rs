@@ -9,14 +9,14 @@ use super::{
 use crate::{
     DeliveryQuery,
     identifiers::{CLOCK_BACK_MAX, earliest_id},
-    shown::Term,
+    shown::Part,
 };
 
 /// The text and the values of a page of the log, newest first by identifier.
 pub(super) fn page_statement(
     team: TeamId,
     query: &DeliveryQuery,
-    how: Term,
+    Part { term, copies }: Part,
 ) -> (String, Vec<Owned>) {
     let mut page = PageStatement::default();
     page.and("d.team_id = ?", team.get());
@@ -27,7 +27,10 @@ pub(super) fn page_statement(
         page.and("e.id = ?", event.uuid());
         page.and("e.team_id = ?", team.get());
     }
-    let from = if query.checklist.is_some() || query.event.is_some() {
+    let from = if copies {
+        "event e JOIN delivery d ON d.event = e.id AND d.copied_by IS NOT NULL
+            JOIN subscription s ON s.id = d.subscription_id"
+    } else if query.of_event() {
         "event e JOIN delivery d ON d.id BETWEEN e.first_delivery AND e.last_delivery
                 AND d.event = e.id
             JOIN subscription s ON s.id = d.subscription_id"
@@ -38,7 +41,7 @@ pub(super) fn page_statement(
     if let Some(subscription) = query.subscription {
         page.and("d.subscription_id = ?", subscription.uuid());
     }
-    if let Some(text) = how.text() {
+    if let Some(text) = term.text() {
         page.say(text);
     }
     page.filters(query);
@@ -75,7 +78,7 @@ impl PageStatement {
 
     fn filters(&mut self, query: &DeliveryQuery) {
         if let Some(event_type) = query.event_type {
-            self.and("s.event_type = ?", event_type.word());
+            self.and("e.type = ?", event_type.word());
         }
         if let Some(class) = query.status_class {
             self.and("d.last_status >= ?", i64::from(class) * 100);
@@ -86,11 +89,17 @@ impl PageStatement {
         }
         // An identifier is never of an earlier time than its event.
         if let Some(since) = query.since {
-            self.and("e.at >= ?", Moment(since));
+            self.and("(e.at >= ? OR d.copied_by IS NOT NULL)", Moment(since));
             self.and("d.id >= ?", earliest_id(since));
         }
         if let Some(until) = query.until {
-            self.and("e.at < ?", Moment(until));
+            // What a job made of an older event is listed by when that was.
+            self.bound.push(Box::new(earliest_id(until)));
+            let made = self.bound.len();
+            self.and(
+                &format!("(e.at < ? OR d.copied_by IS NOT NULL AND d.id < ${made})"),
+                Moment(until),
+            );
             self.and("d.id < ?", earliest_id(until.after(CLOCK_BACK_MAX)));
         }
     }

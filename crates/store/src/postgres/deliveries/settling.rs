@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use domain::{ChecklistId, Outcome, SubscriptionId, Timestamp};
+use domain::{ChecklistId, Outcome, ReplayJobId, SubscriptionId, Timestamp};
 use tokio_postgres::{Row, types::ToSql};
 use uuid::Uuid;
 
@@ -134,9 +134,10 @@ impl Change<'_> {
                 SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::text[],
                     $5::timestamptz[], $6::text[], $7::bigint[], $8::timestamptz[], $9::bigint[],
                     $10::text[], $11::text[], $12::text[], $13::bytea[], $14::boolean[],
-                    $15::text[], $16::timestamptz[], $17::text[], $18::text[])
+                    $15::text[], $16::timestamptz[], $17::text[], $18::text[], $19::uuid[])
                 AS v (id, attempt, node, reason, ended, outcome, status, started, duration,
-                    target, signature, headers, body, truncated, state, due_at, error, manual_by)),
+                    target, signature, headers, body, truncated, state, due_at, error, manual_by,
+                    replay)),
             settled AS (
                 UPDATE delivery d SET
                     state = CASE WHEN d.delivered_at IS NOT NULL THEN 'delivered'
@@ -147,7 +148,7 @@ impl Change<'_> {
                         THEN v.due_at END,
                     delivered_at = coalesce(d.delivered_at,
                         CASE WHEN v.state = 'delivered' THEN v.ended END),
-                    lease_node = NULL, lease_until = NULL, manual_by = NULL,
+                    lease_node = NULL, lease_until = NULL, manual_by = NULL, replay = NULL,
                     last_ended_at = v.ended, last_outcome = v.outcome, last_status = v.status
                 FROM v
                 WHERE d.id = v.id AND d.state = 'leased' AND d.attempts = v.attempt
@@ -156,9 +157,9 @@ impl Change<'_> {
                     CASE WHEN d.state <> 'waiting' THEN d.chain END AS chain)
             INSERT INTO attempt (delivery_id, number, manual_by, started_at, duration_ms,
                 outcome, status, error, target, signature, response_headers, response_body,
-                response_truncated)
+                response_truncated, replay)
             SELECT v.id, v.attempt, v.manual_by, v.started, v.duration, v.outcome, v.status,
-                v.error, v.target, v.signature, v.headers, v.body, v.truncated
+                v.error, v.target, v.signature, v.headers, v.body, v.truncated, v.replay
             FROM v JOIN settled s ON s.id = v.id AND s.attempts = v.attempt AND s.node = v.node
             RETURNING delivery_id, number, (SELECT node FROM settled s WHERE s.id = delivery_id),
                 (SELECT subscription_id FROM settled s WHERE s.id = delivery_id),
@@ -169,6 +170,7 @@ impl Change<'_> {
             column(of, |one| moment(one.due_at)),
             column(of, |one| one.attempt.error.clone()),
             column(of, |one| one.attempt.manual_by.clone()),
+            column(of, |one| one.attempt.replay.map(ReplayJobId::uuid)),
         ]);
         self.stored(sql, bound).await
     }
@@ -197,6 +199,7 @@ impl Change<'_> {
         let sql = format!(
             "WITH lapsed AS MATERIALIZED (
                 SELECT d.id, d.subscription_id, d.attempts, d.due_at, d.manual_by,
+                    coalesce(d.replay, d.copied_by) AS replay,
                     d.delivered_at IS NOT NULL AS delivered_before,
                     d.cancelled_by IS NOT NULL AS cancelled
                 FROM delivery d
@@ -209,9 +212,9 @@ impl Change<'_> {
             tried AS (
                 INSERT INTO attempt (delivery_id, number, manual_by, started_at, duration_ms,
                     outcome, status, error, target, signature, response_headers, response_body,
-                    response_truncated)
+                    response_truncated, replay)
                 SELECT l.id, l.attempts, l.manual_by, l.due_at, 0, $5, NULL, $6, s.target_url,
-                    '', '', '', false
+                    '', '', '', false, l.replay
                 FROM lapsed l JOIN subscription s ON s.id = l.subscription_id)
             UPDATE delivery d SET
                 state = CASE WHEN l.delivered_before THEN 'delivered'
@@ -221,7 +224,7 @@ impl Change<'_> {
                     WHEN l.attempts >= $3 THEN $7 ELSE $6 END,
                 due_at = CASE WHEN l.delivered_before OR l.cancelled OR l.attempts >= $3 THEN NULL
                     ELSE $1::timestamptz END,
-                lease_node = NULL, lease_until = NULL, manual_by = NULL,
+                lease_node = NULL, lease_until = NULL, manual_by = NULL, replay = NULL,
                 last_ended_at = l.due_at, last_outcome = $5, last_status = NULL
             FROM lapsed l WHERE d.id = l.id
             RETURNING d.due_at IS NOT NULL, d.subscription_id,

@@ -4,9 +4,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use domain::{
     Attempt, ChecklistId, Delivery, DeliveryId, DeliveryState, EventId, EventType, Outcome,
-    SubscriptionId, TeamId,
+    ReplayJobId, SubscriptionId, TeamId,
 };
 use rusqlite::{Row, params, params_from_iter};
+use uuid::Uuid;
 
 use super::{
     super::{
@@ -21,7 +22,7 @@ use super::{
 use crate::{
     DeliveryQuery, DeliveryRecord, DueLane, NOT_YET, ReadDeliveries, StoreError,
     place::Place,
-    shown::{Stored, Wanted, state_terms},
+    shown::{Stored, parts},
     sql,
 };
 
@@ -36,10 +37,10 @@ const LAST_OUTCOME: Place = Place {
 
 /// The columns that `delivery` reads.
 pub(super) const COLUMNS: &str =
-    "d.id, e.id, s.event_type, d.subscription_id, d.sequence, e.checklist_id,
+    "d.id, e.id, e.type, d.subscription_id, d.sequence, e.checklist_id,
     d.state, d.reason, d.attempts, e.at, d.due_at, d.last_ended_at, d.last_outcome, d.last_status,
     d.delivered_at IS NOT NULL, s.state, s.state_reason, s.state_code, d.manual_by IS NOT NULL,
-    d.cancelled_by, coalesce(d.behind, 0) > 0";
+    d.cancelled_by, coalesce(d.behind, 0) > 0, d.copied_by";
 
 #[async_trait]
 impl<G: Send> ReadDeliveries for Tx<'_, G> {
@@ -74,8 +75,8 @@ impl<G: Send> ReadDeliveries for Tx<'_, G> {
         query: &DeliveryQuery,
     ) -> Result<Vec<Delivery>, StoreError> {
         let mut found = Vec::new();
-        for state in state_terms(Wanted::of(query)) {
-            let (sql, bound) = page_statement(team, query, state);
+        for part in parts(query) {
+            let (sql, bound) = page_statement(team, query, part);
             found.extend(self.all(&sql, params_from_iter(bound), delivery)?);
         }
         // Identifiers and sequences grow together, so this is the order of each part as well.
@@ -99,8 +100,8 @@ impl<G: Send> ReadDeliveries for Tx<'_, G> {
         );
         let found = self.first(&sql, params![id.uuid(), team.get()], |row| {
             let body =
-                Some(Bytes::from(row.get::<_, Vec<u8>>(21)?)).filter(|body| !body.is_empty());
-            Ok((delivery(row)?, body, first_attempt(row, 22)?))
+                Some(Bytes::from(row.get::<_, Vec<u8>>(22)?)).filter(|body| !body.is_empty());
+            Ok((delivery(row)?, body, first_attempt(row, 23)?))
         })?;
         let Some((delivery, body, first)) = found else {
             return Ok(None);
@@ -149,6 +150,7 @@ fn delivery(row: &Row<'_>) -> Result<Delivery, Fault> {
         last_attempt_date_time: row.time_opt(11)?,
         last_outcome,
         last_status_code: row.get(13)?,
+        made_by_job_id: row.get::<_, Option<Uuid>>(21)?.map(ReplayJobId::new),
     })
 }
 
@@ -160,6 +162,7 @@ fn first_attempt(row: &Row<'_>, at: usize) -> Result<Option<Attempt>, Fault> {
     Ok(Some(Attempt {
         number: 1,
         manual_by: None,
+        replay: None,
         started_at,
         duration_ms: row.get(at + 1)?,
         outcome: Outcome::Delivered,
@@ -177,6 +180,7 @@ fn attempt(row: &Row<'_>) -> Result<Attempt, Fault> {
     Ok(Attempt {
         number: row.get(0)?,
         manual_by: row.get(1)?,
+        replay: row.get::<_, Option<Uuid>>(12)?.map(ReplayJobId::new),
         started_at: row.time(2)?,
         duration_ms: row.get(3)?,
         outcome: row.word(4, ATTEMPT_OUTCOME)?,

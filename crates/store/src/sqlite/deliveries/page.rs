@@ -7,7 +7,7 @@ use super::{super::values::blob, log::COLUMNS};
 use crate::{
     DeliveryQuery,
     identifiers::{CLOCK_BACK_MAX, earliest_id},
-    shown::Term,
+    shown::{Part, Term},
 };
 
 /// What is walked for a page, in which order.
@@ -35,8 +35,18 @@ macro_rules! by_index {
 /// its own indexes, a subscription its own order, and for the rest the team's order is walked.
 ///
 /// What waits is few compared with what was delivered, so one subscription's is looked for among the team's.
-const fn way(query: &DeliveryQuery, term: Term) -> Way {
-    let from = match (term, query.subscription) {
+const fn way(query: &DeliveryQuery, part: Part) -> Way {
+    let from = match (part.term, query.subscription) {
+        _ if part.copies && query.event.is_some() => {
+            "event e INDEXED BY event_log CROSS JOIN delivery d INDEXED BY delivery_copied
+                ON d.event = e.number AND d.copied_by IS NOT NULL
+            JOIN subscription s ON s.id = d.subscription_id"
+        }
+        _ if part.copies => {
+            "event e CROSS JOIN delivery d INDEXED BY delivery_copied
+                ON d.event = e.number AND d.copied_by IS NOT NULL
+            JOIN subscription s ON s.id = d.subscription_id"
+        }
         _ if query.event.is_some() => {
             "event e INDEXED BY event_log CROSS JOIN delivery d ON d.id BETWEEN e.first_delivery
                 AND e.last_delivery
@@ -70,10 +80,10 @@ const fn way(query: &DeliveryQuery, term: Term) -> Way {
 pub(super) fn page_statement(
     team: TeamId,
     query: &DeliveryQuery,
-    how: Term,
+    part: Part,
 ) -> (String, Vec<Value>) {
     let mut page = PageStatement::default();
-    let Way { from, order } = way(query, how);
+    let Way { from, order } = way(query, part);
     if let Some(event) = query.event {
         page.and("e.team_id = ?", team.get());
         page.say(&format!("e.type IN {EVERY_TYPE}"));
@@ -99,7 +109,7 @@ pub(super) fn page_statement(
         },
         team.get(),
     );
-    if let Some(text) = how.text() {
+    if let Some(text) = part.term.text() {
         page.say(text);
     }
     page.filters(query, order);
@@ -130,17 +140,22 @@ impl PageStatement {
 
     fn filters(&mut self, query: &DeliveryQuery, order: &str) {
         if let Some(event_type) = query.event_type {
-            self.and("s.event_type = ?", event_type.word().to_owned());
+            self.and("e.type = ?", event_type.word().to_owned());
         }
         if let Some(class) = query.status_class {
             self.and("d.last_status >= ?", i64::from(class) * 100);
             self.and("d.last_status < ?", (i64::from(class) + 1) * 100);
         }
         if let Some(since) = query.since {
-            self.and("e.at >= ?", since.as_millis());
+            self.and("(e.at >= ? OR d.copied_by IS NOT NULL)", since.as_millis());
         }
         if let Some(until) = query.until {
-            self.and("e.at < ?", until.as_millis());
+            // What a job made of an older event is listed by when that was.
+            self.and(
+                "(e.at < ? OR d.copied_by IS NOT NULL AND d.id < ?)",
+                until.as_millis(),
+            );
+            self.bound.push(blob(earliest_id(until)));
         }
         self.range(query, order);
     }

@@ -1,7 +1,7 @@
 //! What becomes of a delivery after an attempt, or after a lease that nobody settled.
 
 use bytes::Bytes;
-use domain::{Attempt, DeliveryId, DeliveryState, Outcome, SubscriptionId, Timestamp};
+use domain::{Attempt, DeliveryId, DeliveryState, Outcome, ReplayJobId, SubscriptionId, Timestamp};
 use rusqlite::params;
 
 use super::super::{tx::Change, values::millis};
@@ -17,6 +17,7 @@ pub(super) struct Lapsed {
     pub(super) delivered_before: bool,
     pub(super) cancelled: bool,
     pub(super) target: String,
+    pub(super) replay: Option<ReplayJobId>,
 }
 
 impl Change<'_> {
@@ -41,7 +42,7 @@ impl Change<'_> {
                 reason = iif(delivered_at IS NULL, ?5, reason),
                 due_at = iif(delivered_at IS NULL AND cancelled_by IS NULL, ?6, NULL),
                 delivered_at = coalesce(delivered_at, ?7),
-                lease_node = NULL, lease_until = NULL, manual_by = NULL,
+                lease_node = NULL, lease_until = NULL, manual_by = NULL, replay = NULL,
                 last_ended_at = ?8, last_outcome = ?9, last_status = ?10
             WHERE id = ?1 AND state = 'leased' AND attempts = ?2 AND lease_node = ?3";
         let ended = settlement.ended_at().as_millis();
@@ -112,8 +113,8 @@ impl Change<'_> {
     fn attempt_insert(&self, delivery: DeliveryId, attempt: &Attempt) -> Result<(), StoreError> {
         let sql = "INSERT INTO attempt (delivery_id, number, manual_by, started_at, duration_ms,
                 outcome, status, error, target, signature, response_headers, response_body,
-                response_truncated)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+                response_truncated, replay)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
         self.run(
             sql,
             params![
@@ -130,6 +131,7 @@ impl Change<'_> {
                 attempt.response_headers,
                 &attempt.response_body[..],
                 attempt.response_truncated,
+                attempt.replay.map(ReplayJobId::uuid),
             ],
         )?;
         Ok(())
@@ -145,6 +147,7 @@ impl Change<'_> {
         let attempt = Attempt {
             number: one.attempt,
             manual_by: one.manual_by.clone(),
+            replay: one.replay,
             started_at: one.began,
             duration_ms: 0,
             outcome: Outcome::Unknown,
@@ -167,7 +170,7 @@ impl Change<'_> {
             ("waiting", LEASE_LAPSED, Some(now))
         };
         let sql = "UPDATE delivery SET state = ?2, reason = ?3, due_at = ?4, lease_node = NULL,
-                lease_until = NULL, manual_by = NULL, last_ended_at = ?5, last_outcome = ?6,
+                lease_until = NULL, manual_by = NULL, replay = NULL, last_ended_at = ?5, last_outcome = ?6,
                 last_status = NULL
             WHERE id = ?1";
         let (began, outcome) = (one.began.as_millis(), Outcome::Unknown.word());
