@@ -81,6 +81,8 @@ async fn a_database_that_is_restarted_costs_time_and_nothing_else() {
 async fn check_back(stage: &Stage) {
     for (number, node) in stage.nodes.iter().enumerate() {
         stage.wait_ready(number, 200, "ready").await;
+        // It is ready a moment before it says so in its log.
+        node.wait_for_line(BACK).await;
         for line in [AWAY, BACK] {
             assert_eq!(node.lines_with(line), 1, "{line}");
         }

@@ -224,8 +224,13 @@ impl Upload {
         let mut sending = std::mem::take(&mut self.sending);
         let (s3, name) = (self.bucket.s3.clone(), self.name.clone());
         let id = std::mem::take(&mut self.id);
+        let patience = self.bucket.limits().first_byte_time;
         let work = async move {
-            sending.shutdown().await;
+            // A part cut off on its way may yet be written once the upload is no more, and be left.
+            let arrived = async { while sending.join_next().await.is_some() {} };
+            if timeout(patience, arrived).await.is_err() {
+                sending.shutdown().await;
+            }
             take_back(&s3, &name, &id).await;
         };
         Some(self.bucket.cleaning.spawn_on(work, &runtime))

@@ -148,17 +148,17 @@ impl Course {
         }
         let (lanes, before) = (&self.lanes, self.heard_before);
         let told = |calls: &[LaneCall]| {
-            let calls = &calls[before..];
-            let last = calls
+            // Up to where they were woken last: what a unit that refused had kept for its lane wakes nobody.
+            let woken = calls[before..]
                 .iter()
-                .rposition(|call| matches!(call, LaneCall::Backlog(_)));
-            let woken = last.is_some_and(|last| calls[last..].contains(&LaneCall::Wake));
+                .rposition(|call| *call == LaneCall::Wake);
+            let calls = &calls[before..][..woken.map_or(0, |last| last + 1)];
             let often = |lane: usize| let_go.iter().filter(|other| **other == lane).count();
             let heard = |lane: usize| {
                 let of = |call: &&LaneCall| **call == LaneCall::Backlog(lanes[lane]);
                 calls.iter().filter(of).count()
             };
-            woken && let_go.iter().all(|lane| heard(*lane) >= often(*lane))
+            let_go.iter().all(|lane| heard(*lane) >= often(*lane))
         };
         let what = "what was let go to be told of";
         self.world

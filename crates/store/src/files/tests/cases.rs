@@ -106,6 +106,7 @@ async fn what_is_cut_off_leaves_nothing(keeper: &Keeper) {
         let bytes = pieces(content(size)).chain(stream::once(cut));
         let error = in_time(files.put(KEY, bytes, u64::MAX)).await.unwrap_err();
         assert!(matches!(error, FileStoreError::Interrupted(_)), "{error:?}");
+        files.settle().await;
         assert_eq!(keeper.names(), [""; 0]);
     }
 }
