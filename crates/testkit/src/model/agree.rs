@@ -74,13 +74,16 @@ impl Course {
                 self.settled(&ends, &answers).await
             }
             (Command::GiveBack { leases, now }, Some(Answer::GivenBack)) => {
-                self.given_back(&leases, now, &calls)
+                self.given_back(&leases, now, &calls).await
             }
             (Command::Rescue { which, .. }, Some(Answer::Rescued(count))) => {
                 self.rescued(which, count, &calls).await
             }
             (Command::Redeliver { delivery, now, .. }, Some(Answer::Redelivered(answer))) => {
                 self.redelivered(delivery, now, answer, &calls)
+            }
+            (Command::Cancel { delivery, .. }, Some(Answer::Cancelled(answer))) => {
+                self.cancelled(delivery, answer).await
             }
             (Command::Order(order), Some(Answer::Ordered)) => {
                 let lane = self.lane(order.subscription);

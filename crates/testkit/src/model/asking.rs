@@ -50,6 +50,10 @@ impl Course {
                 delivery: *picked(&self.ids, *pick)?,
                 now,
             },
+            Operation::Cancel(pick) => Command::Cancel {
+                team: self.scene.team,
+                delivery: *picked(&self.ids, *pick)?,
+            },
             Operation::Put(lane, state) => self.put(usize::from(*lane) % self.lanes.len(), *state),
             _ => return None,
         })

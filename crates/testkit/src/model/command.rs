@@ -2,8 +2,8 @@
 
 use domain::{DeliveryId, Event, NodeId, SubscriptionId, TeamId, Timestamp};
 use store::{
-    Lease, Redelivery, Rescue, Settled, Settlement, StateChange, StoreError, Take, Taken, Write,
-    WriteTx,
+    Cancelled, Lease, Redelivery, Rescue, Settled, Settlement, StateChange, StoreError, Take,
+    Taken, Write, WriteTx,
 };
 
 use crate::{Refused, SeedOrder};
@@ -35,6 +35,10 @@ pub(super) enum Command {
         delivery: DeliveryId,
         now: Timestamp,
     },
+    Cancel {
+        team: TeamId,
+        delivery: DeliveryId,
+    },
     Put(SubscriptionId, StateChange),
     Order(SeedOrder),
 }
@@ -48,11 +52,12 @@ pub(super) enum Answer {
     GivenBack,
     Rescued(u32),
     Redelivered(Redelivery),
+    Cancelled(Cancelled),
     Put(bool),
     Ordered,
 }
 
-/// Who asks for deliveries to be sent again.
+/// Who asks for deliveries to be sent again, or not to be.
 pub(super) const BY: &str = "Ann";
 
 impl Command {
@@ -99,6 +104,9 @@ impl Command {
             } => {
                 let answer = tx.delivery_redeliver(*team, *delivery, BY, *now).await?;
                 Answer::Redelivered(answer)
+            }
+            Self::Cancel { team, delivery } => {
+                Answer::Cancelled(tx.delivery_cancel(*team, *delivery, BY).await?)
             }
             Self::Order(order) => {
                 order.run(tx).await?;

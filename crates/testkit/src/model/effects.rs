@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use domain::{DeliveryId, Event, SubscriptionId, Timestamp};
 use proptest::{prelude::*, test_runner::TestCaseResult};
 use store::{
-    Lease, LeasedDelivery, Node as _, Redelivery, Rescue, Settled, Settlement, StateChange, Take,
-    Taken,
+    Cancelled, Lease, LeasedDelivery, Node as _, Redelivery, Rescue, Settled, Settlement,
+    StateChange, Take, Taken,
 };
 
 use super::{
@@ -166,20 +166,35 @@ impl Course {
         Ok(())
     }
 
-    pub(super) fn given_back(
+    pub(super) async fn given_back(
         &mut self,
         leases: &[Lease],
         now: Timestamp,
         calls: &[LaneCall],
     ) -> TestCaseResult {
-        let mut due = Vec::new();
+        let (mut due, mut let_go) = (Vec::new(), Vec::new());
         for lease in leases {
             let right = self.right(lease).expect("it was leased");
-            if self.model.give_back(right, now) {
-                due.push(self.model.records[right.delivery].lane);
+            let (given, next) = self.model.give_back(right, now);
+            let_go.extend(next);
+            let record = &self.model.records[right.delivery];
+            if given && matches!(record.standing, Standing::Waiting(_)) {
+                due.push(record.lane);
             }
         }
-        self.announced(&due, calls)
+        self.announced(&due, calls)?;
+        self.told_of(&let_go).await
+    }
+
+    pub(super) async fn cancelled(
+        &mut self,
+        delivery: DeliveryId,
+        answer: Cancelled,
+    ) -> TestCaseResult {
+        let place = self.place(delivery).expect("it was picked");
+        let (expected, next) = self.model.cancel(place);
+        prop_assert_eq!(answer, expected);
+        self.told_of(next.as_slice()).await
     }
 
     pub(super) async fn rescued(

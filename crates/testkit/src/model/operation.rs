@@ -43,6 +43,8 @@ pub(super) enum Operation {
     Restart,
     /// Somebody wants a delivery sent again.
     Redeliver(u8),
+    /// Somebody wants a delivery not tried again.
+    Cancel(u8),
     /// A subscription is put into a state.
     Put(u8, SubscriptionState),
     /// A subscription wants its deliveries in order from now on, or no longer.
@@ -188,6 +190,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         3 => Just(Operation::Rescue),
         1 => Just(Operation::Restart),
         4 => any::<u8>().prop_map(Operation::Redeliver),
+        3 => any::<u8>().prop_map(Operation::Cancel),
         3 => (any::<u8>(), state).prop_map(|(lane, state)| Operation::Put(lane, state)),
         1 => (any::<u8>(), any::<bool>()).prop_map(|(lane, on)| Operation::Order(lane, on)),
         6 => time().prop_map(Operation::Pass),

@@ -97,9 +97,22 @@ pub(super) struct Record {
     pub(super) attempts: u32,
     pub(super) manual_by: Option<String>,
     pub(super) delivered: bool,
+    /// Whether somebody wants it not tried again.
+    pub(super) cancelled: bool,
     /// Of its checklist, one goes after the other, by the order of the reference.
     pub(super) chain: Option<usize>,
     pub(super) log: Vec<Entry>,
+}
+
+impl Record {
+    /// How it stands once nobody tries it any more because somebody wanted so.
+    pub(super) const fn stopped(&self) -> Standing {
+        Standing::Ended(if self.delivered {
+            DeliveryState::Delivered
+        } else {
+            DeliveryState::Cancelled
+        })
+    }
 }
 
 /// One subscription.

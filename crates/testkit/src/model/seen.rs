@@ -81,8 +81,13 @@ impl Course {
         let state = self.model.shown(record);
         let waits = matches!(record.standing, Standing::Waiting(_) | Standing::Behind);
         let of_lane = state == DeliveryState::Held || state == DeliveryState::Cancelled && waits;
+        // Why one was stopped that somebody stopped is said in the store's own words.
+        let stopped =
+            record.cancelled && matches!(state, DeliveryState::Leased | DeliveryState::Cancelled);
         let reason = if of_lane {
             Some(&lane.reason)
+        } else if stopped {
+            None
         } else {
             record.reason.as_ref()
         };
@@ -101,7 +106,7 @@ impl Course {
                 subscription: domain::StateCode::by_person(lane.state),
                 last_outcome: last.map(|last| last.outcome),
                 asked_for: record.manual_by.is_some(),
-                cancelled: false,
+                cancelled: record.cancelled && !waits,
                 behind: record.standing == Standing::Behind,
             }),
             attempts: record.attempts,

@@ -1,7 +1,7 @@
 //! The deliveries as they should be: what every operation makes of them, without a store.
 
 use domain::{DeliveryState, EventType, Outcome, RetrySchedule, SubscriptionState, Timestamp};
-use store::{Redelivery, Rescue, Settled};
+use store::{Cancelled, Redelivery, Rescue, Settled};
 
 use super::record::{Ended, Entry, Hold, Lane, Record, Right, Standing};
 
@@ -51,6 +51,7 @@ impl Model {
             attempts: u32::from(leased),
             manual_by: None,
             delivered: false,
+            cancelled: false,
             chain: self.lanes[lane].ordered.then_some(list),
             log: Vec::new(),
         });
@@ -108,6 +109,7 @@ impl Model {
         record.delivered = ended.state == DeliveryState::Delivered;
         record.reason = Some(ended.reason);
         record.standing = match ended.due_at {
+            Some(_) if record.cancelled => Standing::Ended(DeliveryState::Cancelled),
             Some(at) => Standing::Waiting(at),
             None => Standing::Ended(ended.state),
         };
@@ -132,17 +134,21 @@ impl Model {
         Some(lane)
     }
 
-    /// A lease is given back; whether it was there to give.
-    pub(super) fn give_back(&mut self, right: Right, now: Timestamp) -> bool {
+    /// A lease is given back; whether it was there to give, and in which lane the next of a chain may go.
+    pub(super) fn give_back(&mut self, right: Right, now: Timestamp) -> (bool, Option<usize>) {
         if !self.holds(right) {
-            return false;
+            return (false, None);
         }
         let record = &mut self.records[right.delivery];
         // What was never sent keeps its place among the first attempts.
         let first = record.attempts == 1;
         record.attempts -= 1;
-        record.standing = Standing::Waiting(if first { record.happened } else { now });
-        true
+        record.standing = if record.cancelled {
+            record.stopped()
+        } else {
+            Standing::Waiting(if first { record.happened } else { now })
+        };
+        (true, self.let_go(right.delivery))
     }
 
     /// Ends leases; answers which, and in which lanes the next of a chain may go.
@@ -178,6 +184,8 @@ impl Model {
                 Standing::Ended(DeliveryState::Delivered)
             } else if record.attempts >= attempts_max {
                 Standing::Ended(DeliveryState::Exhausted)
+            } else if record.cancelled {
+                Standing::Ended(DeliveryState::Cancelled)
             } else {
                 Standing::Waiting(now)
             };
@@ -204,6 +212,7 @@ impl Model {
             _ => {}
         }
         record.manual_by = Some(by.to_owned());
+        record.cancelled = false;
         match record.standing {
             // It keeps its place.
             Standing::Behind => return None,
@@ -214,6 +223,31 @@ impl Model {
         record.standing = Standing::Waiting(now);
         record.reason = Some(String::new());
         None
+    }
+
+    /// Somebody wants it not tried again; what they are told, and in which lane the next of a chain may go.
+    pub(super) fn cancel(&mut self, delivery: usize) -> (Cancelled, Option<usize>) {
+        let shown = self.shown(&self.records[delivery]);
+        let record = &mut self.records[delivery];
+        match (record.standing, shown) {
+            (Standing::Leased(_) | Standing::Ended(DeliveryState::Cancelled), _)
+                if record.cancelled =>
+            {
+                return (Cancelled::Before, None);
+            }
+            // The attempt that runs may deliver it.
+            (Standing::Leased(_), _) => record.cancelled = true,
+            (
+                Standing::Waiting(_) | Standing::Behind,
+                DeliveryState::Waiting | DeliveryState::Held,
+            ) => {
+                record.cancelled = true;
+                record.manual_by = None;
+                record.standing = record.stopped();
+            }
+            _ => return (Cancelled::Settled(shown), None),
+        }
+        (Cancelled::Now, self.let_go(delivery))
     }
 
     /// A subscription is put into a state; whether that changes it.
