@@ -60,7 +60,6 @@ fn ask_on(store: Store) -> (watch::Receiver<Trouble>, JoinHandle<()>) {
         let mut course = Course::new();
         loop {
             let (trouble, cause) = ask(&store).await;
-            tell.send_replace(trouble);
             match course.looked(trouble.is_none(), Instant::now()) {
                 Turn::None => {}
                 Turn::Begins => warn!(
@@ -76,6 +75,8 @@ fn ask_on(store: Store) -> (watch::Receiver<Trouble>, JoinHandle<()>) {
                     );
                 }
             }
+            // Who asks whether the server is ready finds in the log why it is not.
+            tell.send_replace(trouble);
             course.rest(store.troubled()).await;
         }
     });

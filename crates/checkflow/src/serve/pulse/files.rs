@@ -16,62 +16,50 @@ pub(super) fn begin(files: FileStore) -> (watch::Receiver<bool>, JoinHandle<()>)
         let mut asked_operator = false;
         loop {
             let found = files.look().await;
-            tell.send_replace(found.is_ok());
-            match (course.looked(found.is_ok(), Instant::now()), found) {
+            let is_there = found.is_ok();
+            match (course.looked(is_there, Instant::now()), found) {
                 (Turn::Begins, Err(trouble)) => {
                     asked_operator = trouble.is_for_the_operator;
-                    say_away(&trouble);
+                    say(&AWAY, &trouble);
                 }
                 // It began as one that passes by itself.
                 (Turn::None, Err(trouble)) if trouble.is_for_the_operator && !asked_operator => {
                     asked_operator = true;
-                    say_away(&trouble);
+                    say(&AWAY, &trouble);
                 }
                 (Turn::Ends(after), _) => info!(?after, "the file store is back"),
-                (Turn::Passed(trouble), _) => say_passed(&trouble),
+                (Turn::Passed(trouble), _) => say(&FAILED, &trouble),
                 _ => {}
             }
+            // Who asks whether the server is ready finds in the log why it is not.
+            tell.send_replace(is_there);
             course.rest(files.troubled()).await;
         }
     });
     (told, looking)
 }
 
-fn say_away(
-    FilesTrouble {
-        why,
-        is_for_the_operator,
-    }: &FilesTrouble,
-) {
-    if *is_for_the_operator {
-        error!(
-            cause = why,
-            "the file store can't be used: uploads and downloads are answered 503 until that is mended"
-        );
-    } else {
-        warn!(
-            cause = why,
-            "the file store is away: uploads and downloads are answered 503 until it is back"
-        );
-    }
+/// What is said of a trouble that an operator has to mend, and of one that passes by itself.
+struct Words {
+    mend: &'static str,
+    passes: &'static str,
 }
 
-/// Such as a key that may read and not write.
-fn say_passed(
-    FilesTrouble {
-        why,
-        is_for_the_operator,
-    }: &FilesTrouble,
-) {
-    if *is_for_the_operator {
-        error!(
-            cause = why,
-            "the file store refused a file, though it is there"
-        );
+const AWAY: Words = Words {
+    mend: "the file store can't be used: uploads and downloads are answered 503 until that is mended",
+    passes: "the file store is away: uploads and downloads are answered 503 until it is back",
+};
+/// While it is there, such as for a key that may read and not write.
+const FAILED: Words = Words {
+    mend: "the file store refused a file, though it is there",
+    passes: "the file store failed a request, though it is there",
+};
+
+fn say(words: &Words, trouble: &FilesTrouble) {
+    let cause = &trouble.why;
+    if trouble.is_for_the_operator {
+        error!(cause, "{}", words.mend);
     } else {
-        warn!(
-            cause = why,
-            "the file store failed a request, though it is there"
-        );
+        warn!(cause, "{}", words.passes);
     }
 }

@@ -176,18 +176,47 @@ impl Client {
     pub(crate) async fn wait_settled(&self) {
         let mut left = Value::Null;
         let settled = timeout(PATIENCE * 2, async {
-            // Waiting once more at the end: one that was being sent may be tried again.
-            let mut none = 0;
-            while none < 3 {
-                let state = ["waiting", "leased", "waiting"][none];
-                let path = format!("/api/web-hook/deliveries?limit=1&state={state}");
-                left = self.done("GET", &path, &Value::Null).await["items"].take();
-                none = if left == json!([]) { none + 1 } else { 0 };
+            loop {
+                left = self.first_in("waiting").await;
+                if left.is_null() {
+                    left = self.first_in("leased").await;
+                }
+                // One that went from one to the other between these two is seen where all are looked at.
+                if left.is_null() {
+                    left = self.first_open().await;
+                }
+                if left.is_null() {
+                    return;
+                }
                 tokio::task::yield_now().await;
             }
         });
         let in_time = settled.await.is_ok();
         assert!(in_time, "the queue is not empty, but has {left}");
+    }
+
+    /// One of the deliveries that stand so.
+    async fn first_in(&self, state: &str) -> Value {
+        let path = format!("/api/web-hook/deliveries?limit=1&state={state}");
+        self.done("GET", &path, &Value::Null).await["items"][0].take()
+    }
+
+    /// One of the deliveries that are to be sent, each looked at once.
+    async fn first_open(&self) -> Value {
+        let mut cursor = String::new();
+        loop {
+            let path = format!("/api/web-hook/deliveries?limit=100{cursor}");
+            let mut page = self.done("GET", &path, &Value::Null).await;
+            let items = page["items"].as_array_mut().unwrap();
+            let is_open = |row: &&mut Value| row["state"] == "waiting" || row["state"] == "leased";
+            if let Some(open) = items.iter_mut().find(is_open) {
+                return open.take();
+            }
+            match page["nextCursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return Value::Null,
+            }
+        }
     }
 
     /// Waits until so many subscriptions are left.
