@@ -6,8 +6,11 @@
 
 mod target;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
+use tokio::time::{Instant, sleep};
 use tokio_postgres::{
     Client, Row as Cells,
     types::{FromSql, Json},
@@ -32,6 +35,10 @@ pub(crate) use target::CopyTarget;
 const WITHOUT_LIMITS: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '5s';
     SET LOCAL idle_in_transaction_session_timeout = 0";
 
+/// How long a lock is waited for that somebody else holds, and how often it is looked at.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+const LOCK_LOOK: Duration = Duration::from_millis(50);
+
 /// A database, on one view of it.
 pub(crate) struct CopySource {
     client: Client,
@@ -48,10 +55,7 @@ impl CopySource {
             return Err(CopyError::NothingThere(place));
         }
         up_to_date(&steps, &place)?;
-        let view = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-        let begin = format!("{view}; {WITHOUT_LIMITS}");
-        client.batch_execute(&begin).await.map_err(open_failed)?;
-        if !try_lock(&client, LOCK).await? {
+        if !begin_alone(&client).await? {
             return Err(CopyError::Busy(place));
         }
         if is_worked_on(&client).await? {
@@ -102,6 +106,29 @@ fn up_to_date(steps: &SchemaSteps, place: &str) -> Result<(), CopyError> {
         place: place.to_owned(),
         steps: steps.outstanding.len(),
     })
+}
+
+/// Begins to read at a moment at which nobody opens, migrates or copies the database, if there is one soon: the database
+/// may notice a little late that somebody who did is gone.
+async fn begin_alone(client: &Client) -> Result<bool, CopyError> {
+    let view = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+    let begin = format!("{view}; {WITHOUT_LIMITS}");
+    let patience = Instant::now() + LOCK_PATIENCE;
+    loop {
+        client.batch_execute(&begin).await.map_err(open_failed)?;
+        if try_lock(client, LOCK).await? {
+            return Ok(true);
+        }
+        if Instant::now() >= patience {
+            return Ok(false);
+        }
+        // Anew, because a transaction sees what there was when it first asked.
+        client
+            .batch_execute("ROLLBACK")
+            .await
+            .map_err(open_failed)?;
+        sleep(LOCK_LOOK).await;
+    }
 }
 
 /// Takes an advisory lock until the transaction ends, if it is free.
