@@ -198,7 +198,9 @@ impl Client {
     /// One of the deliveries that stand so.
     async fn first_in(&self, state: &str) -> Value {
         let path = format!("/api/web-hook/deliveries?limit=1&state={state}");
-        self.done("GET", &path, &Value::Null).await["items"][0].take()
+        let mut page = self.done("GET", &path, &Value::Null).await;
+        let first = page["items"].get_mut(0);
+        first.map(Value::take).unwrap_or_default()
     }
 
     /// One of the deliveries that are to be sent, each looked at once.
