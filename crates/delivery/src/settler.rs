@@ -146,6 +146,8 @@ impl Settler {
     async fn store_all(&self, batch: Arc<Batch>) {
         let mut backoff = Backoff::default();
         let mut left = VecDeque::from([batch]);
+        // Whether the front one may have been stored by a commit of which no answer came.
+        let mut in_doubt = false;
         while let Some(batch) = left.pop_front() {
             match self
                 .store
@@ -154,10 +156,12 @@ impl Settler {
             {
                 Ok(answers) => {
                     backoff.reset();
-                    self.stored(&batch, &answers);
+                    self.stored(&batch, &answers, in_doubt);
+                    in_doubt = false;
                 }
                 Err(error) if error.is_transient() => {
                     left.push_front(batch);
+                    in_doubt = true;
                     if self.give_up.is_cancelled() {
                         self.leave(&left, &error);
                         break;
@@ -178,7 +182,7 @@ impl Settler {
         self.lanes.open_if_shut(Gate::Choked);
     }
 
-    fn stored(&self, batch: &Batch, answers: &[Settled]) {
+    fn stored(&self, batch: &Batch, answers: &[Settled], in_doubt: bool) {
         let mut late = 0;
         for (settlement, answer) in batch.settlements.iter().zip(answers) {
             if *answer == Settled::LeaseLost {
@@ -191,7 +195,13 @@ impl Settler {
             }
         }
         self.counters.settled.add(answers.len() - late);
-        if late > 0 {
+        if late > 0 && in_doubt {
+            self.counters.settled.add(late);
+            tracing::info!(
+                count = late,
+                "outcomes of attempts were stored before, by a commit whose answer was lost, or came after their leases"
+            );
+        } else if late > 0 {
             self.counters.lease_lost.add(late);
             let since_start = self.counters.lease_lost.get();
             tracing::warn!(

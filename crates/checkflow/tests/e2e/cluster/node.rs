@@ -133,6 +133,13 @@ impl Node {
         lines.iter().filter(|line| line.contains(part)).count()
     }
 
+    /// What its log has of trouble.
+    pub(super) fn troubles(&self) -> Vec<String> {
+        let lines = self.log.lines.lock().unwrap();
+        let is_trouble = |line: &&String| line.contains(" WARN ") || line.contains(" ERROR ");
+        lines.iter().filter(is_trouble).cloned().collect()
+    }
+
     /// Its last lines, for whoever looks into a failure.
     pub(super) fn show(&self) {
         let lines = self.log.lines.lock().unwrap();
