@@ -8,7 +8,7 @@ use std::{
     path::Path,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     task::{Context, Waker},
     thread,
@@ -37,8 +37,8 @@ use tokio::{
 use uuid::Uuid;
 
 use crate::{
-    filling::filling,
     units::{Audit, EndLeases, Get, Happen, Log, MakeTeam, Page, Pause, Subscribe, TakeAs},
+    weather::Weather,
 };
 
 /// How long a test waits for what must come. Nothing waits so long unless it fails.
@@ -87,8 +87,8 @@ pub(crate) struct Bench {
     pub(crate) source: Source,
     pub(crate) clock: TestClock,
     pub(crate) team: TeamId,
-    /// While it is set, the engine's writes are refused as on a full disk.
-    pub(crate) full: Arc<AtomicBool>,
+    /// What befalls the engine's writes.
+    pub(crate) weather: Weather,
     folder: TempDir,
 }
 
@@ -104,7 +104,7 @@ impl Bench {
             source,
             clock,
             team,
-            full: Arc::default(),
+            weather: Weather::default(),
             folder,
         }
     }
@@ -131,7 +131,7 @@ impl Bench {
     /// The engine of such a node.
     pub(crate) fn engine_of(&self, peers: &Arc<Peers>, settings: &DeliverySettings) -> Engine {
         let parts = Parts {
-            store: filling(&self.store, &self.full),
+            store: self.weather.over(&self.store),
             source: self.source.clone(),
             peers: peers.clone(),
             settings,

@@ -1,9 +1,9 @@
 //! The engine on a real store, with real requests to receivers on the loopback interface.
 
 mod bench;
-mod filling;
 mod health;
 mod units;
+mod weather;
 
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -317,19 +317,39 @@ async fn an_outcome_that_comes_after_its_lease_changes_nothing() {
 }
 
 #[tokio::test]
+async fn an_outcome_whose_answer_was_lost_is_stored_once_and_called_late_by_nobody() {
+    let (bench, mut receiver) = (Bench::start().await, Receiver::start().await);
+    bench.subscribe(&receiver.url).await;
+    let engine = bench.open_engine().await;
+    bench.happen("{}").await;
+    let asked = receiver.asked().await;
+    bench.weather.deaf.store(true, Ordering::SeqCst);
+    asked.answer("200 OK");
+    bench.until("it is delivered", delivered).await;
+    until("the engine is shut", async || !engine.stats().is_open).await;
+    bench.weather.deaf.store(false, Ordering::SeqCst);
+    until("it is settled", async || engine.stats().unsettled == 0).await;
+    let stats = engine.stats();
+    assert_eq!((stats.settled, stats.lease_lost, stats.dropped), (1, 0, 0));
+    let found = bench.deliveries().await;
+    assert_eq!(bench.log(found[0].delivery_id).await.attempts.len(), 1);
+    engine.stop(SOON).await;
+}
+
+#[tokio::test]
 async fn while_the_disk_is_full_outcomes_are_kept_and_nothing_new_is_taken() {
     let (bench, mut receiver) = (Bench::start().await, Receiver::start().await);
     bench.subscribe(&receiver.url).await;
     let engine = bench.open_engine().await;
     bench.happen("first").await;
     let asked = receiver.asked().await;
-    bench.full.store(true, Ordering::SeqCst);
+    bench.weather.full.store(true, Ordering::SeqCst);
     asked.answer("200 OK");
     until("the engine is shut", async || !engine.stats().is_open).await;
     bench.happen("second").await;
     assert_eq!((engine.stats().unsettled, engine.stats().in_flight), (1, 0));
     assert_eq!(receiver.asked_already(), 0);
-    bench.full.store(false, Ordering::SeqCst);
+    bench.weather.full.store(false, Ordering::SeqCst);
     receiver.asked().await.answer("200 OK");
     let all = bench.until("both are delivered", delivered).await;
     assert!(all.iter().all(|one| one.attempts == 1));
