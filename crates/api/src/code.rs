@@ -99,6 +99,9 @@ codes! {
     /// No such subscription.
     SubscriptionMissing = NOT_FOUND "subscription_missing", "There is no such subscription",
         "The team has no subscription with this identifier. `GET /api/web-hook/subscriptions` lists those it has.";
+    /// No such secret.
+    SecretMissing = NOT_FOUND "secret_missing", "There is no such secret",
+        "The subscription has no secret with this identifier, or it has run out. `GET /api/web-hook/secrets` lists those it has.";
     /// No such delivery.
     DeliveryMissing = NOT_FOUND "delivery_missing", "There is no such delivery",
         "The team has no delivery with this identifier. `GET /api/web-hook/deliveries` lists those it has.";
@@ -153,6 +156,12 @@ codes! {
     /// It would be the same as another one.
     SubscriptionSame = CONFLICT "subscription_same", "Another subscription is the same",
         "With this `source` and `targetUrl` it would be the same as the subscription that `subscriptionId` names, and get everything twice. Change that one, or end it first.";
+    /// As many secrets as there may be.
+    SecretsFull = CONFLICT "secrets_full", "The subscription has as many secrets as it may",
+        "Ten secrets of a subscription may sign at once. `GET /api/web-hook/secrets` lists them; revoke one that no receiver needs any more with `POST /api/web-hook/revoke-secret`, or roll with a `keepOldFor` of 0.";
+    /// Deliveries could not be signed without it.
+    SecretInUse = CONFLICT "secret_in_use", "Webhooks are signed with the secret",
+        "It has no end and is of a kind that `signing` asks for, so nothing could be signed without it. Roll first, with `POST /api/web-hook/roll-secret`: that puts a new one in its place, at once with a `keepOldFor` of 0.";
     /// The redelivery job does not change any more.
     RedeliveryJobEnded = CONFLICT "redelivery_job_ended", "The redelivery job has ended",
         "The job is done or was cancelled. Make another one; what this one has made due is under way.";

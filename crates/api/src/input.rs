@@ -36,6 +36,8 @@ const SHOWN_CHARS_MAX: usize = 60;
 #[derive(Debug, Default)]
 pub(crate) struct Input {
     given: BTreeMap<String, Value>,
+    /// Names given in the query.
+    in_query: BTreeSet<String>,
     /// Names given as null.
     cleared: BTreeSet<String>,
     errors: Vec<FieldError>,
@@ -46,6 +48,7 @@ impl Input {
     pub(crate) fn of_query(query: &str) -> Result<Self, Problem> {
         let mut input = Self::default();
         for (name, value) in query::pairs(query)? {
+            input.in_query.insert(name.to_ascii_lowercase());
             input.add(&name, Value::String(value));
         }
         Ok(input)
@@ -103,6 +106,11 @@ impl Input {
             Some(value) => empty(value),
             None => self.cleared.contains(&name),
         }
+    }
+
+    /// Whether `name` is given in the query, and so in the address.
+    pub(crate) fn is_in_query(&self, name: &str) -> bool {
+        self.in_query.contains(&name.to_ascii_lowercase())
     }
 
     /// A text as it was given, empty or not.
@@ -292,6 +300,7 @@ fn source_of(name: &str) -> &'static str {
         "checklistkey" | "checklistid" => "; GET /api/checklist/find lists them",
         "filekey" => "; GET /api/checklist/uploaded-files lists them",
         "subscriptionid" => "; GET /api/web-hook/subscriptions lists them",
+        "secretid" => "; GET /api/web-hook/secrets lists them",
         "deliveryid" | "cursor" => "; GET /api/web-hook/deliveries lists them",
         "taskid" | "taskcontentid" => "; GET /api/checklist/details lists them",
         _ => "",

@@ -47,8 +47,8 @@ impl Api {
     }
 }
 
-/// Everything that this door answers: `/api`, `/swagger`, `/problems`, `/health`, and `/`, which
-/// leads to `/swagger`.
+/// Everything that this door answers: `/api`, `/swagger`, `/problems`, `/health`, the public keys under
+/// `/.well-known`, and `/`, which leads to `/swagger`.
 ///
 /// Errors of the router itself, panics and requests that take too long are answered as problems
 /// too, and every answer has an `x-request-id`.
@@ -66,6 +66,10 @@ pub fn router(app: App, settings: ApiSettings) -> Router {
         .route("/swagger/v2/swagger.json", get(pages::document))
         .route("/swagger/{file}", get(pages::swagger_file))
         .route("/problems/{code}", get(pages::problem))
+        .route(
+            "/.well-known/checkflow/{team}/jwks.json",
+            get(operations::public_keys),
+        )
         .route("/health/live", get(pages::live))
         .route("/health/ready", get(pages::ready))
         .layer(axum::middleware::from_fn_with_state(

@@ -65,6 +65,7 @@ pub(crate) fn table() -> Vec<Operation> {
     let mut table = of_templates();
     table.extend(of_checklists());
     table.extend(of_webhooks());
+    table.extend(of_secrets());
     table.extend(of_replays());
     table
 }
@@ -143,6 +144,27 @@ fn of_checklists() -> Vec<Operation> {
     ]
 }
 
+fn of_secrets() -> Vec<Operation> {
+    vec![
+        operation!(list_secrets, __path_list_secrets, [SubscriptionMissing]),
+        operation!(
+            roll_secret,
+            __path_roll_secret,
+            [SubscriptionMissing, SubscriptionGone, SecretsFull]
+        ),
+        operation!(
+            revoke_secret,
+            __path_revoke_secret,
+            [
+                SubscriptionMissing,
+                SubscriptionGone,
+                SecretMissing,
+                SecretInUse
+            ]
+        ),
+    ]
+}
+
 fn of_webhooks() -> Vec<Operation> {
     vec![
         operation!(
@@ -167,6 +189,7 @@ fn of_webhooks() -> Vec<Operation> {
                 SubscriptionMissing,
                 SubscriptionGone,
                 SubscriptionSame,
+                SecretsFull,
                 TargetRefused
             ]
         ),

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use domain::{
-    FieldError, Refusal, ReplayState, SubscriptionState, TargetRefusal, TaskKey, ValueRefusal,
+    FieldError, Refusal, ReplayState, SecretRefusal, SubscriptionState, TargetRefusal, TaskKey,
+    ValueRefusal,
 };
 use store::{FileStoreError, StoreError};
 
@@ -40,6 +41,9 @@ pub enum Missing {
     /// A redelivery job.
     #[error("there is no redelivery job {0}")]
     ReplayJob(domain::ReplayJobId),
+    /// A secret of a subscription.
+    #[error("the subscription has no secret {0}, or it has run out")]
+    Secret(domain::SecretId),
     /// A delivery.
     #[error("there is no delivery {0}")]
     Delivery(domain::DeliveryId),
@@ -153,6 +157,9 @@ pub enum AppError {
         "the subscription {0} has this source, event, scope and target already; change that one, or end it first"
     )]
     SubscriptionSame(domain::SubscriptionId),
+    /// The rules of secrets forbid it.
+    #[error("{0}")]
+    Secret(#[from] SecretRefusal),
     /// The file is larger than allowed.
     #[error("the file is larger than {max} bytes, the most that is taken")]
     FileTooLarge {

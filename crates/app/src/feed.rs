@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use domain::{Actor, DeliveryId, SubscriptionId, WebhookHead, sign};
+use domain::{Actor, DeliveryId, SubscriptionId, WebhookHead};
 use serde::Serialize;
 use store::{Destination, Doing, FeedItem, FeedQuery, ReadTx};
 use tokio::{
@@ -167,12 +167,11 @@ fn row(item: &FeedItem, destination: &Destination, at: domain::Timestamp) -> Fee
         attempt: 0,
         at,
     };
-    let id = item.event.to_string();
-    let signature = sign(&destination.secrets, &id, at.as_seconds(), &item.body);
+    let signed = destination.sign(item.event, at, &item.body);
     FeedRow {
         sequence: item.sequence,
         delivery_id: item.delivery,
-        headers: head.headers(&signature).into_iter().collect(),
+        headers: head.headers(&signed).collect(),
         body: String::from_utf8_lossy(&item.body).into_owned(),
     }
 }

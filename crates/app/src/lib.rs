@@ -52,7 +52,8 @@ pub use replays::{
     REPLAY_JOBS_PAGE_MAX, ReplayAsk, ReplayCount, ReplayJobPage,
 };
 pub use subscriptions::{
-    ChangeSubscription, GetSubscription, ListSubscriptions, REASON_CHARS_MAX, ScopeKeys, SetPaused,
+    ChangeAnswer, ChangeSubscription, GetSubscription, ListSecrets, ListSubscriptions,
+    REASON_CHARS_MAX, RevokeSecret, RollAnswer, RollSecret, ScopeKeys, SecretPage, SetPaused,
     Subscribe, SubscribeAnswer, Unsubscribe,
 };
 pub use tasks::{GetTask, ListTasks, SetTaskStatus};

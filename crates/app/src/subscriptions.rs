@@ -3,11 +3,13 @@
 mod change;
 mod pausing;
 mod scope;
+mod secrets;
 mod test;
 
-pub use change::ChangeSubscription;
+pub use change::{ChangeAnswer, ChangeSubscription};
 pub use pausing::{REASON_CHARS_MAX, SetPaused};
 pub use scope::ScopeKeys;
+pub use secrets::{ListSecrets, RevokeSecret, RollAnswer, RollSecret, SecretPage};
 
 use domain::{
     Actor, EventType, SOURCE_CHARS_MAX, SettingsChange, SigningSecret, Subscription,
@@ -33,6 +35,8 @@ pub struct Subscribe {
     pub keys: ScopeKeys,
     /// How; what is absent is as it is by default.
     pub settings: SettingsChange,
+    /// What to sign with, if somebody brings it along.
+    pub secret: Option<SigningSecret>,
 }
 
 /// A subscription, with the secret if it was made just now.
@@ -45,8 +49,11 @@ pub struct SubscribeAnswer {
     /// Whether it was made just now; false when the same one was there already.
     pub is_new: bool,
     /// What signs its webhooks (`whsec_…`), shown this once; null when the subscription was there
-    /// already.
+    /// already, and when `signing` is `ed25519`.
     pub secret: Option<String>,
+    /// What verifies its webhooks (`whpk_…`); null when the subscription was there already, and when `signing` is
+    /// `hmac`.
+    pub public_key: Option<String>,
 }
 
 impl App {
@@ -128,6 +135,7 @@ impl Change for Insert {
                 row: (&same).into(),
                 is_new: false,
                 secret: None,
+                public_key: None,
             });
         }
         let max = u64::from(app.limits().subscriptions_max);
@@ -157,17 +165,19 @@ impl Change for Insert {
             created_at: now,
             settings: ask.settings.of(&SubscriptionSettings::default()),
         };
-        let secret = SigningSecret::generate(app.source());
-        tx.subscription_insert(&subscription, &secret)
+        let signing = subscription.settings.signing;
+        let secrets = secrets::first(app, signing, ask.secret.as_ref())?;
+        tx.subscription_insert(&subscription, &secrets)
             .await
             .doing::<AppError>(DOING)?;
         let subject = ("subscription.create", subscription.id.to_string());
         audit(tx, actor, now, subject, subscription.target.to_string()).await?;
-        let secret = Some(secret.reveal());
+        let shown = secrets::shown(&secrets);
         Ok(SubscribeAnswer {
             row: (&subscription).into(),
             is_new: true,
-            secret,
+            secret: shown.secret,
+            public_key: shown.public_key,
         })
     }
 }

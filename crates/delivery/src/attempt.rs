@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use domain::{
     Attempt, DeliveryChange, DeliveryState, Outcome, REPLAY_HEADER, RetrySchedule, Source,
-    SubscriptionState, Timestamp, Tried, sign,
+    SubscriptionState, Timestamp, Tried,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 use store::{LeasedDelivery, Permit, PutOff, Settlement};
@@ -25,6 +25,9 @@ use crate::{
 
 /// How long at least a delivery waits that nodes do not agree about; twice as long at most.
 const PUT_OFF: Duration = Duration::from_secs(5);
+
+/// Why a delivery is not sent that nobody could tell whose it is. The rules leave every subscription a secret that signs.
+const UNSIGNED: &str = "the subscription has no secret that signs; roll it";
 
 /// What every attempt needs.
 pub(crate) struct Attempter {
@@ -46,12 +49,16 @@ impl Attempter {
     pub(crate) async fn run(&self, leased: LeasedDelivery, permit: Permit, started_at: Timestamp) {
         let began = Instant::now();
         let head = leased.head(started_at);
-        let id = leased.event.to_string();
-        let secrets = &leased.destination.secrets;
-        let signature = sign(secrets, &id, started_at.as_seconds(), &leased.body);
+        let destination = &leased.destination;
+        let signed = destination.sign(leased.event, started_at, &leased.body);
         let replay = leased.replay.map(|job| (REPLAY_HEADER, job.to_string()));
-        let lines = head.headers(&signature).into_iter().chain(replay);
-        let exchange = self.exchange(&leased, headers(lines));
+        let lines = head.headers(&signed).chain(replay);
+        let headers = if signed.signature.is_empty() {
+            Err(UNSIGNED)
+        } else {
+            headers(lines).ok_or("a header could not be written")
+        };
+        let exchange = self.exchange(&leased, headers);
         let answer = self
             .cut
             .run_until_cancelled(exchange)
@@ -73,7 +80,7 @@ impl Attempter {
             error: answer.error,
             target: leased.destination.target.as_str().to_owned(),
             signature: if answer.sent {
-                signature
+                signed.into_text()
             } else {
                 String::new()
             },
@@ -131,9 +138,10 @@ impl Attempter {
         }
     }
 
-    async fn exchange(&self, leased: &LeasedDelivery, headers: Option<HeaderMap>) -> Answer {
-        let Some(headers) = headers else {
-            return Failure::new(Outcome::Broken, "a header could not be written", false).into();
+    async fn exchange(&self, leased: &LeasedDelivery, headers: Result<HeaderMap, &str>) -> Answer {
+        let headers = match headers {
+            Ok(headers) => headers,
+            Err(why) => return Failure::new(Outcome::Broken, why, false).into(),
         };
         let target = leased.destination.target.as_str();
         self.client.post(target, headers, leased.body.clone()).await

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    ChecklistId, DeliveryId, EventId, EventType, Outcome, ReasonCode, ReplayJobId, SubscriptionId,
-    Timestamp,
+    ChecklistId, DeliveryId, EventId, EventType, Outcome, ReasonCode, ReplayJobId, Signed,
+    SubscriptionId, Timestamp,
 };
 
 /// Most bytes of an answer that are read before the connection is given up.
@@ -153,7 +153,8 @@ pub struct Attempt {
     pub error: String,
     /// Where it was sent.
     pub target: String,
-    /// The `webhook-signature` that it carried; empty when nothing was sent.
+    /// The `webhook-signature` that it carried, with the `checkflow-key` if there was one, as
+    /// [`Signed::into_text`] writes them; empty when nothing was sent.
     pub signature: String,
     /// The headers of the answer, a line each, cut at [`RESPONSE_HEADERS_KEPT_BYTES_MAX`].
     pub response_headers: String,
@@ -246,21 +247,24 @@ pub const REPLAY_HEADER: &str = "checkflow-replay";
 pub const USER_AGENT: &str = concat!("CheckFlow/", env!("CARGO_PKG_VERSION"));
 
 impl WebhookHead {
-    /// The headers of the request with this signature, in lower case, in the order they are sent.
-    pub fn headers(&self, signature: &str) -> [(&'static str, String); 11] {
-        [
+    /// The headers of the request that carries `signed`, in lower case, in the order they are sent.
+    pub fn headers(&self, signed: &Signed) -> impl Iterator<Item = (&'static str, String)> + use<> {
+        let keys = Some(signed.keys.clone()).filter(|keys| !keys.is_empty());
+        let always = [
             ("content-type", "application/json".to_owned()),
             ("user-agent", USER_AGENT.to_owned()),
             ("webhook-id", self.event.to_string()),
             ("webhook-timestamp", self.at.as_seconds().to_string()),
-            ("webhook-signature", signature.to_owned()),
+            ("webhook-signature", signed.signature.clone()),
             ("checkflow-event", self.event_type.word().to_owned()),
             ("checkflow-subscription", self.subscription.to_string()),
             ("checkflow-delivery", self.delivery.to_string()),
             ("checkflow-attempt", self.attempt.to_string()),
             ("checkflow-sequence", self.sequence.to_string()),
             ("accept", "*/*".to_owned()),
-        ]
+        ];
+        let keys = keys.map(|keys| ("checkflow-key", keys));
+        always.into_iter().chain(keys)
     }
 }
 
@@ -275,11 +279,8 @@ impl AttemptRow {
         // Nothing was sent where nothing was signed.
         let sent = !attempt.signature.is_empty();
         let replay = attempt.replay.map(|job| (REPLAY_HEADER, job.to_string()));
-        let request_headers = head
-            .headers(&attempt.signature)
-            .into_iter()
-            .chain(replay)
-            .filter(|_| sent);
+        let signed = Signed::read(&attempt.signature);
+        let request_headers = head.headers(&signed).chain(replay).filter(|_| sent);
         Self {
             number: attempt.number,
             manual_by: attempt.manual_by.clone(),

@@ -81,6 +81,8 @@ uuid_ids! {
     ApiKeyId;
     /// Who wants to know of events.
     SubscriptionId;
+    /// What signs a subscription's deliveries; the `kid` of a public key.
+    SecretId;
     /// One event for one subscription.
     DeliveryId;
     /// What a team is told of a subscription.

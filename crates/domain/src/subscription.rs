@@ -1,5 +1,6 @@
 //! Subscriptions: who wants to know of which events, where, and how that is going.
 
+mod secrets;
 mod settings;
 
 use std::{fmt, str::FromStr};
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+pub use secrets::*;
 pub use settings::{
     DeliveryOrder, RATE_PER_SECOND_MAX, SettingsChange, Signing, SubscriptionSettings,
     UnknownDeliveryOrder, UnknownSigning,

@@ -7,6 +7,7 @@
 
 mod cache;
 mod copy;
+mod destinations;
 mod editions;
 mod error;
 mod files;

@@ -30,6 +30,7 @@ mod overview;
 mod promises;
 mod refusal;
 mod replays;
+mod secrets;
 mod sign;
 mod subscriptions;
 mod teams;

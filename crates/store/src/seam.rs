@@ -16,6 +16,7 @@ mod lanes;
 mod marks;
 mod nodes;
 mod replays;
+mod secrets;
 mod subscriptions;
 mod teams;
 mod templates;
@@ -32,6 +33,7 @@ pub use lanes::*;
 pub use marks::*;
 pub use nodes::*;
 pub use replays::*;
+pub use secrets::*;
 pub use subscriptions::*;
 pub use teams::*;
 pub use templates::*;
@@ -58,6 +60,7 @@ pub trait ReadTx:
     + ReadTemplates
     + ReadChecklists
     + ReadSubscriptions
+    + ReadSecrets
     + ReadDeliveries
     + ReadFeed
     + ReadKeeping
@@ -73,6 +76,7 @@ impl<T> ReadTx for T where
         + ReadTemplates
         + ReadChecklists
         + ReadSubscriptions
+        + ReadSecrets
         + ReadDeliveries
         + ReadFeed
         + ReadKeeping
@@ -92,6 +96,7 @@ pub trait WriteTx:
     + WriteChecklists
     + WriteEvents
     + WriteSubscriptions
+    + WriteSecrets
     + WriteDeliveries
     + WriteKeeping
     + WriteChains
@@ -109,6 +114,7 @@ impl<T> WriteTx for T where
         + WriteChecklists
         + WriteEvents
         + WriteSubscriptions
+        + WriteSecrets
         + WriteDeliveries
         + WriteKeeping
         + WriteChains

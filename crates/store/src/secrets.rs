@@ -5,6 +5,7 @@
 //! The key comes from the configuration or from a file that the first start makes.
 
 mod file;
+mod signing;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use chacha20poly1305::{
@@ -33,15 +34,6 @@ pub(crate) struct Cell<'a> {
     pub(crate) table: &'static str,
     pub(crate) column: &'static str,
     pub(crate) row: &'a [u8],
-}
-
-/// Where the secret of the subscription `row` lies.
-pub(crate) fn secret_cell(row: &[u8]) -> Cell<'_> {
-    Cell {
-        table: "subscription",
-        column: "secret",
-        row,
-    }
 }
 
 /// The name under which a database keeps what its key is known by.

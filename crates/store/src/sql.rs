@@ -63,6 +63,27 @@ statements! {
             ELSE failing_since END,
         revision = revision + 1
         WHERE id = $7";
+    DESTINATION = "SELECT s.target_url, s.team_id, s.state, s.revision,
+        s.ordering, s.rate_per_second, s.settings,
+        s.failing_since, s.warned, s.probe_at, s.probes,
+        k.id, k.kind, k.sealed, k.created_at, k.valid_until
+        FROM subscription s LEFT JOIN subscription_secret k ON k.subscription_id = s.id
+        WHERE s.id = $1";
+    SECRET_LIST = "SELECT id, kind, public_key, created_at, valid_until FROM subscription_secret
+        WHERE subscription_id = $1 AND team_id = $2 ORDER BY created_at DESC, id DESC";
+    SECRET_PUBLISHED = "SELECT k.id, k.public_key
+        FROM subscription_secret k JOIN subscription s ON s.id = k.subscription_id
+        WHERE k.team_id = $1 AND k.public_key IS NOT NULL
+            AND (k.valid_until IS NULL OR k.valid_until > $2) AND s.state <> 'gone'
+        ORDER BY k.created_at DESC, k.id DESC LIMIT $3";
+    SECRET_HOLD = "UPDATE subscription SET revision = revision + 1
+        WHERE id = $1 AND team_id = $2 AND state <> 'gone'";
+    SECRET_INSERT = "INSERT INTO subscription_secret (id, subscription_id, team_id, kind, sealed,
+        public_key, created_at, valid_until)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    SECRET_END = "UPDATE subscription_secret SET valid_until = $1
+        WHERE id = $2 AND subscription_id = $3";
+    SECRET_REMOVE = "DELETE FROM subscription_secret WHERE id = $1 AND subscription_id = $2";
     FEED_HEAD = "SELECT s.revision, q.last,
         (SELECT sequence FROM delivery WHERE subscription_id = s.id AND sequence > 0 ORDER BY sequence LIMIT 1)
         FROM subscription s JOIN subscription_sequence q ON q.subscription_id = s.id

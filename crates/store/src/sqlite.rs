@@ -24,6 +24,7 @@ mod overview;
 mod queue;
 mod readers;
 mod replays;
+mod secrets;
 mod subscriptions;
 mod syncer;
 mod teams;

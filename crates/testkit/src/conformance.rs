@@ -27,6 +27,7 @@ mod redelivering;
 mod replaying;
 mod rescuing;
 mod searching;
+mod secrets;
 mod settling;
 mod subscriptions;
 mod taking;
@@ -221,6 +222,13 @@ cases! { $
         what_can_be_changed_is_stored_until_it_is_gone,
         what_is_sent_after_a_change_is_sent_so,
         subscriptions_are_listed_oldest_first,
+    }
+    secrets {
+        what_may_be_known_of_secrets_is_listed_newest_first_to_their_team_alone,
+        what_is_taken_after_a_change_of_secrets_is_signed_so,
+        only_one_that_is_there_and_not_gone_is_held,
+        those_who_roll_at_once_see_each_others_secrets,
+        public_keys_of_a_team_are_published_until_they_end,
     }
     matching {
         an_event_reaches_exactly_the_scopes_it_falls_under,

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use domain::{
     ApiKey, ApiKeyId, ApiKeySecret, Checklist, ChecklistHead, ChecklistKey, DeliveryOrder, Done,
-    Event, EventType, Person, Scope, SigningSecret, Source, Subscription, SubscriptionId,
-    SubscriptionSettings, SubscriptionState, TargetUrl, TeamId, Template, TemplateDocument,
-    TemplateKey, VersionId,
+    Event, EventType, Person, Scope, SecretKind, Source, Subscription, SubscriptionId,
+    SubscriptionSecret, SubscriptionSettings, SubscriptionState, TargetUrl, TeamId, Template,
+    TemplateDocument, TemplateKey, VersionId,
 };
 use store::{StoreError, SubscriptionChange, Write, WriteTx};
 
@@ -219,13 +219,14 @@ impl SeedSubscription {
 }
 
 impl Write for SeedSubscription {
-    type Done = (Subscription, SigningSecret);
+    type Done = (Subscription, SubscriptionSecret);
     type Error = StoreError;
 
     async fn run(&self, tx: &mut dyn WriteTx) -> Result<Self::Done, StoreError> {
         let subscription = self.unstored();
-        let secret = SigningSecret::generate(&self.source);
-        tx.subscription_insert(&subscription, &secret).await?;
+        let secret = SubscriptionSecret::generate(SecretKind::Hmac, &self.source);
+        tx.subscription_insert(&subscription, std::slice::from_ref(&secret))
+            .await?;
         Ok((subscription, secret))
     }
 }

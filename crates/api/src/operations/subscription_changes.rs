@@ -1,6 +1,6 @@
 //! Changing a subscription: its address, label and settings, and whether anything is sent to it.
 
-use app::{ChangeSubscription, SetPaused};
+use app::{ChangeAnswer, ChangeSubscription, SetPaused};
 use axum::{Json, extract::State};
 use domain::{DeliveryOrder, RATE_PER_SECOND_MAX, SettingsChange, Signing, SubscriptionRow};
 
@@ -45,14 +45,15 @@ pub(super) fn settings(input: &mut Input) -> SettingsChange {
         ("ordering" = Option<String>, Query, description = "`checklist` or `none`."),
         ("ratePerSecond" = Option<u32>, Query, minimum = 1, maximum = 10_000, description = "Most \
             requests a second; empty or null for as many as the receiver takes."),
-        ("signing" = Option<String>, Query, description = "`hmac`, the one there is."),
+        ("signing" = Option<String>, Query, description = "`hmac`, `ed25519` or `both`. What there is no secret \
+            of yet is made, and shown once."),
     ),
-    responses((status = 200, description = "The subscription as it is now.", body = SubscriptionRow))
+    responses((status = 200, description = "The subscription as it is now.", body = ChangeAnswer))
 )]
 pub(crate) async fn change_subscription(
     State(api): State<Api>,
     mut ask: Ask,
-) -> Answer<SubscriptionRow> {
+) -> Answer<ChangeAnswer> {
     let input = &mut ask.input;
     input.only(
         &CHANGEABLE,

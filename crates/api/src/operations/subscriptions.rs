@@ -6,7 +6,7 @@ use app::{GetSubscription, ListSubscriptions, ScopeKeys, Subscribe, SubscribeAns
 use axum::{Json, extract::State};
 use domain::{DeliveryDetail, EventType, SubscriptionRow};
 
-use super::{Answer, rows, subscription_changes::settings, wait_within};
+use super::{Answer, rows, secrets::own_secret, subscription_changes::settings, wait_within};
 use crate::{Api, ask::Ask, input::Input};
 
 /// How long a test waits for its attempt to end: longer than that may take.
@@ -48,7 +48,7 @@ pub(crate) async fn list_subscriptions(
 /// needs `taskKey`, or `templateKey` for every task of a template, or `scope=team` for every task
 /// of the team. The all-zero GUID is the same as no key. Asking twice for the same gives the same
 /// subscription back, with `isNew: false`, no secret and the settings that it has. The `secret` signs the webhooks and is
-/// shown in this answer alone. Parameters stand in the query, as with CheckFlow, or by the same
+/// shown in this answer alone; where `signing` is `ed25519`, `publicKey` is what verifies them. Parameters stand in the query, as with CheckFlow, or by the same
 /// names in a JSON body.
 #[utoipa::path(
     post,
@@ -67,7 +67,10 @@ pub(crate) async fn list_subscriptions(
             before it of the same checklist have ended. `none` (the default): it does not."),
         ("ratePerSecond" = Option<u32>, Query, minimum = 1, maximum = 10_000, description = "Most \
             requests a second; as many as the receiver takes where it is left out."),
-        ("signing" = Option<String>, Query, description = "`hmac`, the one there is."),
+        ("signing" = Option<String>, Query, description = "`hmac` (the default), `ed25519`, or `both`."),
+        ("secret" = Option<String>, Query, description = "Your own secret, in a JSON body and nowhere else: `whsec_` \
+            (may be left out) and the base64 of 24 to 64 bytes; or, for Ed25519, `whsk_` and that of a private key. \
+            Made here where it is left out."),
     ),
     responses((status = 200, description = "The subscription.", body = SubscribeAnswer))
 )]
@@ -83,6 +86,7 @@ pub(crate) async fn subscribe(State(api): State<Api>, mut ask: Ask) -> Answer<Su
         team: team(input),
     };
     let settings = settings(input);
+    let secret = own_secret(input);
     let (source, event_type, target_url) = input.all((source, event_type, target_url))?;
     let target_url = target_url.trim().to_owned();
     let subscribe = Subscribe {
@@ -91,6 +95,7 @@ pub(crate) async fn subscribe(State(api): State<Api>, mut ask: Ask) -> Answer<Su
         target_url,
         keys,
         settings,
+        secret,
     };
     Ok(Json(api.app.subscribe(&ask.caller, subscribe).await?))
 }

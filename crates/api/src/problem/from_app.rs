@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use app::{AppError, FileStoreError, FileWork, Missing, StoreError};
-use domain::{ControlFailure, FieldError, Refusal, TargetRefusal};
+use domain::{ControlFailure, FieldError, Refusal, SecretRefusal, TargetRefusal};
 use http::{HeaderValue, header};
 use serde_json::json;
 
@@ -56,6 +56,8 @@ impl From<AppError> for Problem {
             AppError::SubscriptionSame(same) => {
                 said(Code::SubscriptionSame, &error).with("subscriptionId", same)
             }
+            AppError::Secret(SecretRefusal::Full) => said(Code::SecretsFull, &error),
+            AppError::Secret(SecretRefusal::InUse(_)) => said(Code::SecretInUse, &error),
             AppError::FileTooLarge { .. } => said(Code::FileTooLarge, &error),
             AppError::UploadInterrupted => said(Code::UploadInterrupted, &error),
             AppError::RangeNotThere { size } => {
@@ -82,6 +84,7 @@ const fn missing_code(missing: &Missing) -> Code {
         Missing::Checklist(_) => Code::ChecklistMissing,
         Missing::File(_) => Code::FileMissing,
         Missing::Subscription(_) => Code::SubscriptionMissing,
+        Missing::Secret(_) => Code::SecretMissing,
         Missing::Delivery(_) => Code::DeliveryMissing,
         Missing::Event(_) => Code::EventMissing,
         Missing::ReplayJob(_) => Code::RedeliveryJobMissing,

@@ -9,7 +9,7 @@ use domain::{AddressPolicy, PublicUrl, Resolver, TeamId};
 use http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::{Value, json};
 use store::{FileStore, MasterKey, SqliteOptions, Store, open_sqlite};
-use testkit::test_source;
+use testkit::{TestClock, test_source};
 use tower::ServiceExt;
 
 /// Largest file of the server of a test, in bytes.
@@ -38,6 +38,7 @@ pub(crate) struct Server {
     pub(crate) app: App,
     pub(crate) store: Store,
     pub(crate) source: domain::Source,
+    pub(crate) clock: TestClock,
     pub(crate) team: TeamId,
     pub(crate) key: String,
     pub(crate) other_key: String,
@@ -52,7 +53,7 @@ impl Server {
     /// A server whose settings `change` has changed.
     pub(crate) async fn with(change: impl FnOnce(&mut ApiSettings)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (source, _) = test_source();
+        let (source, clock) = test_source();
         let key = MasterKey::from_text("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap();
         let store = open_sqlite(SqliteOptions::new(folder.path(), key, source.clone())).unwrap();
         let app = App::new(Parts {
@@ -91,6 +92,7 @@ impl Server {
             app,
             store,
             source,
+            clock,
             team: teams[0],
             key,
             other_key,

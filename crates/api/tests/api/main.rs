@@ -13,6 +13,7 @@ mod harness;
 mod health;
 mod lists;
 mod replays;
+mod secrets;
 mod subscription_changes;
 mod tasks;
 mod templates;

@@ -69,7 +69,7 @@ async fn settings_that_cannot_be_are_refused_by_name() {
         [
             "ratePerSecond must be from 1 to 10000, but is 0",
             "ordering must be none or checklist, but is \"random\"",
-            "signing must be hmac, but is \"rsa\"",
+            "signing must be hmac, ed25519 or both, but is \"rsa\"",
         ]
     );
 }

@@ -1,12 +1,14 @@
 //! Changing a subscription: where to, under which label, and how.
 
 use domain::{
-    Actor, SettingsChange, Subscription, SubscriptionId, SubscriptionRow, SubscriptionState,
-    TargetUrl, check_target,
+    Actor, SettingsChange, Subscription, SubscriptionId, SubscriptionRow, SubscriptionSecret,
+    SubscriptionState, TargetUrl, check_target,
 };
+use serde::Serialize;
 use store::{Doing, ReadTx, SubscriptionChange, SubscriptionIdentity, WriteTx};
+use utoipa::ToSchema;
 
-use super::{get, label};
+use super::{get, label, secrets};
 use crate::{App, AppError, Caller, Change, Query, emit::audit};
 
 /// `PATCH web-hook/subscription`: what is absent stays as it is.
@@ -22,6 +24,32 @@ pub struct ChangeSubscription {
     pub settings: SettingsChange,
 }
 
+/// A subscription as it is now, with what was made for how it is signed now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ChangeAnswer {
+    /// The subscription.
+    #[serde(flatten)]
+    pub row: SubscriptionRow,
+    /// The secret that was made for the new `signing` (`whsec_…`), shown this once; not there when there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+    /// The public key that was made for the new `signing` (`whpk_…`); not there when there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<String>,
+}
+
+impl ChangeAnswer {
+    fn of(of: &Subscription, made: &[SubscriptionSecret]) -> Self {
+        let shown = secrets::shown(made);
+        Self {
+            row: of.into(),
+            secret: shown.secret,
+            public_key: shown.public_key,
+        }
+    }
+}
+
 impl App {
     /// Changes a subscription. A new target is looked up like that of a new subscription: outside of any transaction,
     /// and only for whoever may change the subscription.
@@ -29,7 +57,7 @@ impl App {
         &self,
         caller: &Caller,
         ask: ChangeSubscription,
-    ) -> Result<SubscriptionRow, AppError> {
+    ) -> Result<ChangeAnswer, AppError> {
         let checked = self.query(caller, Check(ask)).await?;
         if let Some(target) = &checked.target {
             let parts = self.parts();
@@ -85,14 +113,14 @@ pub(super) async fn living<T: ReadTx + ?Sized>(
 struct Put(Checked);
 
 impl Change for Put {
-    type Answer = SubscriptionRow;
+    type Answer = ChangeAnswer;
 
     async fn run(
         &self,
         app: &App,
         actor: &Actor,
         tx: &mut dyn WriteTx,
-    ) -> Result<SubscriptionRow, AppError> {
+    ) -> Result<ChangeAnswer, AppError> {
         const DOING: &str = "changing a subscription";
         let Checked {
             id,
@@ -108,7 +136,7 @@ impl Change for Put {
             ..before.clone()
         };
         if after == before {
-            return Ok((&before).into());
+            return Ok(ChangeAnswer::of(&before, &[]));
         }
         let identity = identity(&after);
         let same = tx
@@ -128,10 +156,14 @@ impl Change for Put {
             // The receiver said 410 on another node, between the two statements.
             return Err(AppError::SubscriptionGone(*id));
         }
+        let mut made = Vec::new();
+        if after.settings.signing != before.settings.signing {
+            made = secrets::supply(app, tx, &after).await?;
+        }
         let subject = ("subscription.change", id.to_string());
-        let detail = changed(&before, &after);
+        let detail = changed(&before, &after, &made);
         audit(tx, actor, app.source().now(), subject, detail).await?;
-        Ok((&after).into())
+        Ok(ChangeAnswer::of(&after, &made))
     }
 }
 
@@ -146,7 +178,7 @@ fn identity(of: &Subscription) -> SubscriptionIdentity {
 }
 
 /// What changed, for the audit log: names and new values.
-fn changed(before: &Subscription, after: &Subscription) -> String {
+fn changed(before: &Subscription, after: &Subscription, made: &[SubscriptionSecret]) -> String {
     let (old, new) = (&before.settings, &after.settings);
     let rate = |rate: Option<u32>| rate.map_or_else(|| "none".to_owned(), |rate| rate.to_string());
     let lines = [
@@ -172,5 +204,9 @@ fn changed(before: &Subscription, after: &Subscription) -> String {
         ),
     ];
     let lines = lines.into_iter().filter(|(changed, _)| *changed);
-    lines.map(|(_, line)| line).collect::<Vec<_>>().join(", ")
+    let made = made
+        .iter()
+        .map(|made| format!("made {} {}", made.secret.kind(), made.id));
+    let lines = lines.map(|(_, line)| line).chain(made);
+    lines.collect::<Vec<_>>().join(", ")
 }

@@ -23,6 +23,7 @@ async fn template(bench: &Bench, subscriptions: usize) -> TemplateKey {
                 ..ScopeKeys::default()
             },
             settings: domain::SettingsChange::default(),
+            secret: None,
         };
         bench.app.subscribe(&bench.caller, ask).await.unwrap();
     }

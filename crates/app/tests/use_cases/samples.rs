@@ -33,6 +33,7 @@ async fn bodies(bench: &Bench) -> Vec<(EventType, Bytes)> {
             target_url: "http://127.0.0.1:9/".to_owned(),
             keys,
             settings: domain::SettingsChange::default(),
+            secret: None,
         };
         bench.app.subscribe(&bench.caller, ask).await.unwrap();
     }

@@ -19,8 +19,9 @@ use bytes::Bytes;
 use delivery::{DeliverySettings, Engine, Parts, Peers};
 use domain::{
     AddressPolicy, Answer, ChecklistId, Clock, ControlKey, Delivery, DeliveryId, Entropy, Event,
-    EventId, EventType, Resolver, Scope, SigningSecret, Source, StateCode, Subscription,
-    SubscriptionId, SubscriptionState, TargetUrl, TaskKey, TeamId, TemplateKey, Timestamp,
+    EventId, EventType, Resolver, Scope, SecretKind, SigningSecret, Source, StateCode,
+    Subscription, SubscriptionId, SubscriptionSecret, SubscriptionState, TargetUrl, TaskKey,
+    TeamId, TemplateKey, Timestamp,
 };
 use store::{
     DeliveryRecord, LeasedDelivery, MasterKey, NodeSettings, SqliteOptions, StandChange, Store,
@@ -174,13 +175,16 @@ impl Bench {
             created_at: now,
             settings: domain::SubscriptionSettings::default(),
         };
-        let (id, secret) = (subscription.id, SigningSecret::generate(&self.source));
+        let (id, secret) = (
+            subscription.id,
+            SubscriptionSecret::generate(SecretKind::Hmac, &self.source),
+        );
         let unit = Subscribe {
             subscription,
-            secret: secret.clone(),
+            secrets: vec![secret.clone()],
         };
         self.store.write(unit).await.unwrap();
-        (id, secret)
+        (id, secret.secret)
     }
 
     /// Pauses a subscription, as the system or as a person.

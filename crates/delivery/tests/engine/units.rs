@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::{
-    Delivery, DeliveryId, Event, NodeId, Notice, SigningSecret, Subscription, SubscriptionId,
+    Delivery, DeliveryId, Event, NodeId, Notice, Subscription, SubscriptionId, SubscriptionSecret,
     TeamId, Timestamp,
 };
 use store::{
@@ -25,7 +25,7 @@ impl Write for MakeTeam {
 
 pub(crate) struct Subscribe {
     pub(crate) subscription: Subscription,
-    pub(crate) secret: SigningSecret,
+    pub(crate) secrets: Vec<SubscriptionSecret>,
 }
 
 impl Write for Subscribe {
@@ -33,7 +33,7 @@ impl Write for Subscribe {
     type Error = StoreError;
 
     async fn run(&self, tx: &mut dyn WriteTx) -> Result<(), StoreError> {
-        tx.subscription_insert(&self.subscription, &self.secret)
+        tx.subscription_insert(&self.subscription, &self.secrets)
             .await
     }
 }

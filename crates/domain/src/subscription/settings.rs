@@ -4,8 +4,6 @@
 //! were any. What SQL reads (the order, the rate) has columns of its own; the rest is kept as one JSON text, read when
 //! the engine first needs it.
 
-use std::{fmt, str::FromStr};
-
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -31,13 +29,13 @@ macro_rules! words {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.word())
             }
         }
 
-        impl FromStr for $name {
+        impl std::str::FromStr for $name {
             type Err = $unknown;
 
             fn from_str(text: &str) -> Result<Self, $unknown> {
@@ -52,6 +50,7 @@ macro_rules! words {
         pub struct $unknown;
     };
 }
+pub(super) use words;
 
 words! {
     /// In which order a subscription's deliveries are made.
@@ -65,10 +64,14 @@ words! {
 
 words! {
     /// How a subscription's deliveries are signed.
-    Signing, UnknownSigning "must be hmac":
+    Signing, UnknownSigning "must be hmac, ed25519 or both":
     /// HMAC-SHA256 with a secret that both sides have (`v1`).
     #[default]
     Hmac = "hmac",
+    /// Ed25519 with a key of which the receiver has the public half (`v1a`).
+    Ed25519 = "ed25519",
+    /// Both, in one header.
+    Both = "both",
 }
 
 /// What its maker chose.

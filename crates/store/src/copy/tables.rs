@@ -62,7 +62,7 @@ const fn column_name(name: &'static str) -> &'static str {
 }
 
 /// All that is copied.
-pub(crate) static TABLES: [Table; 20] = [
+pub(crate) static TABLES: [Table; 21] = [
     table!(preset meta by "name": Text name; Bytes value;),
     table!(preset counter by "name": Text name; Int next;),
     table!(team by "id": Int id; Text name; Time created_at;),
@@ -89,9 +89,12 @@ pub(crate) static TABLES: [Table; 20] = [
         Text media_type; Bytes sha256; Time uploaded_at; Text uploaded_by uploaded_email;),
     table!(subscription by "id":
         Guid id; Int team_id; Text source event_type scope; Guid scope_key; Text target_url;
-        Int revision; Bytes secret; Text state state_reason; Time state_since; Text state_by;
+        Int revision; Text state state_reason; Time state_since; Text state_by;
         Time created_at; Text ordering; Int rate_per_second; Text settings;
         Text state_code; Time failing_since; Int warned; Time probe_at; Int probes;),
+    table!(subscription_secret by "id":
+        Guid id subscription_id; Int team_id; Text kind; Bytes sealed public_key;
+        Time created_at valid_until;),
     table!(subscription_sequence by "subscription_id": Guid subscription_id; Int last;),
     table!(event by "id":
         Guid id; Int team_id; Text r#type; Time at; Int checklist_id;

@@ -2,17 +2,25 @@
 
 use std::sync::Arc;
 
-use domain::{SigningSecret, SubscriptionId, TargetUrl, TeamId};
+use domain::{SecretId, SubscriptionId, TeamId};
+use tokio_postgres::Row;
 
 use super::{
-    subscriptions::{STATE, health, place, settings},
+    fault::Fault,
+    secrets::KIND,
+    subscriptions::{STATE, health, settings},
     tx::Tx,
     values::Cells as _,
 };
-use crate::{Destination, StoreError, secrets::secret_cell};
+use crate::{
+    Destination, StoreError,
+    destinations::{DestinationRow, SealedSecret, destination},
+    sql,
+};
 
 impl<G: Send> Tx<'_, G> {
-    /// Where deliveries of a subscription at this revision go, its secret decrypted.
+    /// Where deliveries of a subscription at this revision go, its secrets decrypted. It may have changed since; then
+    /// this is what holds now, under its own revision.
     pub(super) async fn destination(
         &mut self,
         id: SubscriptionId,
@@ -21,46 +29,36 @@ impl<G: Send> Tx<'_, G> {
         if let Some(destination) = self.core.destinations.get(&(id, revision)) {
             return Ok(destination);
         }
-        let sql = "SELECT target_url, secret, team_id, state, revision, ordering, rate_per_second,
-                settings, failing_since, warned, probe_at, probes
-            FROM subscription WHERE id = $1";
-        let (target, secret, team, state, revision, settings, health) = self
-            .one(sql, &[&id.uuid()], |row| {
-                let (target, secret): (String, Vec<u8>) = (row.cell(0)?, row.cell(1)?);
-                let team = TeamId::new(row.cell(2)?);
-                // It may have changed since; then this is what holds now, under its own revision.
-                Ok((
-                    target,
-                    secret,
-                    team,
-                    row.word(3, STATE)?,
-                    row.cell::<i64>(4)?,
-                    settings(row, 5, id)?,
-                    health(row, 8)?,
-                ))
-            })
-            .await?;
-        let target = TargetUrl::parse(&target).map_err(|_| place("target_url").corrupt(id))?;
-        let opened = self
-            .core
-            .key
-            .open(secret_cell(id.uuid().as_bytes()), &secret)
-            .ok();
-        let secret = opened.and_then(|bytes| SigningSecret::from_bytes(&bytes).ok());
-        let secrets = vec![secret.ok_or_else(|| place("secret").corrupt(id))?];
-        let destination = Arc::new(Destination {
-            subscription: id,
-            team,
-            state,
-            health,
-            revision,
-            target,
-            settings,
-            secrets,
-        });
-        self.core
-            .destinations
-            .put((id, revision), destination.clone());
-        Ok(destination)
+        let sql = sql::DESTINATION;
+        let rows = self.all(sql, &[&id.uuid()], |row| joined(row, id)).await?;
+        let made = Arc::new(destination(id, rows, &self.core.key)?);
+        let destinations = &self.core.destinations;
+        destinations.put((id, made.revision), made.clone());
+        Ok(made)
     }
+}
+
+fn joined(row: &Row, id: SubscriptionId) -> Result<DestinationRow, Fault> {
+    Ok(DestinationRow {
+        target: row.cell(0)?,
+        team: TeamId::new(row.cell(1)?),
+        state: row.word(2, STATE)?,
+        revision: row.cell(3)?,
+        settings: settings(row, 4, id)?,
+        health: health(row, 7)?,
+        secret: sealed(row)?,
+    })
+}
+
+fn sealed(row: &Row) -> Result<Option<SealedSecret>, Fault> {
+    let Some(id) = row.cell(11)? else {
+        return Ok(None);
+    };
+    Ok(Some(SealedSecret {
+        id: SecretId::new(id),
+        kind: row.word(12, KIND)?,
+        sealed: row.cell(13)?,
+        created_at: row.time(14)?,
+        valid_until: row.time_opt(15)?,
+    }))
 }

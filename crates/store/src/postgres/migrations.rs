@@ -36,6 +36,10 @@ const STEPS: &[Step] = &[
         "0006_replay",
         include_str!("../../migrations/postgres/0006_replay.sql"),
     ),
+    (
+        "0007_secrets",
+        include_str!("../../migrations/postgres/0007_secrets.sql"),
+    ),
 ];
 
 /// The advisory lock of whoever migrates: "checkflo" as a number.
@@ -110,4 +114,52 @@ async fn steps_done(client: &impl GenericClient) -> Result<usize, Error> {
 /// pooler stands between.
 async fn one(client: &impl GenericClient, sql: &str) -> Result<Row, Error> {
     client.query_typed_one(sql, &[]).await
+}
+
+#[cfg(test)]
+mod tests {
+    use testkit::PostgresServer;
+    use tokio_postgres::NoTls;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_secret_that_a_subscription_had_is_still_its_own_and_only_one() {
+        let database = PostgresServer::of_this_process().database();
+        let (mut client, connection) = tokio_postgres::connect(&database.url(), NoTls)
+            .await
+            .unwrap();
+        tokio::spawn(connection);
+        let sql = "CREATE TABLE schema_step (
+            number bigint PRIMARY KEY, done_at timestamptz NOT NULL DEFAULT now())";
+        client.batch_execute(sql).await.unwrap();
+        let before = STEPS.iter().take_while(|(name, _)| *name != "0007_secrets");
+        for (number, (_, step)) in (1_i64..).zip(before) {
+            client.batch_execute(step).await.unwrap();
+            let sql = "INSERT INTO schema_step (number) VALUES ($1)";
+            client.execute(sql, &[&number]).await.unwrap();
+        }
+        client
+            .batch_execute(
+                "INSERT INTO team (name, created_at) VALUES ('Blue', now());
+                INSERT INTO subscription (id, team_id, source, event_type, scope, scope_key,
+                    target_url, target_hash, revision, secret, state, state_reason, state_since,
+                    state_by, created_at)
+                SELECT gen_random_uuid(), id, 'a', 'task_completed', 'team', gen_random_uuid(),
+                    'https://a.example', sha256('a'), 1, '\\x0102', 'gone', '', now(), 'Ann',
+                    '2026-11-23T20:00:00Z'
+                FROM team;",
+            )
+            .await
+            .unwrap();
+        migrate(&mut client).await.unwrap().unwrap();
+        let sql = "SELECT s.id = k.id AND s.id = k.subscription_id AND k.team_id = s.team_id
+                AND k.kind = 'hmac' AND k.sealed = '\\x0102' AND k.public_key IS NULL
+                AND k.created_at = '2026-11-23T20:00:00Z' AND k.valid_until IS NULL
+            FROM subscription s CROSS JOIN subscription_secret k";
+        let moved: bool = client.query_one(sql, &[]).await.unwrap().get(0);
+        assert!(moved);
+        let sql = "SELECT secret FROM subscription";
+        assert!(client.query(sql, &[]).await.is_err());
+    }
 }

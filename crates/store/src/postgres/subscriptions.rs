@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use domain::{
-    EventType, Health, Scope, SigningSecret, StateCode, Subscription, SubscriptionId,
+    EventType, Health, Scope, StateCode, Subscription, SubscriptionId, SubscriptionSecret,
     SubscriptionSettings, SubscriptionState, TargetUrl, TeamId,
 };
 use sha2::{Digest as _, Sha256};
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     ReadSubscriptions, StandChange, StateChange, StoreError, SubscriptionChange,
-    SubscriptionIdentity, WriteSubscriptions, place::Place, secrets::secret_cell, sql,
+    SubscriptionIdentity, WriteSecrets as _, WriteSubscriptions, place::Place, sql,
 };
 
 pub(super) const fn place(column: &'static str) -> Place {
@@ -105,18 +105,13 @@ impl WriteSubscriptions for Change<'_> {
     async fn subscription_insert(
         &mut self,
         subscription: &Subscription,
-        secret: &SigningSecret,
+        secrets: &[SubscriptionSecret],
     ) -> Result<(), StoreError> {
         let id = subscription.id.uuid();
-        let sealed = secret_cell(id.as_bytes());
-        let sealed = self
-            .core
-            .key
-            .seal(&self.core.source, sealed, secret.bytes());
         let sql = "INSERT INTO subscription (id, team_id, source, event_type, scope, scope_key,
-                target_url, target_hash, revision, secret, state, state_reason, state_since, state_by,
+                target_url, target_hash, revision, state, state_reason, state_since, state_by,
                 created_at, ordering, rate_per_second, settings)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $14, 1, $8, $9, $10, $11, $12, $13, $15, $16, $17)";
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $13, 1, $8, $9, $10, $11, $12, $14, $15, $16)";
         let row = owned![
             id,
             subscription.team.get(),
@@ -125,7 +120,6 @@ impl WriteSubscriptions for Change<'_> {
             subscription.scope.word().to_owned(),
             subscription.scope.key(),
             subscription.target.as_str().to_owned(),
-            sealed,
             subscription.state.word().to_owned(),
             subscription.state_reason.clone(),
             Moment(subscription.state_since),
@@ -140,6 +134,10 @@ impl WriteSubscriptions for Change<'_> {
         let sql = sql::SEQUENCE_INSERT;
         // Awaited, so that one that is there already is told at once.
         self.run(sql, &[&id]).await?;
+        for secret in secrets {
+            self.secret_insert(subscription.team, subscription.id, secret)
+                .await?;
+        }
         Ok(())
     }
 

@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use domain::{
-    DeliveryId, EventId, EventType, Health, NodeId, ReplayJobId, SigningSecret, SubscriptionId,
-    SubscriptionSettings, SubscriptionState, TargetUrl, TeamId, Timestamp, WebhookHead,
+    DeliveryId, EventId, EventType, Health, NodeId, ReplayJobId, Signed, SubscriptionId,
+    SubscriptionSecret, SubscriptionSettings, SubscriptionState, TargetUrl, TeamId, Timestamp,
+    WebhookHead,
 };
 
 use super::Node;
@@ -44,8 +45,16 @@ pub struct Destination {
     pub target: TargetUrl,
     /// What its maker chose.
     pub settings: SubscriptionSettings,
-    /// Each of them signs.
-    pub secrets: Vec<SigningSecret>,
+    /// What signs, newest first; some of it may have run out since, or be of a kind that is not in use.
+    pub secrets: Vec<SubscriptionSecret>,
+}
+
+impl Destination {
+    /// Signs what is sent at `at`.
+    pub fn sign(&self, event: EventId, at: Timestamp, body: &[u8]) -> Signed {
+        let id = event.to_string();
+        Signed::of(&self.secrets, self.settings.signing, &id, at, body)
+    }
 }
 
 /// A delivery that this node may send.

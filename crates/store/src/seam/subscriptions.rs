@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use domain::{
-    EventType, Scope, SigningSecret, Subscription, SubscriptionId, SubscriptionSettings,
+    EventType, Scope, Subscription, SubscriptionId, SubscriptionSecret, SubscriptionSettings,
     SubscriptionState, TargetUrl, TeamId, Timestamp,
 };
 
@@ -80,12 +80,12 @@ pub trait ReadSubscriptions: Send {
 /// Changing subscriptions.
 #[async_trait]
 pub trait WriteSubscriptions: Send {
-    /// Stores a new one with its secret, encrypted. Must not be there yet (see
+    /// Stores a new one with its secrets, encrypted. Must not be there yet (see
     /// [`ReadSubscriptions::subscription_find`]); two at once make one of them fail.
     async fn subscription_insert(
         &mut self,
         subscription: &Subscription,
-        secret: &SigningSecret,
+        secrets: &[SubscriptionSecret],
     ) -> Result<(), StoreError>;
 
     /// Changes what can be changed of one that is not gone; what is sent from then on is sent so. Answers whether

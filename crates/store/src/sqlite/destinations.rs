@@ -2,17 +2,24 @@
 
 use std::sync::Arc;
 
-use domain::{SigningSecret, SubscriptionId, TargetUrl, TeamId};
+use domain::{SecretId, SubscriptionId, TeamId};
+use rusqlite::Row;
 
 use super::{
-    subscriptions::{STATE, health, place, settings},
+    fault::Fault,
+    secrets::KIND,
+    subscriptions::{STATE, health, settings},
     tx::Tx,
     values::Cells as _,
 };
-use crate::{Destination, StoreError, secrets::secret_cell};
+use crate::{
+    Destination, StoreError,
+    destinations::{DestinationRow, SealedSecret, destination},
+    sql,
+};
 
 impl<G> Tx<'_, G> {
-    /// Where deliveries of a subscription at this revision go, its secret decrypted.
+    /// Where deliveries of a subscription at this revision go, its secrets decrypted.
     pub(super) fn destination(
         &self,
         id: SubscriptionId,
@@ -21,42 +28,36 @@ impl<G> Tx<'_, G> {
         if let Some(destination) = self.core.destinations.get(&(id, revision)) {
             return Ok(destination);
         }
-        let sql = "SELECT target_url, secret, team_id, state, ordering, rate_per_second, settings,
-                failing_since, warned, probe_at, probes
-            FROM subscription WHERE id = ?1";
-        let (target, secret, team, state, settings, health) =
-            self.one(sql, [id.uuid()], |row| {
-                let (target, secret): (String, Vec<u8>) = (row.get(0)?, row.get(1)?);
-                Ok((
-                    target,
-                    secret,
-                    TeamId::new(row.get(2)?),
-                    row.word(3, STATE)?,
-                    settings(row, 4, id)?,
-                    health(row, 7)?,
-                ))
-            })?;
-        let target = TargetUrl::parse(&target).map_err(|_| place("target_url").corrupt(id))?;
-        let opened = self
-            .core
-            .key
-            .open(secret_cell(id.uuid().as_bytes()), &secret)
-            .ok();
-        let secret = opened.and_then(|bytes| SigningSecret::from_bytes(&bytes).ok());
-        let secrets = vec![secret.ok_or_else(|| place("secret").corrupt(id))?];
-        let destination = Arc::new(Destination {
-            subscription: id,
-            team,
-            state,
-            health,
-            revision,
-            target,
-            settings,
-            secrets,
-        });
-        self.core
-            .destinations
-            .put((id, revision), destination.clone());
-        Ok(destination)
+        let sql = sql::DESTINATION;
+        let rows = self.all(sql, [id.uuid()], |row| joined(row, id))?;
+        let made = Arc::new(destination(id, rows, &self.core.key)?);
+        let destinations = &self.core.destinations;
+        destinations.put((id, made.revision), made.clone());
+        Ok(made)
     }
+}
+
+fn joined(row: &Row<'_>, id: SubscriptionId) -> Result<DestinationRow, Fault> {
+    Ok(DestinationRow {
+        target: row.get(0)?,
+        team: TeamId::new(row.get(1)?),
+        state: row.word(2, STATE)?,
+        revision: row.get(3)?,
+        settings: settings(row, 4, id)?,
+        health: health(row, 7)?,
+        secret: sealed(row)?,
+    })
+}
+
+fn sealed(row: &Row<'_>) -> Result<Option<SealedSecret>, Fault> {
+    let Some(id) = row.get(11)? else {
+        return Ok(None);
+    };
+    Ok(Some(SealedSecret {
+        id: SecretId::new(id),
+        kind: row.word(12, KIND)?,
+        sealed: row.get(13)?,
+        created_at: row.time(14)?,
+        valid_until: row.time_opt(15)?,
+    }))
 }

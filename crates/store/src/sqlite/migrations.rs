@@ -32,6 +32,10 @@ const STEPS: &[Step] = &[
         "0005_replay",
         include_str!("../../migrations/sqlite/0005_replay.sql"),
     ),
+    (
+        "0006_secrets",
+        include_str!("../../migrations/sqlite/0006_secrets.sql"),
+    ),
 ];
 
 /// How far the schema of the database in `folder` is, brought up to date if it is to be.
@@ -91,6 +95,29 @@ pub(super) fn failed(path: &Path, error: Error) -> OpenError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_secret_that_a_subscription_had_is_still_its_own_and_only_one() {
+        let mut db = Connection::open_in_memory().unwrap();
+        let before = STEPS.iter().position(|(name, _)| *name == "0006_secrets");
+        migrations().to_version(&mut db, before.unwrap()).unwrap();
+        db.execute_batch(
+            "INSERT INTO team (id, name, created_at) VALUES (1, 'Blue', 1);
+            INSERT INTO subscription (id, team_id, source, event_type, scope, scope_key, target_url,
+                revision, secret, state, state_reason, state_since, state_by, created_at)
+            VALUES (zeroblob(16), 1, 'a', 'task_completed', 'team', zeroblob(16), 'https://a.example',
+                1, x'0102', 'gone', '', 1, 'Ann', 7);",
+        )
+        .unwrap();
+        migrate(&mut db).unwrap().unwrap();
+        let sql = "SELECT s.id = k.id AND s.id = k.subscription_id AND k.team_id = 1
+                AND k.kind = 'hmac' AND k.sealed = x'0102' AND k.public_key IS NULL
+                AND k.created_at = 7 AND k.valid_until IS NULL
+            FROM subscription s JOIN subscription_secret k";
+        let moved: bool = db.query_row(sql, (), |row| row.get(0)).unwrap();
+        assert!(moved);
+        assert!(db.prepare("SELECT secret FROM subscription").is_err());
+    }
 
     #[test]
     fn migrating_twice_changes_nothing_and_a_newer_schema_is_left_alone() {

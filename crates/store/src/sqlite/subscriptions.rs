@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use domain::{
-    EventType, Health, Scope, SigningSecret, StateCode, Subscription, SubscriptionId,
+    EventType, Health, Scope, StateCode, Subscription, SubscriptionId, SubscriptionSecret,
     SubscriptionSettings, SubscriptionState, TargetUrl, TeamId,
 };
 use rusqlite::{Row, params};
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     ReadSubscriptions, StandChange, StateChange, StoreError, SubscriptionChange,
-    SubscriptionIdentity, WriteSubscriptions, place::Place, secrets::secret_cell, sql,
+    SubscriptionIdentity, WriteSecrets as _, WriteSubscriptions, place::Place, sql,
 };
 
 pub(super) const fn place(column: &'static str) -> Place {
@@ -99,18 +99,13 @@ impl WriteSubscriptions for Change<'_> {
     async fn subscription_insert(
         &mut self,
         subscription: &Subscription,
-        secret: &SigningSecret,
+        secrets: &[SubscriptionSecret],
     ) -> Result<(), StoreError> {
         let id = subscription.id.uuid();
-        let sealed = secret_cell(id.as_bytes());
-        let sealed = self
-            .core
-            .key
-            .seal(&self.core.source, sealed, secret.bytes());
         let sql = "INSERT INTO subscription (id, team_id, source, event_type, scope, scope_key,
-                target_url, revision, secret, state, state_reason, state_since, state_by,
+                target_url, revision, state, state_reason, state_since, state_by,
                 created_at, ordering, rate_per_second, settings)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
         self.run(
             sql,
             params![
@@ -121,7 +116,6 @@ impl WriteSubscriptions for Change<'_> {
                 subscription.scope.word(),
                 subscription.scope.key(),
                 subscription.target.as_str(),
-                sealed,
                 subscription.state.word(),
                 subscription.state_reason,
                 subscription.state_since.as_millis(),
@@ -134,6 +128,10 @@ impl WriteSubscriptions for Change<'_> {
         )?;
         let sql = sql::SEQUENCE_INSERT;
         self.run(sql, [id])?;
+        for secret in secrets {
+            self.secret_insert(subscription.team, subscription.id, secret)
+                .await?;
+        }
         Ok(())
     }
 

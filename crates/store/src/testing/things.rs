@@ -1,8 +1,9 @@
 //! A team, a subscription and an event, for tests that speak to a transaction itself.
 
 use domain::{
-    ChecklistId, ControlKey, Event, EventId, EventType, Scope, SigningSecret, Subscription,
-    SubscriptionId, SubscriptionState, TargetUrl, TaskKey, TeamId, TemplateKey, Timestamp,
+    ChecklistId, ControlKey, Event, EventId, EventType, Scope, SecretId, SecretKind, SigningSecret,
+    Subscription, SubscriptionId, SubscriptionSecret, SubscriptionState, TargetUrl, TaskKey,
+    TeamId, TemplateKey, Timestamp,
 };
 use uuid::Uuid;
 
@@ -37,8 +38,15 @@ pub(crate) fn subscription(number: u128) -> Subscription {
     }
 }
 
-pub(crate) fn secret() -> SigningSecret {
-    SigningSecret::from_bytes(b"a secret that nobody may find").unwrap()
+/// What the subscription `number` signs with.
+pub(crate) fn secrets(number: u128) -> [SubscriptionSecret; 1] {
+    let secret = SigningSecret::from_bytes(SecretKind::Hmac, b"a secret that nobody may find");
+    [SubscriptionSecret {
+        id: SecretId::new(Uuid::from_u128(2_000 + number)),
+        secret: secret.unwrap(),
+        created_at: at(),
+        valid_until: None,
+    }]
 }
 
 pub(crate) fn event(number: u128) -> Event {
@@ -60,7 +68,7 @@ pub(crate) fn event(number: u128) -> Event {
 pub(crate) async fn scene(tx: &mut dyn WriteTx) {
     let team = tx.team_insert("a team", at()).await.unwrap();
     assert_eq!(team, TEAM, "it is the first");
-    tx.subscription_insert(&subscription(21), &secret())
+    tx.subscription_insert(&subscription(21), &secrets(21))
         .await
         .unwrap();
 }

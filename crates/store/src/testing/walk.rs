@@ -9,7 +9,7 @@ use domain::{
 };
 use uuid::Uuid;
 
-use super::things::{CONTROL, TASK, TEAM, TEMPLATE, at, event, secret, subscription};
+use super::things::{CONTROL, TASK, TEAM, TEMPLATE, at, event, secrets, subscription};
 use crate::{
     Cancelled, ChecklistQuery, DeliveryQuery, Ending, EventQuery, FeedQuery, Fields, Forget, Lease,
     NewReplay, NoticeQuery, Page, ProbeTake, PutOff, ReplayLook, ReplayPut, ReplayStep, Rescue,
@@ -69,7 +69,9 @@ async fn replays(tx: &mut dyn WriteTx) {
         },
     ];
     let there = subscription(22);
-    tx.subscription_insert(&there, &secret()).await.unwrap();
+    tx.subscription_insert(&there, &secrets(there.id.uuid().as_u128()))
+        .await
+        .unwrap();
     for (id, to_subscription) in [(same, None), (other, Some(there.id))] {
         for filter in filters.clone() {
             let look = ReplayLook {
@@ -337,6 +339,16 @@ async fn checklist_pages(tx: &mut dyn WriteTx) {
     }
 }
 
+async fn secret_changes(tx: &mut dyn WriteTx, of: domain::SubscriptionId) {
+    tx.secret_list(TEAM, of).await.unwrap();
+    tx.secret_published(TEAM, at(), 10).await.unwrap();
+    assert!(tx.secret_hold(TEAM, of).await.unwrap());
+    let [more] = secrets(23);
+    tx.secret_insert(TEAM, of, &more).await.unwrap();
+    tx.secret_end(of, &[more.id], at()).await.unwrap();
+    tx.secret_remove(of, &[more.id]).await.unwrap();
+}
+
 async fn subscriptions(tx: &mut dyn WriteTx) {
     let there = subscription(21);
     tx.subscription_get(TEAM, there.id).await.unwrap().unwrap();
@@ -352,6 +364,7 @@ async fn subscriptions(tx: &mut dyn WriteTx) {
         .await
         .unwrap();
     tx.subscription_count(TEAM).await.unwrap();
+    secret_changes(tx, there.id).await;
     let change = SubscriptionChange {
         source: there.source.clone(),
         target: there.target.clone(),

@@ -183,8 +183,8 @@ pub(super) async fn a_subscription_made_a_moment_before_is_reached(world: &World
     let event = scene.event(EventType::TaskCompleted, &world.source);
     let unit = writing!([seed, event] tx => {
         tx.event_append(event).await?;
-        let secret = domain::SigningSecret::generate(&seed.source);
-        tx.subscription_insert(&seed.unstored(), &secret).await?;
+        let secret = domain::SubscriptionSecret::generate(domain::SecretKind::Hmac, &seed.source);
+        tx.subscription_insert(&seed.unstored(), &[secret]).await?;
         let second = domain::EventId::new(seed.source.uuid());
         tx.event_append(&domain::Event { id: second, ..event.clone() }).await?;
         Ok(second)

@@ -65,8 +65,9 @@ impl Everything {
         let version = domain::VersionId::new(self.subscription.source.uuid());
         tx.template_put(self.scene.team, version, &edited, self.event.at)
             .await?;
-        let secret = domain::SigningSecret::generate(&self.subscription.source);
-        tx.subscription_insert(&self.subscription.unstored(), &secret)
+        let source = &self.subscription.source;
+        let secret = domain::SubscriptionSecret::generate(domain::SecretKind::Hmac, source);
+        tx.subscription_insert(&self.subscription.unstored(), &[secret])
             .await?;
         tx.event_append(&self.event).await?;
         tx.audit_append(&self.entry).await

@@ -5,22 +5,23 @@ use bytes::Bytes;
 use domain::{
     ApiKey, ApiKeyId, AuditEntry, Checklist, ChecklistId, ControlId, ControlKey, ControlType,
     Delivery, DeliveryId, DeliveryState, Event, EventId, EventRow, EventType, FieldId, FileKey,
-    KeyHash, KnownKeys, NodeId, Notice, ReplayJob, ReplayJobId, Scope, SigningSecret, StoredFile,
-    Subscription, SubscriptionId, TaskId, TaskKey, TaskState, TaskStatus, Team, TeamId, Template,
-    TemplateKey, Timestamp, UndeliveredSummary, VersionId,
+    KeyHash, KnownKeys, NodeId, Notice, PublicKey, ReplayJob, ReplayJobId, Scope, SecretHead,
+    SecretId, StoredFile, Subscription, SubscriptionId, SubscriptionSecret, TaskId, TaskKey,
+    TaskState, TaskStatus, Team, TeamId, Template, TemplateKey, Timestamp, UndeliveredSummary,
+    VersionId,
 };
 use store::{
     AuditLine, Cancelled, Chain, ChecklistQuery, Chore, ChoreHold, ChoreLease, ChoreTurn,
     ControlPlace, DeliveryQuery, DeliveryRecord, DueLane, Ending, EventPlace, EventQuery, FeedPage,
     FeedQuery, Fields, Forget, KeptEvent, Lease, LeasedDelivery, Named, NewReplay, NoticeQuery,
     Page, Permit, ProbeTake, PutOff, ReadChains, ReadChecklists, ReadDeliveries, ReadFeed,
-    ReadHealth, ReadKeeping, ReadMarks, ReadReplays, ReadSubscriptions, ReadTeams, ReadTemplates,
-    Redelivery, ReplayChanged, ReplayFound, ReplayLook, ReplayPlace, ReplayPut, ReplayStep,
-    ReplayWork, Rescue, Revoked, Seen, Settled, Settlement, Slimmed, Stand, StandChange,
-    StateChange, StoreError, SubscriptionChange, SubscriptionIdentity, Take, Taken, TaskPlace,
-    TemplateRecord, WriteChains, WriteChecklists, WriteChores, WriteDeliveries, WriteEvents,
-    WriteHealth, WriteKeeping, WriteMarks, WriteReplays, WriteSubscriptions, WriteTeams,
-    WriteTemplates, WriteTx,
+    ReadHealth, ReadKeeping, ReadMarks, ReadReplays, ReadSecrets, ReadSubscriptions, ReadTeams,
+    ReadTemplates, Redelivery, ReplayChanged, ReplayFound, ReplayLook, ReplayPlace, ReplayPut,
+    ReplayStep, ReplayWork, Rescue, Revoked, Seen, Settled, Settlement, Slimmed, Stand,
+    StandChange, StateChange, StoreError, SubscriptionChange, SubscriptionIdentity, Take, Taken,
+    TaskPlace, TemplateRecord, WriteChains, WriteChecklists, WriteChores, WriteDeliveries,
+    WriteEvents, WriteHealth, WriteKeeping, WriteMarks, WriteReplays, WriteSecrets,
+    WriteSubscriptions, WriteTeams, WriteTemplates, WriteTx,
 };
 
 use super::{Fault, Memory};
@@ -104,9 +105,19 @@ forward! {
         subscription_count(team: TeamId) -> u64;
     }
     WriteSubscriptions {
-        subscription_insert(subscription: &Subscription, secret: &SigningSecret) -> ();
+        subscription_insert(subscription: &Subscription, secrets: &[SubscriptionSecret]) -> ();
         subscription_put(id: SubscriptionId, change: &SubscriptionChange) -> bool;
         subscription_state_put(id: SubscriptionId, change: &StateChange) -> bool;
+    }
+    ReadSecrets {
+        secret_list(team: TeamId, subscription: SubscriptionId) -> Vec<SecretHead>;
+        secret_published(team: TeamId, after: Timestamp, limit: u32) -> Vec<(SecretId, PublicKey)>;
+    }
+    WriteSecrets {
+        secret_hold(team: TeamId, subscription: SubscriptionId) -> bool;
+        secret_insert(team: TeamId, subscription: SubscriptionId, secret: &SubscriptionSecret) -> ();
+        secret_end(subscription: SubscriptionId, secrets: &[SecretId], until: Timestamp) -> ();
+        secret_remove(subscription: SubscriptionId, secrets: &[SecretId]) -> ();
     }
     ReadDeliveries {
         delivery_lanes(limit: u32) -> Vec<DueLane>;

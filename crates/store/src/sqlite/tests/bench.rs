@@ -27,7 +27,7 @@ use crate::{
     testing::{Still, source_of, things::START},
 };
 
-pub(in crate::sqlite) use crate::testing::things::{TEAM, at, event, secret, subscription};
+pub(in crate::sqlite) use crate::testing::things::{TEAM, at, event, secrets, subscription};
 
 /// What a unit was told in the end, and how many teams another connection saw at that moment.
 pub(in crate::sqlite) type Told = (&'static str, Result<(), String>, i64);

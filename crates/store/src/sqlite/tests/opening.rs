@@ -6,7 +6,7 @@ use rusqlite::ffi;
 
 use super::{
     super::*,
-    bench::{Bench, scene, secret},
+    bench::{Bench, scene, secrets},
 };
 use crate::{Read, ReadTx, testing::source};
 
@@ -127,7 +127,8 @@ fn a_full_disk_is_told_from_a_folder_that_may_not_be_written() {
 fn only_the_owner_can_read_the_files_and_nobody_a_secret_in_them() {
     let mut bench = Bench::new();
     bench.keep(scene());
-    let secret = secret();
+    let [secret] = secrets(21);
+    let secret = secret.secret;
     let mut files = 0;
     for file in fs::read_dir(bench.folder.path()).unwrap() {
         let path = file.unwrap().path();
@@ -148,7 +149,7 @@ fn only_the_owner_can_read_the_files_and_nobody_a_secret_in_them() {
         "the database, its WAL and shared memory, the master key"
     );
     // It is stored, though: whoever has the key can read it back.
-    let sql = "SELECT length(secret) FROM subscription";
+    let sql = "SELECT length(sealed) FROM subscription_secret";
     let length: usize = bench
         .look()
         .query_row(sql, (), |row| row.get::<_, u32>(0))

@@ -12,7 +12,7 @@ use super::{
     team_and, work,
 };
 use crate::Verdict;
-use bench::{event, secret, subscription};
+use bench::{event, secrets, subscription};
 
 /// So many permits that none is ever missing.
 pub(super) const PLENTY: u32 = 1_000;
@@ -38,7 +38,9 @@ pub(super) fn bench(group_max: usize, permits: u32, lost: super::LostSync) -> Be
     bench.keep(work(|tx| {
         Box::pin(async move {
             let other = subscription(LANES[1]);
-            tx.subscription_insert(&other, &secret()).await.unwrap();
+            tx.subscription_insert(&other, &secrets(LANES[1]))
+                .await
+                .unwrap();
             Verdict::Keep
         })
     }));

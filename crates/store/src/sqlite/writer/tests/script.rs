@@ -10,7 +10,7 @@ use proptest::{collection::vec, option::weighted, prelude::*};
 
 use super::{
     Verdict, Work, at,
-    bench::{event, secret, subscription, work},
+    bench::{event, secrets, subscription, work},
     change,
 };
 use crate::{StoreError, WriteTx};
@@ -132,7 +132,7 @@ async fn take(tx: &mut dyn WriteTx, step: Step, number: u128) -> Result<(), Stor
             let changed = tx.subscription_state_put(lane.id, &change(state)).await;
             changed.map(drop)
         }
-        Step::Stumble => tx.subscription_insert(&lane, &secret()).await,
+        Step::Stumble => tx.subscription_insert(&lane, &secrets(LANES[0])).await,
         Step::Fill => tx.team_insert(&"x".repeat(TOO_MUCH), at()).await.map(drop),
     }
 }
