@@ -5,6 +5,7 @@
 //! or a crate that does not compile would take the command that says so down with it.
 
 mod args;
+mod libraries;
 mod report;
 mod shell;
 mod steps;

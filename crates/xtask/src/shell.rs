@@ -38,6 +38,11 @@ impl Workspace {
         self.metadata.target_directory.join("tools").into()
     }
 
+    /// Where the workspace is.
+    pub(crate) fn root(&self) -> &Path {
+        Path::new(&self.metadata.workspace_root)
+    }
+
     /// `cargo ARGS`, to be run at the root.
     pub(crate) fn cargo(&self, args: &[&str]) -> Command {
         let mut command = self.command(&self.cargo);

@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::{
+    libraries,
     report::{Outcome, Report},
     shell::{self, Workspace},
     system, tools, walls,
@@ -151,8 +152,12 @@ fn deny(workspace: &Workspace) -> anyhow::Result<bool> {
 /// debug build says little about it.
 const BINARY_VARIABLE: &str = "CHECKFLOW_BINARY";
 
+/// Where the tests find what `libraries` has installed.
+const TOOLS_VARIABLE: &str = "CHECKFLOW_TOOLS";
+
 fn unit(workspace: &Workspace) -> anyhow::Result<Outcome> {
     system::provide()?;
+    libraries::provide(workspace)?;
     let mut build = workspace.cargo(&["build", "--release", "--package", "checkflow", "--locked"]);
     let Some(binary) = shell::built(&mut build)? else {
         return Ok(Outcome::of(false));
@@ -160,6 +165,7 @@ fn unit(workspace: &Workspace) -> anyhow::Result<Outcome> {
     // To the end even when a binary fails, so that one run names all that is broken.
     let mut cargo = workspace.cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
     cargo.env(BINARY_VARIABLE, binary);
+    cargo.env(TOOLS_VARIABLE, workspace.tools());
     let (ok, tally) = shell::tallied(&mut cargo, &mut io::stdout().lock())?;
     if ok && tally.passed == 0 {
         println!("no test was run; that cannot be right");

@@ -10,7 +10,7 @@ use std::{
     fmt::Write as _,
     fs,
     path::Path,
-    process::{Command, Stdio},
+    process::{Command, Output, Stdio},
 };
 
 use anyhow::{bail, ensure};
@@ -29,39 +29,61 @@ struct Program {
     variable: &'static str,
     /// The Debian package that brings it.
     package: &'static str,
+    /// Arguments with which it ends well if all is there that the package brings; none where being there is enough.
+    proof: &'static [&'static str],
 }
 
 /// All of them. The names and variables are those the tests look for.
-const PROGRAMS: [Program; 5] = [
+const PROGRAMS: [Program; 7] = [
     Program {
         command: "chromium",
         versions: None,
         variable: "CHROME",
         package: "chromium",
+        proof: &[],
     },
     Program {
         command: "chromedriver",
         versions: None,
         variable: "CHROMEDRIVER",
         package: "chromium-driver",
+        proof: &[],
     },
     Program {
         command: "postgres",
         versions: Some("/usr/lib/postgresql"),
         variable: "POSTGRES_BIN",
         package: "postgresql",
+        proof: &[],
     },
     Program {
         command: "pgbouncer",
         versions: None,
         variable: "PGBOUNCER",
         package: "pgbouncer",
+        proof: &[],
     },
     Program {
         command: "python3",
         versions: None,
         variable: "PYTHON",
-        package: "python3",
+        // With what an environment of its own is made from, which Debian has apart.
+        package: "python3-venv",
+        proof: &["-c", "import ensurepip"],
+    },
+    Program {
+        command: "node",
+        versions: None,
+        variable: "NODE",
+        package: "nodejs",
+        proof: &[],
+    },
+    Program {
+        command: "npm",
+        versions: None,
+        variable: "NPM",
+        package: "npm",
+        proof: &[],
     },
 ];
 
@@ -162,11 +184,16 @@ fn missing(is_there: impl Fn(&Program) -> bool) -> Vec<Program> {
 fn is_there(program: &Program) -> bool {
     let named = env::var_os(program.variable).is_some_and(|path| !path.is_empty());
     named
-        || env::var_os("PATH").is_some_and(|path| is_on(&path, program.command))
+        || env::var_os("PATH")
+            .is_some_and(|path| is_on(&path, program.command) && is_whole(program))
         || is_on(OsStr::new(SYSTEM), program.command)
         || program
             .versions
             .is_some_and(|folder| is_in_versions(Path::new(folder), program.command))
+}
+
+fn is_whole(program: &Program) -> bool {
+    program.proof.is_empty() || succeeds_silently(program.command, program.proof).is_some()
 }
 
 fn is_in_versions(folder: &Path, command: &str) -> bool {
@@ -182,22 +209,24 @@ fn is_on(path: &OsStr, command: &str) -> bool {
 
 fn means() -> Means {
     let has_apt = env::var_os("PATH").is_some_and(|path| is_on(&path, APT_GET));
-    let silent = |program: &str, args: &[&str]| {
-        let output = Command::new(program)
-            .args(args)
-            .stdin(Stdio::null())
-            .output();
-        output.ok().filter(|output| output.status.success())
-    };
     if !has_apt {
         Means::None
-    } else if silent("id", &["-u"]).is_some_and(|output| output.stdout == b"0\n") {
+    } else if succeeds_silently("id", &["-u"]).is_some_and(|output| output.stdout == b"0\n") {
         Means::Root
-    } else if silent("sudo", &["-n", "true"]).is_some() {
+    } else if succeeds_silently("sudo", &["-n", "true"]).is_some() {
         Means::Sudo
     } else {
         Means::ByHand
     }
+}
+
+/// What a program said that ended well.
+fn succeeds_silently(program: &str, args: &[&str]) -> Option<Output> {
+    let output = Command::new(program)
+        .args(args)
+        .stdin(Stdio::null())
+        .output();
+    output.ok().filter(|output| output.status.success())
 }
 
 fn plan(missing: &[Program], means: Means) -> Plan {
@@ -289,7 +318,7 @@ mod tests {
             plan(&PROGRAMS, Means::Sudo),
             install([
                 "sudo -n apt-get update",
-                "sudo -n apt-get install -y --no-install-recommends chromium chromium-driver postgresql pgbouncer python3"
+                "sudo -n apt-get install -y --no-install-recommends chromium chromium-driver postgresql pgbouncer python3-venv nodejs npm"
             ])
         );
     }
@@ -298,8 +327,8 @@ mod tests {
     fn who_may_not_install_is_told_the_exact_command() {
         assert_eq!(
             told(&PROGRAMS, Means::ByHand),
-            "The tests need chromium and chromedriver and postgres and pgbouncer and python3. Run: sudo apt-get update && sudo \
-             apt-get install -y --no-install-recommends chromium chromium-driver postgresql pgbouncer python3"
+            "The tests need chromium and chromedriver and postgres and pgbouncer and python3 and node and npm. Run: sudo apt-get update && sudo \
+             apt-get install -y --no-install-recommends chromium chromium-driver postgresql pgbouncer python3-venv nodejs npm"
         );
     }
 

@@ -27,6 +27,7 @@ mod replay;
 mod restart;
 mod roles;
 mod settings;
+mod signing;
 mod support;
 mod sync;
 mod trips;
