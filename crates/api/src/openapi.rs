@@ -280,7 +280,9 @@ fn webhooks() -> Value {
 }
 
 fn webhook_headers() -> Value {
-    let header = |name: &str, description: &str| json!({"name": name, "in": "header", "required": true, "description": description, "schema": {"type": "string"}});
+    let either = |name: &str, required: bool, description: &str| json!({"name": name, "in": "header", "required": required, "description": description, "schema": {"type": "string"}});
+    let header = |name: &str, description: &str| either(name, true, description);
+    let optional = |name: &str, description: &str| either(name, false, description);
     json!([
         header(
             "webhook-id",
@@ -292,7 +294,12 @@ fn webhook_headers() -> Value {
         ),
         header(
             "webhook-signature",
-            "`v1,` and the HMAC-SHA256 of id, timestamp and body, in base64."
+            "An entry for each secret that signs, with spaces between: `v1,` and the HMAC-SHA256 of id, timestamp \
+                and body, or `v1a,` and the Ed25519 signature of the same, in base64."
+        ),
+        optional(
+            "checkflow-key",
+            "The `kid` of the public key for each entry `v1a`, with spaces between; where there are such."
         ),
         header("checkflow-event", "The type of the event."),
         header("checkflow-subscription", "The subscription."),
