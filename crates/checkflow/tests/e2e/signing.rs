@@ -159,6 +159,24 @@ impl Stage {
         self.client.done("POST", &self.path(operation), body).await
     }
 
+    /// Fails unless the log shows the headers of a webhook as they arrived.
+    async fn check_logged(&self, webhook: &Value) {
+        self.client.wait_settled().await;
+        let arrived = &webhook["headers"];
+        let id = arrived["checkflow-delivery"].as_str().unwrap();
+        let path = format!("/api/web-hook/delivery?deliveryId={id}");
+        let found = self.client.done("GET", &path, &Value::Null).await;
+        let logged = found["attemptLog"][0]["requestHeaders"].as_array().unwrap();
+        for header in logged {
+            let name = header["name"].as_str().unwrap();
+            assert_eq!(header["value"], arrived[name], "{name}");
+        }
+        let key = logged
+            .iter()
+            .any(|header| header["name"] == "checkflow-key");
+        assert_eq!(key, arrived.get("checkflow-key").is_some(), "{logged:?}");
+    }
+
     fn path(&self, operation: &str) -> String {
         let id = self.subscription["id"].as_str().unwrap();
         format!("/api/web-hook/{operation}?subscriptionId={id}")
@@ -230,6 +248,9 @@ async fn real_webhooks_are_verified_by_the_libraries_of_three_languages() {
             let not: Vec<Value> = not.into_iter().chain(forged).collect();
             language.finds(variable, &not, false).await;
         }
+    }
+    for webhook in [&one, &rolling, &both, &keys] {
+        stage.check_logged(webhook).await;
     }
     for webhook in [&one, &rolling, &both] {
         assert!(rust_finds(&old, webhook) && !rust_finds(&old, &forged(webhook)));
