@@ -1,3 +1,5 @@
+mod limits;
+
 use std::{io::Write as _, time::Duration};
 
 use clap::CommandFactory as _;
