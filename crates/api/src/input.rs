@@ -7,6 +7,7 @@
 //! are ignored, as clients of CheckFlow send more than is needed.
 
 mod body;
+mod members;
 mod needed;
 mod query;
 mod template;

@@ -12,6 +12,7 @@ mod health;
 mod replays;
 mod secrets;
 mod subscription_changes;
+mod subscription_requests;
 mod subscriptions;
 mod tasks;
 mod template_document;

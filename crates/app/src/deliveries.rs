@@ -63,7 +63,17 @@ impl Query for GetDelivery {
         actor: &Actor,
         tx: &mut dyn ReadTx,
     ) -> Result<DeliveryDetail, AppError> {
-        get(tx, actor, self.0).await.map(detail)
+        let mut record = get(tx, actor, self.0).await?;
+        let id = record.delivery.subscription_id;
+        let subscription = tx.subscription_get(actor.team, id).await;
+        let subscription =
+            subscription.doing::<AppError>("loading the subscription of a delivery")?;
+        // Stored once for everybody, and sent to each as it wants it.
+        let sent = subscription
+            .map(|of| of.settings.request)
+            .unwrap_or_default();
+        record.body = record.body.and_then(|body| sent.body(&body));
+        Ok(detail(record))
     }
 }
 

@@ -121,6 +121,14 @@ pub enum AppError {
     /// Webhooks may not go there.
     #[error("{0}")]
     Target(#[from] TargetRefusal),
+    /// Webhooks may not go by there.
+    #[error("{}", refusal.about(member))]
+    Reached {
+        /// The member that says where.
+        member: &'static str,
+        /// Why not.
+        refusal: TargetRefusal,
+    },
     /// The team has as many of something as it may.
     #[error("the team has {max} {what}, which is the most; delete some first")]
     Full {

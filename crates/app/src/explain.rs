@@ -3,13 +3,14 @@
 use std::net::IpAddr;
 
 use domain::{
-    AddressPolicy, ForbiddenAddress, JudgedTarget, TargetRefusal, TargetUrl, judge_target,
-    special_range,
+    Actor, AddressPolicy, ForbiddenAddress, HttpsOnly, JudgedTarget, Subscription, SubscriptionId,
+    TargetRefusal, TargetUrl, judge_reach, judge_target, special_range,
 };
 use serde::Serialize;
+use store::{Doing, ReadTx};
 use utoipa::ToSchema;
 
-use crate::{App, AppError, Caller, Validate};
+use crate::{App, AppError, Caller, Missing, Query, Validate};
 
 /// What the address rule decides of a target, and by what.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -55,7 +56,81 @@ pub struct ExplainedAddress {
     pub opened_by: Option<String>,
 }
 
+/// What the address rule decides of all that a webhook reaches.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Explanation {
+    /// The target.
+    #[serde(flatten)]
+    pub target: TargetExplanation,
+    /// What requests to it reach beside it, by the wishes of the subscription that was asked about: its proxy, and where
+    /// its tokens are from. Each must be allowed as well.
+    pub reaches: Vec<ExplainedReach>,
+}
+
+/// Something that requests reach beside their target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ExplainedReach {
+    /// The member of the subscription that says so.
+    #[schema(example = "proxy.url")]
+    pub member: &'static str,
+    /// What is decided of it.
+    #[serde(flatten)]
+    pub explanation: TargetExplanation,
+}
+
+/// The subscription by whose wishes a target is explained.
+struct Wishes(SubscriptionId);
+
+impl Query for Wishes {
+    type Answer = Subscription;
+
+    async fn run(
+        &self,
+        _: &App,
+        actor: &Actor,
+        tx: &mut dyn ReadTx,
+    ) -> Result<Subscription, AppError> {
+        let found = tx.subscription_get(actor.team, self.0).await;
+        let found = found.doing::<AppError>("loading a subscription")?;
+        Ok(found.ok_or(Missing::Subscription(self.0))?)
+    }
+}
+
 impl App {
+    /// `GET web-hook/explain` of a subscription: what the address rule decides of `target`, or of the subscription's
+    /// own, and of all else that its requests reach.
+    ///
+    /// # Errors
+    /// Whoever asks is not known, or the subscription is not there.
+    pub async fn explain_subscription(
+        &self,
+        caller: &Caller,
+        id: SubscriptionId,
+        target: Option<&str>,
+    ) -> Result<Explanation, AppError> {
+        let found = self.query(caller, Wishes(id)).await?;
+        let target = target.unwrap_or(found.target.as_str());
+        let request = &found.settings.request;
+        let target = match TargetUrl::parse(target) {
+            Ok(target) if request.https_only && !target.is_https() => {
+                let by = HttpsOnly::Subscription;
+                unreadable(target.as_str(), &TargetRefusal::NotHttps { by }, SUBJECT)
+            }
+            _ => self.explain_target(caller, target).await?,
+        };
+        let parts = self.parts();
+        let mut reaches = Vec::new();
+        for (member, url) in request.reaches() {
+            let judged = judge_reach(&parts.policy, parts.resolver.as_ref(), member, &url).await;
+            let explanation = explained(&parts.policy, &url, &judged, member);
+            reaches.push(ExplainedReach {
+                member,
+                explanation,
+            });
+        }
+        Ok(Explanation { target, reaches })
+    }
+
     /// `GET web-hook/explain`: what the address rule decides of a target, and why, by the function that decides
     /// when a target is saved and when it is connected to. Nothing is connected to, and nothing stored.
     ///
@@ -70,20 +145,23 @@ impl App {
         self.query(caller, Validate(caller.clone())).await?;
         let target = match TargetUrl::parse(target) {
             Ok(target) => target,
-            Err(refusal) => return Ok(unreadable(target.trim(), &refusal)),
+            Err(refusal) => return Ok(unreadable(target.trim(), &refusal, SUBJECT)),
         };
         let parts = self.parts();
         let judged = judge_target(&parts.policy, parts.resolver.as_ref(), &target).await;
-        Ok(explained(&parts.policy, &target, &judged))
+        Ok(explained(&parts.policy, &target, &judged, SUBJECT))
     }
 }
 
-fn unreadable(target: &str, refusal: &TargetRefusal) -> TargetExplanation {
+/// What a target is called in its refusals.
+const SUBJECT: &str = "the target URL";
+
+fn unreadable(target: &str, refusal: &TargetRefusal, subject: &str) -> TargetExplanation {
     TargetExplanation {
         target_url: target.to_owned(),
         allowed: false,
         rule: Some(refusal.rule()),
-        reason: refusal.to_string(),
+        reason: refusal.about(subject),
         setting: refusal.setting(),
         host: None,
         port: None,
@@ -95,6 +173,7 @@ fn explained(
     policy: &AddressPolicy,
     target: &TargetUrl,
     judged: &JudgedTarget,
+    subject: &str,
 ) -> TargetExplanation {
     let host = target.host_name();
     let addresses = judged.addresses.iter();
@@ -107,7 +186,7 @@ fn explained(
         rule: refusal.map(TargetRefusal::rule),
         reason: refusal.map_or_else(
             || "webhooks may be sent there".to_owned(),
-            ToString::to_string,
+            |refusal| refusal.about(subject),
         ),
         setting: refusal.and_then(TargetRefusal::setting),
         host: host.map(ToOwned::to_owned),

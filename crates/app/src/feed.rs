@@ -167,11 +167,13 @@ fn row(item: &FeedItem, destination: &Destination, at: domain::Timestamp) -> Fee
         attempt: 0,
         at,
     };
-    let signed = destination.sign(item.event, at, &item.body);
+    let body = destination.settings.request.body(&item.body);
+    let body = body.unwrap_or_default();
+    let signed = destination.sign(item.event, at, &body);
     FeedRow {
         sequence: item.sequence,
         delivery_id: item.delivery,
         headers: head.headers(&signed).collect(),
-        body: String::from_utf8_lossy(&item.body).into_owned(),
+        body: String::from_utf8_lossy(&body).into_owned(),
     }
 }

@@ -27,7 +27,7 @@ use std::{future::Future, sync::Arc};
 
 use feed::News;
 
-use domain::{Actor, AddressPolicy, ChecklistId, PublicUrl, Resolver, Source};
+use domain::{Actor, AddressPolicy, ChecklistId, PublicUrl, Resolver, Source, TlsJudge};
 use store::{FileStore, Purpose, ReadTx, Store, WriteTx};
 
 // What a door must be able to name: the store itself stays behind this wall.
@@ -38,7 +38,7 @@ pub use checklists::{CreateChecklist, FindChecklists, ListChecklists};
 pub use deliveries::{DELIVERIES_PAGE_MAX, DeliveryPage, GetDelivery, ListDeliveries, Redeliver};
 pub use erasing::Erased;
 pub use error::{AppError, FileWork, Fit, Missing};
-pub use explain::{ExplainedAddress, TargetExplanation};
+pub use explain::{ExplainedAddress, ExplainedReach, Explanation, TargetExplanation};
 pub use feed::{FEED_BYTES_MAX, FEED_LIMIT_MAX, FEED_WAIT_SECONDS_MAX, Feed, FeedRow, ReadFeed};
 pub use fields::{SetField, SetFieldAnswer};
 pub use files::{ByteRange, ListFiles, OpenFile, Opened, Upload};
@@ -97,6 +97,8 @@ pub struct Parts {
     pub policy: AddressPolicy,
     /// Looks the names of targets up.
     pub resolver: Arc<dyn Resolver>,
+    /// Says whether TLS can be done with what is set for it.
+    pub tls: Arc<dyn TlsJudge>,
     /// Numbers.
     pub limits: Limits,
 }

@@ -2,6 +2,7 @@
 
 mod change;
 mod pausing;
+mod request;
 mod scope;
 mod secrets;
 mod test;
@@ -11,8 +12,10 @@ pub use pausing::{REASON_CHARS_MAX, SetPaused};
 pub use scope::ScopeKeys;
 pub use secrets::{ListSecrets, RevokeSecret, RollAnswer, RollSecret, SecretPage};
 
+use request::Reaches;
+
 use domain::{
-    Actor, EventType, SOURCE_CHARS_MAX, SettingsChange, SigningSecret, Subscription,
+    Actor, Changed, EventType, SOURCE_CHARS_MAX, SettingsChange, SigningSecret, Subscription,
     SubscriptionId, SubscriptionRow, SubscriptionSettings, SubscriptionState, TargetUrl,
     check_target, name,
 };
@@ -70,6 +73,7 @@ impl App {
         let parts = self.parts();
         let target = &checked.identity.target;
         check_target(&parts.policy, parts.resolver.as_ref(), target).await?;
+        self.check_reaches(&checked.reaches).await?;
         self.change(caller, Insert(checked)).await
     }
 }
@@ -81,15 +85,23 @@ struct Check(Subscribe);
 struct Checked {
     ask: Subscribe,
     identity: SubscriptionIdentity,
+    request: Changed,
+    reaches: Reaches,
 }
 
 impl Query for Check {
     type Answer = Checked;
 
-    async fn run(&self, _: &App, actor: &Actor, tx: &mut dyn ReadTx) -> Result<Checked, AppError> {
+    async fn run(
+        &self,
+        app: &App,
+        actor: &Actor,
+        tx: &mut dyn ReadTx,
+    ) -> Result<Checked, AppError> {
         let ask = &self.0;
         let source = label(&ask.source)?;
         let target = TargetUrl::parse(&ask.target_url)?;
+        let request = request::first(app, &ask.settings.request, &target)?;
         let scope = ask.keys.resolve(tx, actor.team, ask.event_type).await?;
         let (team, event_type) = (actor.team, ask.event_type);
         let identity = SubscriptionIdentity {
@@ -100,8 +112,10 @@ impl Query for Check {
             target,
         };
         Ok(Checked {
+            reaches: ask.settings.request.reaches(&request.settings),
             ask: ask.clone(),
             identity,
+            request,
         })
     }
 }
@@ -123,7 +137,12 @@ impl Change for Insert {
         tx: &mut dyn WriteTx,
     ) -> Result<SubscribeAnswer, AppError> {
         const DOING: &str = "storing a subscription";
-        let Checked { ask, identity } = &self.0;
+        let Checked {
+            ask,
+            identity,
+            request,
+            ..
+        } = &self.0;
         // What the scope is about may have gone since it was checked.
         ask.keys.resolve(tx, actor.team, ask.event_type).await?;
         let same = tx
@@ -163,13 +182,21 @@ impl Change for Insert {
             state_since: now,
             state_by: actor.person.name.clone(),
             created_at: now,
-            settings: ask.settings.of(&SubscriptionSettings::default()),
+            settings: SubscriptionSettings {
+                request: request.settings.clone(),
+                ..ask.settings.of(&SubscriptionSettings::default())
+            },
         };
         let signing = subscription.settings.signing;
         let secrets = secrets::first(app, signing, ask.secret.as_ref())?;
         tx.subscription_insert(&subscription, &secrets)
             .await
             .doing::<AppError>(DOING)?;
+        if let Some(credentials) = &request.credentials {
+            tx.credentials_put(subscription.id, Some(credentials))
+                .await
+                .doing::<AppError>(DOING)?;
+        }
         let subject = ("subscription.create", subscription.id.to_string());
         audit(tx, actor, now, subject, subscription.target.to_string()).await?;
         let shown = secrets::shown(&secrets);

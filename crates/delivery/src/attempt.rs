@@ -21,6 +21,7 @@ use crate::{
     peers::Peers,
     settler::Finished,
     standing::{Judge, Standing, Tidings},
+    styled,
 };
 
 /// How long at least a delivery waits that nodes do not agree about; twice as long at most.
@@ -50,15 +51,22 @@ impl Attempter {
         let began = Instant::now();
         let head = leased.head(started_at);
         let destination = &leased.destination;
-        let signed = destination.sign(leased.event, started_at, &leased.body);
+        let body = styled::body(&leased);
+        let signed = destination.sign(
+            leased.event,
+            started_at,
+            body.as_deref().unwrap_or_default(),
+        );
         let replay = leased.replay.map(|job| (REPLAY_HEADER, job.to_string()));
         let lines = head.headers(&signed).chain(replay);
-        let headers = if signed.signature.is_empty() {
+        let request = if signed.signature.is_empty() {
             Err(UNSIGNED)
         } else {
-            headers(lines).ok_or("a header could not be written")
+            headers(lines)
+                .zip(body)
+                .ok_or("the request could not be written")
         };
-        let exchange = self.exchange(&leased, headers);
+        let exchange = self.exchange(&leased, request);
         let answer = self
             .cut
             .run_until_cancelled(exchange)
@@ -138,13 +146,23 @@ impl Attempter {
         }
     }
 
-    async fn exchange(&self, leased: &LeasedDelivery, headers: Result<HeaderMap, &str>) -> Answer {
-        let headers = match headers {
-            Ok(headers) => headers,
+    async fn exchange(
+        &self,
+        leased: &LeasedDelivery,
+        request: Result<(HeaderMap, Bytes), &str>,
+    ) -> Answer {
+        let (mut headers, body) = match request {
+            Ok(request) => request,
             Err(why) => return Failure::new(Outcome::Broken, why, false).into(),
         };
-        let target = leased.destination.target.as_str();
-        self.client.post(target, headers, leased.body.clone()).await
+        let to = &leased.destination;
+        let Some(style) = &to.request else {
+            return self.client.post(to.target.as_str(), headers, body).await;
+        };
+        match styled::dress(&mut headers, style, leased) {
+            Ok(()) => self.client.post_as(to, style, headers, body).await,
+            Err(failure) => failure.into(),
+        }
     }
 
     async fn finish(

@@ -9,11 +9,13 @@
 //! (`retry_canceled_requests`, for reused connections and before a byte has been written). Once a
 //! byte was written it fails, and the attempt counts.
 
+mod own;
+
 use std::{
     future::Future,
     mem,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -21,9 +23,9 @@ use bytes::Bytes;
 use domain::{AddressPolicy, Outcome, Resolver, TargetRefusal};
 use http::{HeaderMap, Method, Request, Uri, Version};
 use http_body_util::Full;
-use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector};
+use hyper_rustls::HttpsConnector;
 use hyper_util::{client::legacy, rt::TokioTimer};
-use rustls::{ClientConfig, RootCertStore, crypto::ring};
+use rustls::ClientConfig;
 use tokio::{runtime::Handle, task::JoinSet, time};
 
 use crate::{
@@ -31,7 +33,11 @@ use crate::{
     answer::{Answer, Reading},
     connector::{CheckedConnector, TimedConnector},
     failure::{self, Failure},
+    tls::Tls,
+    token::Tokens,
 };
+
+use own::OwnPools;
 
 /// How many bytes of an answer's head are buffered before it is given up. Hyper sees it after each
 /// read, so that a head may be larger by one read; its lines are at most a hundred (hyper's bound).
@@ -43,9 +49,10 @@ type Pool = legacy::Client<TimedConnector<HttpsConnector<CheckedConnector>>, Ful
 pub(crate) struct Client {
     limits: Limits,
     resolver: Arc<dyn Resolver>,
-    tls: Arc<ClientConfig>,
+    tls: Tls,
     connections: Connections,
     current: Mutex<Current>,
+    tokens: Tokens,
 }
 
 struct Limits {
@@ -59,6 +66,8 @@ struct Limits {
 struct Current {
     policy: AddressPolicy,
     pool: Pool,
+    /// Of subscriptions with wishes about their connections.
+    own: OwnPools,
     made: time::Instant,
 }
 
@@ -68,7 +77,7 @@ impl Client {
         settings: &DeliverySettings,
         policy: AddressPolicy,
         resolver: Arc<dyn Resolver>,
-        tls: Arc<ClientConfig>,
+        tls: Tls,
     ) -> Self {
         let limits = Limits {
             request_timeout: settings.request_timeout,
@@ -78,11 +87,13 @@ impl Client {
             idle_per_host_max: usize::try_from(settings.idle_per_host_max).unwrap_or(usize::MAX),
         };
         let connections = Connections::new();
-        let connector = connector(&limits, policy.clone(), resolver.clone(), tls.clone());
+        let checked = checked(&limits, policy.clone(), resolver.clone());
+        let connector = connector(&limits, checked, tls.shared.clone());
         let pool = pool(&limits, connector, connections.clone());
         let current = Mutex::new(Current {
             policy,
             pool,
+            own: OwnPools::default(),
             made: time::Instant::now(),
         });
         Self {
@@ -91,12 +102,13 @@ impl Client {
             tls,
             connections,
             current,
+            tokens: Tokens::default(),
         }
     }
 
     /// Judges new connections by `policy`; connections that are open end after their request.
     pub(crate) fn set_policy(&self, policy: AddressPolicy) {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.lock();
         if current.policy != policy {
             self.renew(&mut current, policy);
         }
@@ -104,23 +116,26 @@ impl Client {
 
     /// Posts `body` and reads the answer.
     pub(crate) async fn post(&self, target: &str, headers: HeaderMap, body: Bytes) -> Answer {
-        let uri = match target.parse::<Uri>() {
-            Ok(uri) => uri,
-            Err(error) => {
-                let refusal = TargetRefusal::NotAUrl {
-                    why: error.to_string(),
-                };
-                return Failure::new(refusal.outcome(), refusal.to_string(), false).into();
-            }
+        let within = self.limits.request_timeout;
+        self.exchange(self.pool(), target, headers, body, within)
+            .await
+    }
+
+    async fn exchange(
+        &self,
+        pool: Pool,
+        target: &str,
+        headers: HeaderMap,
+        body: Bytes,
+        within: Duration,
+    ) -> Answer {
+        let request = match request(target, headers, body) {
+            Ok(request) => request,
+            Err(failure) => return failure.into(),
         };
-        let mut request = Request::new(Full::new(body));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = uri;
-        *request.version_mut() = Version::HTTP_11;
-        *request.headers_mut() = headers;
         let mut reading = Reading::default();
-        let exchange = time::timeout(self.limits.request_timeout, async {
-            let response = self.pool().request(request).await;
+        let exchange = time::timeout(within, async {
+            let response = pool.request(request).await;
             reading
                 .read(response.map_err(|error| failure::of_request(&error))?)
                 .await
@@ -141,34 +156,65 @@ impl Client {
     }
 
     fn pool(&self) -> Pool {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        self.current().pool.clone()
+    }
+
+    /// The pools, renewed if they are too old.
+    fn current(&self) -> MutexGuard<'_, Current> {
+        let mut current = self.lock();
         if current.made.elapsed() >= self.limits.max_age {
             let policy = current.policy.clone();
             self.renew(&mut current, policy);
         }
-        current.pool.clone()
+        current
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Current> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn renew(&self, current: &mut Current, policy: AddressPolicy) {
-        let (resolver, tls) = (self.resolver.clone(), self.tls.clone());
-        let connector = connector(&self.limits, policy.clone(), resolver, tls);
+        let checked = checked(&self.limits, policy.clone(), self.resolver.clone());
+        let connector = connector(&self.limits, checked, self.tls.shared.clone());
         let pool = pool(&self.limits, connector, self.connections.clone());
         // The old pool goes with its last request; what is idle in it ends at once.
         *current = Current {
             policy,
             pool,
+            own: OwnPools::default(),
             made: time::Instant::now(),
         };
     }
 }
 
-fn connector(
+fn request(target: &str, headers: HeaderMap, body: Bytes) -> Result<Request<Full<Bytes>>, Failure> {
+    let uri = target.parse::<Uri>().map_err(|error| {
+        let refusal = TargetRefusal::NotAUrl {
+            why: error.to_string(),
+        };
+        Failure::new(refusal.outcome(), refusal.to_string(), false)
+    })?;
+    let mut request = Request::new(Full::new(body));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = uri;
+    *request.version_mut() = Version::HTTP_11;
+    *request.headers_mut() = headers;
+    Ok(request)
+}
+
+fn checked(
     limits: &Limits,
     policy: AddressPolicy,
     resolver: Arc<dyn Resolver>,
+) -> CheckedConnector {
+    CheckedConnector::new(policy, resolver, limits.connect_timeout)
+}
+
+fn connector(
+    limits: &Limits,
+    checked: CheckedConnector,
     tls: Arc<ClientConfig>,
 ) -> TimedConnector<HttpsConnector<CheckedConnector>> {
-    let checked = CheckedConnector::new(policy, resolver, limits.connect_timeout);
     TimedConnector::new(HttpsConnector::from((checked, tls)), limits.connect_timeout)
 }
 
@@ -185,25 +231,6 @@ fn pool(
         .http1_max_buf_size(ANSWER_HEAD_BYTES_MAX)
         .retry_canceled_requests(true)
         .build(connector)
-}
-
-/// TLS with the machine's own list of authorities. Without one, `https` targets fail, each with its
-/// reason in its log, and everything else works.
-pub(crate) fn tls_of_this_machine() -> Arc<ClientConfig> {
-    let versions = || {
-        ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("ring's provider has the cipher suites of the default versions")
-    };
-    let rooted = versions().with_native_roots().unwrap_or_else(|error| {
-        tracing::warn!(
-            %error,
-            "no certificate authorities found: webhooks to https targets will fail; install the \
-             ca-certificates package, or name a file in SSL_CERT_FILE"
-        );
-        versions().with_root_certificates(RootCertStore::empty())
-    });
-    Arc::new(rooted.with_no_client_auth())
 }
 
 /// The tasks that drive connections, so that they have an owner who ends them.

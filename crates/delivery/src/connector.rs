@@ -4,6 +4,8 @@
 //! calls this for every new connection and has no other way to get one, so there is no path to an
 //! address that was not judged: not by a redirect, a proxy or a name that changed meanwhile.
 
+mod proxy;
+
 use std::{
     future::Future,
     io,
@@ -14,13 +16,15 @@ use std::{
     time::Duration,
 };
 
-use domain::{AddressPolicy, Resolver, TargetRefusal, TargetUrl, check_target};
+use domain::{AddressPolicy, Resolver, TargetRefusal, TargetUrl, check_target, judge_proxy};
 use http::Uri;
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, time};
 use tower_service::Service;
 
 use crate::bounded::Bounded;
+
+pub(crate) use proxy::{TunnelError, Via};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 type Connecting<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
@@ -40,6 +44,20 @@ pub(crate) enum ConnectError {
         #[source]
         error: io::Error,
     },
+    /// The rule refuses the proxy.
+    #[error("{}", .0.about("the URL of the proxy"))]
+    ProxyRefused(TargetRefusal),
+    /// No tunnel through the proxy came about; the last reason.
+    #[error("the proxy at {proxy} made no connection to {address}")]
+    Tunnel {
+        /// The address of the proxy.
+        proxy: SocketAddr,
+        /// The address behind it.
+        address: SocketAddr,
+        /// Why not.
+        #[source]
+        error: TunnelError,
+    },
     /// It took too long.
     #[error("no connection within {0:?}")]
     TimedOut(Duration),
@@ -51,6 +69,7 @@ pub(crate) struct CheckedConnector {
     policy: AddressPolicy,
     resolver: Arc<dyn Resolver>,
     time_max: Duration,
+    via: Option<Via>,
 }
 
 impl CheckedConnector {
@@ -65,32 +84,84 @@ impl CheckedConnector {
             policy,
             resolver,
             time_max,
+            via: None,
         }
+    }
+
+    /// The same, through a proxy.
+    pub(crate) fn via(mut self, via: Option<Via>) -> Self {
+        self.via = via;
+        self
     }
 
     async fn connect(self, uri: Uri) -> Result<TokioIo<Bounded<TcpStream>>, ConnectError> {
         let target = TargetUrl::parse(&uri.to_string())?;
         // Looked up once: what was judged is what is connected to.
         let checked = check_target(&self.policy, &*self.resolver, &target).await?;
-        let addresses = checked.addresses();
-        let share = self.time_max / u32::try_from(addresses.len()).unwrap_or(1).max(1);
+        let opened = match &self.via {
+            None => open_first(checked.addresses(), self.time_max).await,
+            Some(via) => self.open_via(via, checked.addresses()).await,
+        };
+        let (stream, _) = opened?.ok_or_else(|| nowhere(&target))?;
+        Ok(TokioIo::new(Bounded::new(stream)))
+    }
+
+    /// A tunnel to the first of these addresses that the proxy reaches. The proxy's own address is judged like any
+    /// other.
+    async fn open_via(&self, via: &Via, addresses: &[SocketAddr]) -> Opened {
+        let proxy = judge_proxy(&self.policy, &*self.resolver, &via.url).await;
+        let proxy = proxy.decision.map_err(ConnectError::ProxyRefused)?;
+        let share = share(self.time_max, addresses);
         let mut failed = None;
         for &address in addresses {
-            let opening = time::timeout(share, open(address)).await;
-            match opening.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
-                Ok(stream) => return Ok(TokioIo::new(Bounded::new(stream))),
-                Err(error) => failed = Some(ConnectError::Socket { address, error }),
+            let Some((stream, at)) = open_first(proxy.addresses(), share).await? else {
+                return Err(nowhere(&via.url));
+            };
+            let asked = time::timeout(share, via.tunnel(stream, address)).await;
+            let timed_out = |_| Err(io::Error::from(io::ErrorKind::TimedOut).into());
+            match asked.unwrap_or_else(timed_out) {
+                Ok(stream) => return Ok(Some((stream, address))),
+                Err(error) => {
+                    failed = Some(ConnectError::Tunnel {
+                        proxy: at,
+                        address,
+                        error,
+                    })
+                }
             }
         }
-        Err(failed.unwrap_or_else(|| {
-            // `check_target` promises an address; a name without one is the nearest true word.
-            let host = target.host_name().unwrap_or_default().to_owned();
-            ConnectError::Refused(TargetRefusal::Unresolvable {
-                host,
-                why: "no address".into(),
-            })
-        }))
+        failed.map_or(Ok(None), Err)
     }
+}
+
+/// A connection and where it leads; none where there was no address to connect to.
+type Opened = Result<Option<(TcpStream, SocketAddr)>, ConnectError>;
+
+/// Connects to the first of these addresses that takes the connection.
+async fn open_first(addresses: &[SocketAddr], time_max: Duration) -> Opened {
+    let share = share(time_max, addresses);
+    let mut failed = None;
+    for &address in addresses {
+        let opening = time::timeout(share, open(address)).await;
+        match opening.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+            Ok(stream) => return Ok(Some((stream, address))),
+            Err(error) => failed = Some(ConnectError::Socket { address, error }),
+        }
+    }
+    failed.map_or(Ok(None), Err)
+}
+
+fn share(time_max: Duration, addresses: &[SocketAddr]) -> Duration {
+    time_max / u32::try_from(addresses.len()).unwrap_or(1).max(1)
+}
+
+/// A checked target has an address; a name without one is the nearest true word.
+fn nowhere(target: &TargetUrl) -> ConnectError {
+    let host = target.host_name().unwrap_or_default().to_owned();
+    ConnectError::Refused(TargetRefusal::Unresolvable {
+        host,
+        why: "no address".into(),
+    })
 }
 
 async fn open(address: SocketAddr) -> io::Result<TcpStream> {

@@ -14,7 +14,7 @@ use crate::{
     BadSetting, DeliverySettings, Peers,
     attempt::Attempter,
     chains::ChainKeeper,
-    client::{Client, tls_of_this_machine},
+    client::Client,
     counters::{Counters, EngineStats},
     lanes::{Gate, LaneTable},
     prober::Prober,
@@ -23,6 +23,7 @@ use crate::{
     settler::Settler,
     standing::Judge,
     taker::Taker,
+    tls::Tls,
 };
 
 /// How long the last outcomes may take to reach the disk, beyond the time that stopping was given.
@@ -129,7 +130,7 @@ impl Engine {
         let (finished, queue) = mpsc::channel(count(settings.settle_queue_max));
         let judge = Judge::new(&settings.health, &source);
         let attempter = Arc::new(Attempter {
-            client: Client::new(settings, policy, resolver, tls_of_this_machine()),
+            client: Client::new(settings, policy, resolver, Tls::of_this_machine()),
             schedule: settings.schedule.clone(),
             judge: judge.clone(),
             source: source.clone(),

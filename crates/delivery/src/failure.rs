@@ -5,7 +5,10 @@ use std::{error::Error, io};
 use domain::Outcome;
 use rustls::CertificateError;
 
-use crate::{bounded::TooMuch, connector::ConnectError};
+use crate::{
+    bounded::TooMuch,
+    connector::{ConnectError, TunnelError},
+};
 
 /// Most characters of a sentence that is kept.
 const SENTENCE_CHARS_MAX: usize = 400;
@@ -98,6 +101,22 @@ fn of_connect(error: &ConnectError) -> Failure {
         ConnectError::Refused(refusal) => {
             Failure::new(refusal.outcome(), refusal.to_string(), false)
         }
+        ConnectError::ProxyRefused(refusal) => {
+            Failure::new(refusal.outcome(), error.to_string(), false)
+        }
+        ConnectError::Tunnel { error: tunnel, .. } => {
+            let io = match tunnel {
+                TunnelError::Socket(io) => Some(io),
+                TunnelError::NotHttp | TunnelError::Status(_) => None,
+            };
+            let outcome = if io.is_some_and(|io| io.kind() == io::ErrorKind::TimedOut) {
+                Outcome::TimedOut
+            } else {
+                Outcome::ConnectFailed
+            };
+            let why = io.map_or_else(|| tunnel.to_string(), tunnel_words);
+            Failure::new(outcome, format!("{error}: {why}"), false)
+        }
         // As slow as a receiver that takes the connection and then says nothing, so told the same.
         ConnectError::TimedOut(_) => Failure::new(Outcome::TimedOut, error.to_string(), false),
         ConnectError::Socket { address, error } if error.kind() == io::ErrorKind::TimedOut => {
@@ -109,6 +128,11 @@ fn of_connect(error: &ConnectError) -> Failure {
             Failure::new(Outcome::ConnectFailed, sentence, false)
         }
     }
+}
+
+/// [`io_words`] of a connection to a proxy.
+fn tunnel_words(error: &io::Error) -> String {
+    io_words(error).replace("the receiver", "the proxy")
 }
 
 fn io_words(error: &io::Error) -> String {

@@ -32,7 +32,10 @@ mod sender;
 mod settings;
 mod settler;
 mod standing;
+mod styled;
 mod taker;
+mod tls;
+mod token;
 
 pub use counters::EngineStats;
 pub use engine::{Engine, Parts};
@@ -41,3 +44,4 @@ pub use peers::Peers;
 pub use replay::Replayer;
 pub use resolver::{LOOKUP_TIME_MAX, LOOKUPS_MAX, SystemResolver};
 pub use settings::{BadSetting, DeliverySettings};
+pub use tls::TlsCheck;

@@ -305,6 +305,7 @@ mod tests {
             target: TargetUrl::parse("https://example.com/").unwrap(),
             settings: domain::SubscriptionSettings::default(),
             secrets: Vec::new(),
+            request: None,
         }
     }
 

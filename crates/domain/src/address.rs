@@ -26,6 +26,9 @@ pub use ranges::{RangeKind, SpecialRange, special_range};
 /// The setting that lists what may be called besides the public internet.
 pub const ALLOW_TARGETS_SETTING: &str = "webhook.allow_targets";
 
+/// The setting that lets webhooks be sent by `https` only.
+pub const HTTPS_ONLY_SETTING: &str = "webhook.https_only";
+
 /// How many hosts and CIDRs the operator may list.
 pub const ALLOW_TARGETS_MAX: usize = 256;
 
@@ -97,10 +100,11 @@ pub enum AllowTargetError {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AddressPolicy(Arc<Allowed>);
 
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Allowed {
     hosts: BTreeSet<String>,
     nets: BTreeSet<IpNet>,
+    https_only: bool,
 }
 
 enum Entry {
@@ -126,6 +130,21 @@ impl AddressPolicy {
             };
         }
         Ok(Self(Arc::new(allowed)))
+    }
+
+    /// The same, with `https` asked of every target or not (`webhook.https_only`).
+    #[must_use]
+    pub fn with_https_only(self, https_only: bool) -> Self {
+        let allowed = Allowed {
+            https_only,
+            ..(*self.0).clone()
+        };
+        Self(Arc::new(allowed))
+    }
+
+    /// Whether every target must be `https`.
+    pub fn is_https_only(&self) -> bool {
+        self.0.https_only
     }
 
     /// Whether a connection to `address` is allowed, which `host` resolved to (`None` when the URL

@@ -1,7 +1,9 @@
 //! Subscriptions: who wants to know of which events, where, and how that is going.
 
 mod secrets;
+#[macro_use]
 mod settings;
+mod request;
 
 use std::{fmt, str::FromStr};
 
@@ -9,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+pub use request::*;
 pub use secrets::*;
 pub use settings::{
     DeliveryOrder, RATE_PER_SECOND_MAX, SettingsChange, Signing, SubscriptionSettings,
@@ -198,6 +201,9 @@ pub struct SubscriptionRow {
     pub rate_per_second: Option<u32>,
     /// How deliveries are signed.
     pub signing: Signing,
+    /// How requests are made beyond their signature.
+    #[serde(flatten)]
+    pub request: RequestRow,
 }
 
 impl From<&Subscription> for SubscriptionRow {
@@ -221,6 +227,7 @@ impl From<&Subscription> for SubscriptionRow {
             ordering: from.settings.ordering,
             rate_per_second: from.settings.rate_per_second,
             signing: from.settings.signing,
+            request: (&from.settings.request).into(),
         };
         match from.scope {
             Scope::Team => {}

@@ -14,9 +14,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use url::Url;
 
 pub use check::{
-    Answer, CheckedTarget, JudgedTarget, Resolver, TARGET_ADDRESSES_MAX, check_target, judge_target,
+    Answer, CheckedTarget, JudgedTarget, Resolver, TARGET_ADDRESSES_MAX, check_target, judge_proxy,
+    judge_reach, judge_target,
 };
-pub use refusal::TargetRefusal;
+pub use refusal::{HttpsOnly, TargetRefusal};
 
 use refusal::quoted;
 

@@ -5,7 +5,7 @@ use domain::{
     SubscriptionState, TargetUrl, TeamId, Timestamp,
 };
 
-use crate::{Destination, MasterKey, StoreError, place::Place};
+use crate::{Destination, MasterKey, StoreError, place::Place, request::style};
 
 /// A subscription beside one of its secrets.
 pub(crate) struct DestinationRow {
@@ -15,6 +15,8 @@ pub(crate) struct DestinationRow {
     pub(crate) health: Health,
     pub(crate) revision: i64,
     pub(crate) settings: SubscriptionSettings,
+    /// What of its wishes is secret, as it is stored.
+    pub(crate) credentials: Option<Vec<u8>>,
     /// None where it has no secret, which is not possible.
     pub(crate) secret: Option<SealedSecret>,
 }
@@ -53,6 +55,8 @@ pub(crate) fn destination(
     }
     let row = found.ok_or_else(|| place("id").corrupt(id))?;
     secrets.sort_by_key(|secret| std::cmp::Reverse((secret.created_at, secret.id)));
+    let credentials = row.credentials.as_deref();
+    let request = style(key, id, &row.settings.request, credentials)?;
     Ok(Destination {
         subscription: id,
         team: row.team,
@@ -62,6 +66,7 @@ pub(crate) fn destination(
         target: TargetUrl::parse(&row.target).map_err(|_| place("target_url").corrupt(id))?,
         settings: row.settings,
         secrets,
+        request,
     })
 }
 

@@ -18,6 +18,7 @@ mod open;
 mod overview;
 mod place;
 mod postgres;
+mod request;
 mod schema;
 mod seam;
 mod secrets;

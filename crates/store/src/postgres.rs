@@ -10,6 +10,7 @@ mod checklists;
 mod chores;
 mod copying;
 mod core;
+mod credentials;
 mod deliveries;
 mod destinations;
 mod events;

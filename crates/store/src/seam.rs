@@ -7,6 +7,7 @@
 mod chains;
 mod checklists;
 mod chores;
+mod credentials;
 mod deliveries;
 mod events;
 mod feed;
@@ -24,6 +25,7 @@ mod templates;
 pub use chains::*;
 pub use checklists::*;
 pub use chores::*;
+pub use credentials::*;
 pub use deliveries::*;
 pub use events::*;
 pub use feed::*;
@@ -61,6 +63,7 @@ pub trait ReadTx:
     + ReadChecklists
     + ReadSubscriptions
     + ReadSecrets
+    + ReadCredentials
     + ReadDeliveries
     + ReadFeed
     + ReadKeeping
@@ -77,6 +80,7 @@ impl<T> ReadTx for T where
         + ReadChecklists
         + ReadSubscriptions
         + ReadSecrets
+        + ReadCredentials
         + ReadDeliveries
         + ReadFeed
         + ReadKeeping
@@ -97,6 +101,7 @@ pub trait WriteTx:
     + WriteEvents
     + WriteSubscriptions
     + WriteSecrets
+    + WriteCredentials
     + WriteDeliveries
     + WriteKeeping
     + WriteChains
@@ -115,6 +120,7 @@ impl<T> WriteTx for T where
         + WriteEvents
         + WriteSubscriptions
         + WriteSecrets
+        + WriteCredentials
         + WriteDeliveries
         + WriteKeeping
         + WriteChains

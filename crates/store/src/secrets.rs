@@ -36,6 +36,15 @@ pub(crate) struct Cell<'a> {
     pub(crate) row: &'a [u8],
 }
 
+/// Where what is secret of the wishes of the subscription `row` lies.
+pub(crate) fn credentials_cell(row: &[u8]) -> Cell<'_> {
+    Cell {
+        table: "subscription",
+        column: "credentials",
+        row,
+    }
+}
+
 /// The name under which a database keeps what its key is known by.
 pub(crate) const KEY_NAME: &str = "master_key";
 /// What the check value of the master key decrypts to.

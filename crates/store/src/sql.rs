@@ -66,7 +66,7 @@ statements! {
     DESTINATION = "SELECT s.target_url, s.team_id, s.state, s.revision,
         s.ordering, s.rate_per_second, s.settings,
         s.failing_since, s.warned, s.probe_at, s.probes,
-        k.id, k.kind, k.sealed, k.created_at, k.valid_until
+        k.id, k.kind, k.sealed, k.created_at, k.valid_until, s.credentials
         FROM subscription s LEFT JOIN subscription_secret k ON k.subscription_id = s.id
         WHERE s.id = $1";
     SECRET_LIST = "SELECT id, kind, public_key, created_at, valid_until FROM subscription_secret

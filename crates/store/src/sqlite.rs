@@ -9,6 +9,7 @@ mod checklists;
 mod checkpoint;
 mod chores;
 mod copying;
+mod credentials;
 mod deliveries;
 mod destinations;
 mod events;

@@ -11,6 +11,7 @@
 
 mod checklists;
 mod chores;
+mod credentials;
 mod crowds;
 mod feed;
 mod fields;
@@ -229,6 +230,11 @@ cases! { $
         only_one_that_is_there_and_not_gone_is_held,
         those_who_roll_at_once_see_each_others_secrets,
         public_keys_of_a_team_are_published_until_they_end,
+    }
+    credentials {
+        credentials_are_read_back_whole_and_by_their_team_alone,
+        what_is_sent_after_a_wish_is_sent_so,
+        credentials_are_there_after_a_restart,
     }
     matching {
         an_event_reaches_exactly_the_scopes_it_falls_under,

@@ -22,6 +22,7 @@ mod receiver;
 mod s3;
 mod scene;
 mod seeds;
+mod tls;
 mod trials;
 mod unit;
 mod world;
@@ -41,6 +42,7 @@ pub use seeds::{
     SeedChecklist, SeedEvent, SeedKey, SeedOrder, SeedSubscription, SeedTeam, SeedTemplate,
     document, invoice_review, person,
 };
+pub use tls::TestTls;
 pub use trials::{Trials, seed};
 pub use unit::{Look, Refused, Unit, Work};
 pub use world::World;

@@ -4,17 +4,28 @@ use app::{ChangeAnswer, ChangeSubscription, SetPaused};
 use axum::{Json, extract::State};
 use domain::{DeliveryOrder, RATE_PER_SECOND_MAX, SettingsChange, Signing, SubscriptionRow};
 
-use super::{Answer, subscriptions::source};
+use super::{
+    Answer,
+    subscription_requests::{RequestWishes, request},
+    subscriptions::source,
+};
 use crate::{Api, ask::Ask, input::Input};
 
 /// What a change of a subscription may give.
-const CHANGEABLE: [&str; 6] = [
+const CHANGEABLE: [&str; 13] = [
     "subscriptionId",
     "source",
     "targetUrl",
     "ordering",
     "ratePerSecond",
     "signing",
+    "httpsOnly",
+    "payload",
+    "traceparent",
+    "headers",
+    "authorization",
+    "tls",
+    "proxy",
 ];
 
 /// The settings that a request gives; `ratePerSecond` as nothing takes the limit off.
@@ -26,6 +37,7 @@ pub(super) fn settings(input: &mut Input) -> SettingsChange {
             .map(Some)
             .or_else(|| input.cleared("ratePerSecond").then_some(None)),
         signing: input.word::<Signing>("signing"),
+        request: request(input),
     }
 }
 
@@ -47,7 +59,11 @@ pub(super) fn settings(input: &mut Input) -> SettingsChange {
             requests a second; empty or null for as many as the receiver takes."),
         ("signing" = Option<String>, Query, description = "`hmac`, `ed25519` or `both`. What there is no secret \
             of yet is made, and shown once."),
+        ("httpsOnly" = Option<bool>, Query, description = "Whether the target must be `https`."),
+        ("traceparent" = Option<bool>, Query, description = "Whether requests carry a `traceparent`."),
     ),
+    request_body(content = Option<RequestWishes>, description = "The parameters may stand here as well. What holds \
+        secrets stands here alone; `********` keeps what is stored, null takes away."),
     responses((status = 200, description = "The subscription as it is now.", body = ChangeAnswer))
 )]
 pub(crate) async fn change_subscription(
@@ -57,7 +73,8 @@ pub(crate) async fn change_subscription(
     let input = &mut ask.input;
     input.only(
         &CHANGEABLE,
-        "can't be changed, or is unknown; source, targetUrl, ordering, ratePerSecond and signing can",
+        "can't be changed, or is unknown; source, targetUrl and the settings can, \
+         save payload",
     );
     let id = input.need("subscriptionId", Input::key);
     let source = source(input, "source");

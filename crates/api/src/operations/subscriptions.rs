@@ -6,7 +6,10 @@ use app::{GetSubscription, ListSubscriptions, ScopeKeys, Subscribe, SubscribeAns
 use axum::{Json, extract::State};
 use domain::{DeliveryDetail, EventType, SubscriptionRow};
 
-use super::{Answer, rows, secrets::own_secret, subscription_changes::settings, wait_within};
+use super::{
+    Answer, rows, secrets::own_secret, subscription_changes::settings,
+    subscription_requests::RequestWishes, wait_within,
+};
 use crate::{Api, ask::Ask, input::Input};
 
 /// How long a test waits for its attempt to end: longer than that may take.
@@ -71,7 +74,13 @@ pub(crate) async fn list_subscriptions(
         ("secret" = Option<String>, Query, description = "Your own secret, in a JSON body and nowhere else: `whsec_` \
             (may be left out) and the base64 of 24 to 64 bytes; or, for Ed25519, `whsk_` and that of a private key. \
             Made here where it is left out."),
+        ("httpsOnly" = Option<bool>, Query, description = "Whether the target must be `https`, now and later."),
+        ("payload" = Option<String>, Query, description = "`full` (the default), or `thin`: identifiers alone. \
+            Never changes."),
+        ("traceparent" = Option<bool>, Query, description = "Whether requests carry a `traceparent`."),
     ),
+    request_body(content = Option<RequestWishes>, description = "The parameters may stand here as well. What holds \
+        secrets stands here alone."),
     responses((status = 200, description = "The subscription.", body = SubscribeAnswer))
 )]
 pub(crate) async fn subscribe(State(api): State<Api>, mut ask: Ask) -> Answer<SubscribeAnswer> {

@@ -44,7 +44,8 @@ impl From<AppError> for Problem {
                     .with("errors", errors)
                     .with("fits", fits)
             }
-            AppError::Target(refusal) => target(refusal),
+            AppError::Target(refusal) => target("targetUrl", refusal, refusal.to_string()),
+            AppError::Reached { member, refusal } => target(member, refusal, error.to_string()),
             AppError::Full { .. } => said(Code::TeamFull, &error),
             AppError::NothingToSample => said(Code::NothingToSample, &error),
             AppError::BeingSent => said(Code::DeliveryBeingSent, &error),
@@ -117,10 +118,10 @@ fn failure(failure: &ControlFailure) -> serde_json::Value {
     })
 }
 
-fn target(refusal: &TargetRefusal) -> Problem {
-    let errors = [FieldError::new("targetUrl", refusal.to_string())];
+fn target(field: &str, refusal: &TargetRefusal, said: String) -> Problem {
+    let errors = [FieldError::new(field, said.clone())];
     let problem = Problem::new(Code::TargetRefused)
-        .detail(refusal.to_string())
+        .detail(said)
         .with("errors", errors)
         .with("rule", refusal.rule());
     match refusal.setting() {

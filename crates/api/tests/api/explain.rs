@@ -28,6 +28,7 @@ async fn an_allowed_target_is_explained_with_its_addresses() {
                 "rangeDescription": null,
                 "openedBy": null,
             }],
+            "reaches": [],
         })
     );
 }

@@ -63,6 +63,7 @@ impl Server {
             public_url: PublicUrl::new("https://checks.example.com").unwrap(),
             policy: AddressPolicy::new::<&str>(&[]).unwrap(),
             resolver: Arc::new(Names),
+            tls: Arc::new(testkit::TestTls),
             limits: Limits {
                 file_bytes_max: FILE_BYTES_MAX,
                 ..Limits::default()

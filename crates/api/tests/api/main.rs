@@ -15,6 +15,7 @@ mod lists;
 mod replays;
 mod secrets;
 mod subscription_changes;
+mod subscription_requests;
 mod tasks;
 mod templates;
 mod webhooks;

@@ -111,7 +111,8 @@ async fn what_cannot_be_changed_is_refused_and_nothing_is_changed() {
     let before = get(&server, id).await;
     let wrong = json!({"ordering": "checklist", "eventType": "new_checklist", "orderring": null});
     let problem = change(&server, id, &wrong).await.problem();
-    let why = "can't be changed, or is unknown; source, targetUrl, ordering, ratePerSecond and signing can";
+    let why =
+        "can't be changed, or is unknown; source, targetUrl and the settings can, save payload";
     assert_eq!(
         errors(&problem),
         [format!("eventtype {why}"), format!("orderring {why}")]

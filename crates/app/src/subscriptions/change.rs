@@ -2,13 +2,17 @@
 
 use domain::{
     Actor, SettingsChange, Subscription, SubscriptionId, SubscriptionRow, SubscriptionSecret,
-    SubscriptionState, TargetUrl, check_target,
+    SubscriptionSettings, SubscriptionState, TargetUrl, check_target,
 };
 use serde::Serialize;
 use store::{Doing, ReadTx, SubscriptionChange, SubscriptionIdentity, WriteTx};
 use utoipa::ToSchema;
 
-use super::{get, label, secrets};
+use super::{
+    get, label,
+    request::{self, Reaches},
+    secrets,
+};
 use crate::{App, AppError, Caller, Change, Query, emit::audit};
 
 /// `PATCH web-hook/subscription`: what is absent stays as it is.
@@ -63,6 +67,7 @@ impl App {
             let parts = self.parts();
             check_target(&parts.policy, parts.resolver.as_ref(), target).await?;
         }
+        self.check_reaches(&checked.reaches).await?;
         self.change(caller, Put(checked)).await
     }
 }
@@ -77,22 +82,32 @@ struct Checked {
     /// Only if it is another one than before.
     target: Option<TargetUrl>,
     settings: SettingsChange,
+    reaches: Reaches,
 }
 
 impl Query for Check {
     type Answer = Checked;
 
-    async fn run(&self, _: &App, actor: &Actor, tx: &mut dyn ReadTx) -> Result<Checked, AppError> {
+    async fn run(
+        &self,
+        app: &App,
+        actor: &Actor,
+        tx: &mut dyn ReadTx,
+    ) -> Result<Checked, AppError> {
         let ask = &self.0;
         let found = living(tx, actor, ask.id).await?;
         let source = ask.source.as_deref().map(label).transpose()?;
         let target = ask.target_url.as_deref().map(TargetUrl::parse);
         let target = target.transpose()?;
+        let goes_to = target.as_ref().unwrap_or(&found.target);
+        let change = &ask.settings.request;
+        let (request, _) = request::next(app, tx, change, (&found, goes_to)).await?;
         Ok(Checked {
             id: ask.id,
             source,
             target: target.filter(|target| *target != found.target),
             settings: ask.settings.clone(),
+            reaches: change.reaches(&request.settings),
         })
     }
 }
@@ -127,15 +142,23 @@ impl Change for Put {
             source,
             target,
             settings,
+            ..
         } = &self.0;
         let before = living(tx, actor, *id).await?;
+        let target = target.as_ref().unwrap_or(&before.target);
+        let change = &settings.request;
+        let (request, stored) = request::next(app, tx, change, (&before, target)).await?;
         let after = Subscription {
             source: source.clone().unwrap_or_else(|| before.source.clone()),
-            target: target.clone().unwrap_or_else(|| before.target.clone()),
-            settings: settings.of(&before.settings),
+            target: target.clone(),
+            settings: SubscriptionSettings {
+                request: request.settings,
+                ..settings.of(&before.settings)
+            },
             ..before.clone()
         };
-        if after == before {
+        let new_credentials = request.credentials != stored;
+        if after == before && !new_credentials {
             return Ok(ChangeAnswer::of(&before, &[]));
         }
         let identity = identity(&after);
@@ -160,8 +183,16 @@ impl Change for Put {
         if after.settings.signing != before.settings.signing {
             made = secrets::supply(app, tx, &after).await?;
         }
+        if new_credentials {
+            let put = tx.credentials_put(*id, request.credentials.as_ref()).await;
+            put.doing::<AppError>(DOING)?;
+        }
         let subject = ("subscription.change", id.to_string());
-        let detail = changed(&before, &after, &made);
+        let mut detail = changed(&before, &after, &made);
+        if new_credentials {
+            detail.extend(["credentials".to_owned()]);
+        }
+        let detail = detail.join(", ");
         audit(tx, actor, app.source().now(), subject, detail).await?;
         Ok(ChangeAnswer::of(&after, &made))
     }
@@ -178,7 +209,11 @@ fn identity(of: &Subscription) -> SubscriptionIdentity {
 }
 
 /// What changed, for the audit log: names and new values.
-fn changed(before: &Subscription, after: &Subscription, made: &[SubscriptionSecret]) -> String {
+fn changed(
+    before: &Subscription,
+    after: &Subscription,
+    made: &[SubscriptionSecret],
+) -> Vec<String> {
     let (old, new) = (&before.settings, &after.settings);
     let rate = |rate: Option<u32>| rate.map_or_else(|| "none".to_owned(), |rate| rate.to_string());
     let lines = [
@@ -203,10 +238,11 @@ fn changed(before: &Subscription, after: &Subscription, made: &[SubscriptionSecr
             format!("signing {}", new.signing),
         ),
     ];
-    let lines = lines.into_iter().filter(|(changed, _)| *changed);
+    let request = request::audited(&old.request, &new.request);
+    let lines = lines.into_iter().chain(request);
+    let lines = lines.filter(|(changed, _)| *changed);
     let made = made
         .iter()
         .map(|made| format!("made {} {}", made.secret.kind(), made.id));
-    let lines = lines.map(|(_, line)| line).chain(made);
-    lines.collect::<Vec<_>>().join(", ")
+    lines.map(|(_, line)| line).chain(made).collect()
 }

@@ -58,6 +58,7 @@ impl Bench {
             public_url: PublicUrl::new("https://checks.example.com").unwrap(),
             policy: AddressPolicy::new(&["127.0.0.0/8"]).unwrap(),
             resolver: Arc::new(Nowhere),
+            tls: Arc::new(testkit::TestTls),
             limits: Limits::default(),
         });
         Self {

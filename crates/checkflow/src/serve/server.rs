@@ -106,6 +106,7 @@ impl Server {
                     public_url: public_url.clone(),
                     policy: settings.policy.clone(),
                     resolver,
+                    tls: Arc::new(delivery::TlsCheck),
                     limits: settings.limits.clone(),
                 });
                 let left = sweep::Left {

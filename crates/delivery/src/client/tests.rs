@@ -122,14 +122,10 @@ fn client() -> Client {
     client_with(&settings(), &["127.0.0.0/8"], Names::new(&[]))
 }
 
-fn no_roots() -> Arc<ClientConfig> {
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
-    let versions = builder.with_safe_default_protocol_versions().unwrap();
-    Arc::new(
-        versions
-            .with_root_certificates(RootCertStore::empty())
-            .with_no_client_auth(),
-    )
+fn no_roots() -> Tls {
+    crate::tls::versions()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .into()
 }
 
 async fn post(client: &Client, url: &str) -> Answer {

@@ -5,16 +5,17 @@
 //! the engine first needs it.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+
+use super::request::{RequestChange, RequestSettings};
 
 /// Most requests a second that a subscription may be limited to; whoever takes more needs no limit.
 pub const RATE_PER_SECOND_MAX: u32 = 10_000;
 
-/// Makes an enum of words with its texts.
+/// Makes an enum of words with its texts; used by the modules behind this one as well.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident, $unknown:ident $message:literal: $($(#[$of:meta])* $case:ident = $word:literal,)+) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
         pub enum $name {
             $($(#[$of])* #[serde(rename = $word)] $case,)+
         }
@@ -87,6 +88,9 @@ pub struct SubscriptionSettings {
     pub rate_per_second: Option<u32>,
     /// How they are signed.
     pub signing: Signing,
+    /// How its requests are made beyond their signature.
+    #[serde(skip_serializing_if = "RequestSettings::is_plain")]
+    pub request: RequestSettings,
 }
 
 impl SubscriptionSettings {
@@ -120,16 +124,19 @@ pub struct SettingsChange {
     pub rate_per_second: Option<Option<u32>>,
     /// How they are signed.
     pub signing: Option<Signing>,
+    /// How its requests are made; what comes of it needs what is stored, see [`RequestChange::of`].
+    pub request: RequestChange,
 }
 
 impl SettingsChange {
-    /// The settings after the change.
+    /// The settings after the change, how its requests are made left out.
     #[must_use]
     pub fn of(&self, before: &SubscriptionSettings) -> SubscriptionSettings {
         SubscriptionSettings {
             ordering: self.ordering.unwrap_or(before.ordering),
             rate_per_second: self.rate_per_second.unwrap_or(before.rate_per_second),
             signing: self.signing.unwrap_or(before.signing),
+            request: before.request.clone(),
         }
     }
 }
@@ -147,6 +154,7 @@ mod tests {
                         ordering: *ordering,
                         rate_per_second,
                         signing: *signing,
+                        request: RequestSettings::default(),
                     };
                     let rate = rate_per_second.map(i64::from);
                     let text = settings.to_text();

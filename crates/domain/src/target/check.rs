@@ -6,8 +6,8 @@ use std::{
     pin::Pin,
 };
 
-use super::{TargetHost, TargetRefusal, TargetUrl, quoted};
-use crate::{AddressPolicy, ForbiddenAddress};
+use super::{HttpsOnly, TargetHost, TargetRefusal, TargetUrl, quoted};
+use crate::{AddressPolicy, ForbiddenAddress, PROXY_MEMBER};
 
 /// Most addresses of a name that are looked at, and so may be connected to.
 pub const TARGET_ADDRESSES_MAX: usize = 32;
@@ -67,6 +67,22 @@ pub async fn judge_target(
     resolver: &dyn Resolver,
     target: &TargetUrl,
 ) -> JudgedTarget {
+    if policy.is_https_only() && !target.is_https() {
+        let by = HttpsOnly::Operator;
+        return JudgedTarget {
+            addresses: Vec::new(),
+            decision: Err(TargetRefusal::NotHttps { by }),
+        };
+    }
+    judge_proxy(policy, resolver, target).await
+}
+
+/// Decides as [`judge_target`] does of a place that is only passed through, which need not be `https`.
+pub async fn judge_proxy(
+    policy: &AddressPolicy,
+    resolver: &dyn Resolver,
+    target: &TargetUrl,
+) -> JudgedTarget {
     let (host, found) = match &target.host {
         TargetHost::Address(address) => (None, Ok(vec![*address])),
         TargetHost::Name(name) if is_localhost(name) => (Some(name.as_str()), Ok(own_machine())),
@@ -87,6 +103,21 @@ pub async fn judge_target(
     JudgedTarget {
         addresses,
         decision,
+    }
+}
+
+/// Decides of what requests reach beside their target, by the member that says so: a proxy is passed through, anything
+/// else is sent to.
+pub async fn judge_reach(
+    policy: &AddressPolicy,
+    resolver: &dyn Resolver,
+    member: &str,
+    url: &TargetUrl,
+) -> JudgedTarget {
+    if member == PROXY_MEMBER {
+        judge_proxy(policy, resolver, url).await
+    } else {
+        judge_target(policy, resolver, url).await
     }
 }
 

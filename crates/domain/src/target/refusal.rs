@@ -1,6 +1,8 @@
 //! Why a target may not be called, in a word, a sentence and the setting that would allow it.
 
-use crate::{ALLOW_TARGETS_SETTING, ForbiddenAddress, Outcome, TARGET_URL_BYTES_MAX};
+use crate::{
+    ALLOW_TARGETS_SETTING, ForbiddenAddress, HTTPS_ONLY_SETTING, Outcome, TARGET_URL_BYTES_MAX,
+};
 
 /// Most characters of a foreign text (a scheme, a resolver's words) that a refusal repeats.
 const QUOTED_CHARS_MAX: usize = 120;
@@ -48,6 +50,12 @@ pub enum TargetRefusal {
         "the target URL names port 0, which can't be connected to: write a port from 1 to 65535, or none"
     )]
     PortZero,
+    /// `http`, where only `https` is sent to.
+    #[error("{}", https_text(*by))]
+    NotHttps {
+        /// Who says so.
+        by: HttpsOnly,
+    },
     /// The name leads to no address.
     #[error(
         "the host {host} of the target URL has no address ({why}): check the spelling and that the server can look the name up"
@@ -79,6 +87,7 @@ impl TargetRefusal {
             Self::Credentials => "credentials",
             Self::Fragment => "fragment",
             Self::PortZero => "port_zero",
+            Self::NotHttps { .. } => "not_https",
             Self::Unresolvable { .. } => "unresolvable",
             Self::Forbidden { found, .. } => found.range.kind().word(),
         }
@@ -88,6 +97,9 @@ impl TargetRefusal {
     pub fn setting(&self) -> Option<String> {
         match self {
             Self::Forbidden { host, found } => Some(setting_text(host.as_deref(), found)),
+            Self::NotHttps {
+                by: HttpsOnly::Operator,
+            } => Some(format!("{HTTPS_ONLY_SETTING} = false")),
             Self::TooLong { .. }
             | Self::NotAbsolute
             | Self::NotAUrl { .. }
@@ -95,8 +107,16 @@ impl TargetRefusal {
             | Self::Credentials
             | Self::Fragment
             | Self::PortZero
+            | Self::NotHttps {
+                by: HttpsOnly::Subscription,
+            }
             | Self::Unresolvable { .. } => None,
         }
+    }
+
+    /// The same sentence of another address than a target's, such as `the URL of the proxy`.
+    pub fn about(&self, subject: &str) -> String {
+        self.to_string().replace("the target URL", subject)
     }
 
     /// What an attempt that meets this refusal comes to.
@@ -112,8 +132,30 @@ impl TargetRefusal {
             | Self::Credentials
             | Self::Fragment
             | Self::PortZero
+            | Self::NotHttps { .. }
             | Self::Forbidden { .. } => Outcome::AddressRefused,
         }
+    }
+}
+
+/// Who wants webhooks to be sent by `https` only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HttpsOnly {
+    /// Whoever made the subscription.
+    Subscription,
+    /// The operator, for all.
+    Operator,
+}
+
+fn https_text(by: HttpsOnly) -> String {
+    let begin = "the target URL begins with http, and";
+    match by {
+        HttpsOnly::Subscription => format!(
+            "{begin} this subscription sends by https only: write an https URL, or set httpsOnly to false"
+        ),
+        HttpsOnly::Operator => format!(
+            "{begin} webhooks are sent by https only unless the operator sets {HTTPS_ONLY_SETTING} = false: write an https URL"
+        ),
     }
 }
 

@@ -91,7 +91,8 @@ pub(crate) static TABLES: [Table; 21] = [
         Guid id; Int team_id; Text source event_type scope; Guid scope_key; Text target_url;
         Int revision; Text state state_reason; Time state_since; Text state_by;
         Time created_at; Text ordering; Int rate_per_second; Text settings;
-        Text state_code; Time failing_since; Int warned; Time probe_at; Int probes;),
+        Text state_code; Time failing_since; Int warned; Time probe_at; Int probes;
+        Bytes credentials;),
     table!(subscription_secret by "id":
         Guid id subscription_id; Int team_id; Text kind; Bytes sealed public_key;
         Time created_at valid_until;),

@@ -46,6 +46,7 @@ fn joined(row: &Row, id: SubscriptionId) -> Result<DestinationRow, Fault> {
         revision: row.cell(3)?,
         settings: settings(row, 4, id)?,
         health: health(row, 7)?,
+        credentials: row.cell(16)?,
         secret: sealed(row)?,
     })
 }

@@ -40,6 +40,10 @@ const STEPS: &[Step] = &[
         "0007_secrets",
         include_str!("../../migrations/postgres/0007_secrets.sql"),
     ),
+    (
+        "0008_credentials",
+        include_str!("../../migrations/postgres/0008_credentials.sql"),
+    ),
 ];
 
 /// The advisory lock of whoever migrates: "checkflo" as a number.

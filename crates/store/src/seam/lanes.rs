@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use domain::{
-    DeliveryId, EventId, EventType, Health, NodeId, ReplayJobId, Signed, SubscriptionId,
-    SubscriptionSecret, SubscriptionSettings, SubscriptionState, TargetUrl, TeamId, Timestamp,
-    WebhookHead,
+    DeliveryId, EventId, EventType, Health, NodeId, ReplayJobId, RequestStyle, Signed,
+    SubscriptionId, SubscriptionSecret, SubscriptionSettings, SubscriptionState, TargetUrl, TeamId,
+    Timestamp, WebhookHead,
 };
 
 use super::Node;
@@ -47,6 +47,8 @@ pub struct Destination {
     pub settings: SubscriptionSettings,
     /// What signs, newest first; some of it may have run out since, or be of a kind that is not in use.
     pub secrets: Vec<SubscriptionSecret>,
+    /// How requests are made beyond that; none for those without wishes.
+    pub request: Option<Arc<RequestStyle>>,
 }
 
 impl Destination {

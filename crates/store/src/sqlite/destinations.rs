@@ -45,6 +45,7 @@ fn joined(row: &Row<'_>, id: SubscriptionId) -> Result<DestinationRow, Fault> {
         revision: row.get(3)?,
         settings: settings(row, 4, id)?,
         health: health(row, 7)?,
+        credentials: row.get(16)?,
         secret: sealed(row)?,
     })
 }

@@ -36,6 +36,10 @@ const STEPS: &[Step] = &[
         "0006_secrets",
         include_str!("../../migrations/sqlite/0006_secrets.sql"),
     ),
+    (
+        "0007_credentials",
+        include_str!("../../migrations/sqlite/0007_credentials.sql"),
+    ),
 ];
 
 /// How far the schema of the database in `folder` is, brought up to date if it is to be.

@@ -371,6 +371,12 @@ async fn subscriptions(tx: &mut dyn WriteTx) {
         settings: SubscriptionSettings::default(),
     };
     assert!(tx.subscription_put(there.id, &change).await.unwrap());
+    let credentials = domain::Credentials::default();
+    tx.credentials_put(there.id, Some(&credentials))
+        .await
+        .unwrap();
+    tx.credentials_get(TEAM, there.id).await.unwrap().unwrap();
+    tx.credentials_put(there.id, None).await.unwrap();
     for state in [SubscriptionState::Paused, SubscriptionState::Active] {
         let (reason, by) = (String::new(), String::new());
         let change = StateChange {

@@ -10,10 +10,13 @@ use async_trait::async_trait;
 use domain::{EventType, Scope, Source};
 use store::{CopyError, CopyPlace, Copying, Store, TableCopied};
 use tempfile::TempDir;
-use testkit::{Fixture, PostgresDatabase, PostgresServer, World, model};
+use testkit::{Case, Fixture, PostgresDatabase, PostgresServer, World, model};
 use tokio::sync::Mutex;
 
 use crate::{on_folder, on_server};
+
+/// What the case of credentials stores encrypted.
+const SECRETS: [&str; 4] = ["in-a-header", "a-password", "a-key", "of-the-proxy"];
 
 /// How many courses are tried: each makes databases and copies them, again and again.
 const COURSES: u32 = 40;
@@ -140,4 +143,48 @@ async fn what_postgresql_has_not_numbered_yet_is_numbered_on_the_way() {
     let in_order = taken.iter().skip(1).map(|leased| leased.event);
     assert!(in_order.eq(events), "in the order in which they happened");
     world.finish().await;
+}
+
+#[test]
+fn credentials_go_along_and_are_nowhere_in_clear() {
+    let moving = Arc::new(Moving {
+        place: Mutex::default(),
+        moves: Arc::default(),
+    });
+    let case = Case::named("credentials::credentials_are_there_after_a_restart");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(case.check_on(moving.clone()));
+    assert_eq!(moving.moves.load(Ordering::Relaxed), 2);
+    let place = moving.place.blocking_lock();
+    let Some(Place::Folder(folder)) = &*place else {
+        panic!("it came back to a folder");
+    };
+    let mut bytes = Vec::new();
+    for entry in std::fs::read_dir(folder.path()).expect("the folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_file() {
+            bytes.extend(std::fs::read(path).expect("a file"));
+        }
+    }
+    let is_there = |text: &str| {
+        bytes
+            .windows(text.len())
+            .any(|part| part == text.as_bytes())
+    };
+    assert!(is_there("proxy.example.com"), "what is not secret is there");
+    for secret in SECRETS {
+        assert!(!is_there(secret), "{secret} is in the files");
+    }
+    let from = place.as_ref().expect("it is somewhere");
+    let to = from.other();
+    runtime.block_on(copy(from, &to)).expect("a copy");
+    let Place::Server(database) = &to else {
+        panic!("a folder is copied to a server");
+    };
+    let texts = "SELECT encode(credentials, 'escape') || settings FROM subscription";
+    let texts = database.sql(texts);
+    assert!(texts.contains("proxy.example.com"), "{texts}");
+    for secret in SECRETS {
+        assert!(!texts.contains(secret), "{secret} is in the table");
+    }
 }

@@ -228,6 +228,7 @@ fn whole_change() -> SubscriptionChange {
             ordering: DeliveryOrder::Checklist,
             rate_per_second: Some(domain::RATE_PER_SECOND_MAX),
             signing: Signing::Hmac,
+            request: domain::RequestSettings::default(),
         },
     }
 }

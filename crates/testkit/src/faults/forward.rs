@@ -4,24 +4,24 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use domain::{
     ApiKey, ApiKeyId, AuditEntry, Checklist, ChecklistId, ControlId, ControlKey, ControlType,
-    Delivery, DeliveryId, DeliveryState, Event, EventId, EventRow, EventType, FieldId, FileKey,
-    KeyHash, KnownKeys, NodeId, Notice, PublicKey, ReplayJob, ReplayJobId, Scope, SecretHead,
-    SecretId, StoredFile, Subscription, SubscriptionId, SubscriptionSecret, TaskId, TaskKey,
-    TaskState, TaskStatus, Team, TeamId, Template, TemplateKey, Timestamp, UndeliveredSummary,
-    VersionId,
+    Credentials, Delivery, DeliveryId, DeliveryState, Event, EventId, EventRow, EventType, FieldId,
+    FileKey, KeyHash, KnownKeys, NodeId, Notice, PublicKey, ReplayJob, ReplayJobId, Scope,
+    SecretHead, SecretId, StoredFile, Subscription, SubscriptionId, SubscriptionSecret, TaskId,
+    TaskKey, TaskState, TaskStatus, Team, TeamId, Template, TemplateKey, Timestamp,
+    UndeliveredSummary, VersionId,
 };
 use store::{
     AuditLine, Cancelled, Chain, ChecklistQuery, Chore, ChoreHold, ChoreLease, ChoreTurn,
     ControlPlace, DeliveryQuery, DeliveryRecord, DueLane, Ending, EventPlace, EventQuery, FeedPage,
     FeedQuery, Fields, Forget, KeptEvent, Lease, LeasedDelivery, Named, NewReplay, NoticeQuery,
-    Page, Permit, ProbeTake, PutOff, ReadChains, ReadChecklists, ReadDeliveries, ReadFeed,
-    ReadHealth, ReadKeeping, ReadMarks, ReadReplays, ReadSecrets, ReadSubscriptions, ReadTeams,
-    ReadTemplates, Redelivery, ReplayChanged, ReplayFound, ReplayLook, ReplayPlace, ReplayPut,
-    ReplayStep, ReplayWork, Rescue, Revoked, Seen, Settled, Settlement, Slimmed, Stand,
+    Page, Permit, ProbeTake, PutOff, ReadChains, ReadChecklists, ReadCredentials, ReadDeliveries,
+    ReadFeed, ReadHealth, ReadKeeping, ReadMarks, ReadReplays, ReadSecrets, ReadSubscriptions,
+    ReadTeams, ReadTemplates, Redelivery, ReplayChanged, ReplayFound, ReplayLook, ReplayPlace,
+    ReplayPut, ReplayStep, ReplayWork, Rescue, Revoked, Seen, Settled, Settlement, Slimmed, Stand,
     StandChange, StateChange, StoreError, SubscriptionChange, SubscriptionIdentity, Take, Taken,
-    TaskPlace, TemplateRecord, WriteChains, WriteChecklists, WriteChores, WriteDeliveries,
-    WriteEvents, WriteHealth, WriteKeeping, WriteMarks, WriteReplays, WriteSecrets,
-    WriteSubscriptions, WriteTeams, WriteTemplates, WriteTx,
+    TaskPlace, TemplateRecord, WriteChains, WriteChecklists, WriteChores, WriteCredentials,
+    WriteDeliveries, WriteEvents, WriteHealth, WriteKeeping, WriteMarks, WriteReplays,
+    WriteSecrets, WriteSubscriptions, WriteTeams, WriteTemplates, WriteTx,
 };
 
 use super::{Fault, Memory};
@@ -118,6 +118,12 @@ forward! {
         secret_insert(team: TeamId, subscription: SubscriptionId, secret: &SubscriptionSecret) -> ();
         secret_end(subscription: SubscriptionId, secrets: &[SecretId], until: Timestamp) -> ();
         secret_remove(subscription: SubscriptionId, secrets: &[SecretId]) -> ();
+    }
+    ReadCredentials {
+        credentials_get(team: TeamId, id: SubscriptionId) -> Option<Credentials>;
+    }
+    WriteCredentials {
+        credentials_put(id: SubscriptionId, credentials: Option<&Credentials>) -> bool;
     }
     ReadDeliveries {
         delivery_lanes(limit: u32) -> Vec<DueLane>;

@@ -1,0 +1,202 @@
+//! Requests of subscriptions with wishes: through a proxy, with a TLS of their own, with a token.
+//!
+//! Connections with wishes are of one subscription at one revision, so that nobody else's request ever goes out on
+//! one, nor one that was made before the wishes changed. Their pools go with the shared one, when it gets too old or the
+//! address rule changes.
+
+use std::collections::HashMap;
+
+use domain::{
+    Authorization, FetchedToken, RequestStyle, Secret, SubscriptionId, TargetUrl, USER_AGENT,
+    bearer_authorization, token_answer, token_error, token_request,
+};
+use http::{HeaderValue, header};
+use http_body_util::{BodyExt as _, Limited};
+use store::Destination;
+
+use super::*;
+use crate::{connector::Via, styled::secret_value};
+
+/// Most pools of subscriptions with wishes. Beyond that all are let go, and made again as they are needed.
+const OWN_POOLS_MAX: usize = 256;
+
+/// Most bytes of a token server's answer.
+const TOKEN_ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+/// What a pool of a subscription's own is for. The receiver's TLS is not the token server's.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Use {
+    Deliveries,
+    Tokens,
+}
+
+/// The pools of subscriptions with wishes.
+#[derive(Default)]
+pub(super) struct OwnPools(HashMap<(SubscriptionId, Use), (i64, Pool)>);
+
+impl OwnPools {
+    fn get(&self, of: &Destination, used: Use) -> Option<Pool> {
+        let (revision, pool) = self.0.get(&(of.subscription, used))?;
+        (*revision == of.revision).then(|| pool.clone())
+    }
+
+    fn put(&mut self, of: &Destination, used: Use, pool: Pool) {
+        if self.0.len() >= OWN_POOLS_MAX {
+            self.0.clear();
+        }
+        self.0.insert((of.subscription, used), (of.revision, pool));
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl Client {
+    /// Posts `body` as `style` wishes, and reads the answer. All of it, fetching a token included, is within the one
+    /// time of a request.
+    pub(crate) async fn post_as(
+        &self,
+        to: &Destination,
+        style: &RequestStyle,
+        mut headers: HeaderMap,
+        body: Bytes,
+    ) -> Answer {
+        let began = time::Instant::now();
+        let token = match self.token(to, style).await {
+            Ok(token) => token,
+            Err(failure) => return failure.into(),
+        };
+        let ready = token.as_ref().map_or(Ok(()), |token| {
+            let value = secret_value(&bearer_authorization(token.reveal()))?;
+            headers.insert(header::AUTHORIZATION, value);
+            Ok(())
+        });
+        let pool = ready.and_then(|()| self.own_pool(to, style, Use::Deliveries));
+        let pool = match pool {
+            Ok(pool) => pool,
+            Err(failure) => return failure.into(),
+        };
+        let left = self.limits.request_timeout.saturating_sub(began.elapsed());
+        let answer = self
+            .exchange(pool, to.target.as_str(), headers, body, left)
+            .await;
+        if let Some(token) = token {
+            let refused = answer.status == Some(401);
+            if refused || answer.outcome == Outcome::Delivered {
+                self.tokens.judge(key(to), &token, refused).await;
+            }
+        }
+        answer
+    }
+
+    async fn token(
+        &self,
+        to: &Destination,
+        style: &RequestStyle,
+    ) -> Result<Option<Secret>, Failure> {
+        let Some(Authorization::Oauth2 { token_url, .. }) = &style.settings.authorization else {
+            return Ok(None);
+        };
+        // The other half is left for the request itself.
+        let within = self.limits.request_timeout / 2;
+        let fetch = || self.fetch_token(to, style, token_url, within);
+        let token = self.tokens.get(key(to), within, fetch).await;
+        token.map(Some)
+    }
+
+    async fn fetch_token(
+        &self,
+        to: &Destination,
+        style: &RequestStyle,
+        token_url: &TargetUrl,
+        within: Duration,
+    ) -> Result<FetchedToken, Failure> {
+        let fetching = time::timeout(within, self.ask_token(to, style, token_url));
+        let late = || {
+            let sentence = format!("the token server did not answer within {within:?}");
+            Failure::new(Outcome::TimedOut, sentence, false)
+        };
+        let fetched = fetching.await.unwrap_or_else(|_| Err(late()));
+        fetched.map_err(|failure| {
+            let said = failure.sentence.replace("the receiver", "the token server");
+            let said = said.replace("the target URL", "the token URL");
+            Failure::new(failure.outcome, format!("no token: {said}"), false)
+        })
+    }
+
+    async fn ask_token(
+        &self,
+        to: &Destination,
+        style: &RequestStyle,
+        token_url: &TargetUrl,
+    ) -> Result<FetchedToken, Failure> {
+        let settings = style.settings.authorization.as_ref();
+        let secret = style.credentials.authorization.as_ref();
+        let asked = settings
+            .zip(secret)
+            .and_then(|(of, secret)| token_request(of, secret));
+        let asked = asked.ok_or_else(|| none("the client has no secret"))?;
+        let mut headers = HeaderMap::new();
+        if let Some(authorization) = &asked.authorization {
+            headers.insert(header::AUTHORIZATION, secret_value(authorization)?);
+        }
+        for (name, value) in [
+            (header::CONTENT_TYPE, "application/x-www-form-urlencoded"),
+            (header::ACCEPT, "application/json"),
+            (header::USER_AGENT, USER_AGENT),
+        ] {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        let pool = self.own_pool(to, style, Use::Tokens)?;
+        let body = Bytes::copy_from_slice(asked.body.reveal().as_bytes());
+        let request = request(token_url.as_str(), headers, body)?;
+        let response = pool.request(request).await;
+        let response = response.map_err(|error| failure::of_request(&error))?;
+        let status = response.status();
+        let read = Limited::new(response.into_body(), TOKEN_ANSWER_BYTES_MAX);
+        let read = read.collect().await;
+        let body =
+            read.map_err(|_| none("the token server's answer was cut off, or is too long"))?;
+        let body = body.to_bytes();
+        if !status.is_success() {
+            let code = token_error(&body).map_or_else(String::new, |code| format!(" ({code})"));
+            return Err(none(&format!("the token server answered {status}{code}")));
+        }
+        token_answer(&body).map_err(|why| none(&format!("the token server: {why}")))
+    }
+
+    /// The pool for a subscription's requests: the shared one, if it has no wishes about connections.
+    fn own_pool(&self, to: &Destination, style: &RequestStyle, used: Use) -> Result<Pool, Failure> {
+        let has_tls = style.settings.tls.is_some() && used == Use::Deliveries;
+        if !has_tls && style.settings.proxy.is_none() {
+            return Ok(self.pool());
+        }
+        let mut current = self.current();
+        if let Some(pool) = current.own.get(to, used) {
+            return Ok(pool);
+        }
+        let tls = if has_tls {
+            self.tls.own(&style.credentials).map_err(|error| {
+                let sentence = format!("{} {}", error.field, error.message);
+                Failure::new(Outcome::TlsFailed, sentence, false)
+            })?
+        } else {
+            self.tls.shared.clone()
+        };
+        let checked = checked(&self.limits, current.policy.clone(), self.resolver.clone());
+        let connector = connector(&self.limits, checked.via(Via::of(style)), tls);
+        let pool = pool(&self.limits, connector, self.connections.clone());
+        current.own.put(to, used, pool.clone());
+        Ok(pool)
+    }
+}
+
+const fn key(to: &Destination) -> (SubscriptionId, i64) {
+    (to.subscription, to.revision)
+}
+
+fn none(why: &str) -> Failure {
+    Failure::new(Outcome::ConnectFailed, why, false)
+}

@@ -1,0 +1,131 @@
+//! What of a subscription's wishes is secret: kept encrypted, and there for whoever sends.
+
+use std::collections::BTreeMap;
+
+use domain::{
+    Authorization, Credentials, EventType, Proxy, RequestSettings, RequestStyle, Secret,
+    Subscription, SubscriptionId, SubscriptionSettings, SubscriptionState, TargetUrl, TeamId,
+    TlsSettings,
+};
+use store::SubscriptionChange;
+
+use crate::{World, reading, writing};
+
+/// Wishes for all there is, and the secrets of them.
+fn wishes() -> (RequestSettings, Credentials) {
+    let url = |text| TargetUrl::parse(text).expect("a target");
+    let settings = RequestSettings {
+        https_only: true,
+        headers: vec!["x-key".to_owned()],
+        authorization: Some(Authorization::Basic {
+            user: "me".to_owned(),
+        }),
+        tls: Some(TlsSettings {
+            ca_sha256: vec!["aa".to_owned()],
+            certificate_sha256: Some("bb".to_owned()),
+        }),
+        proxy: Some(Proxy {
+            url: url("http://proxy.example.com:3128"),
+            user: Some("me".to_owned()),
+        }),
+        ..RequestSettings::default()
+    };
+    let credentials = Credentials {
+        headers: BTreeMap::from([("x-key".to_owned(), Secret::new("in-a-header"))]),
+        authorization: Some(Secret::new("a-password")),
+        ca: Some("authorities".to_owned()),
+        certificate: Some("a chain".to_owned()),
+        key: Some(Secret::new("a-key")),
+        proxy: Some(Secret::new("of-the-proxy")),
+    };
+    (settings, credentials)
+}
+
+async fn get(world: &World, team: TeamId, id: SubscriptionId) -> Option<Credentials> {
+    world
+        .read(reading!([team, id] tx => tx.credentials_get(*team, *id).await))
+        .await
+}
+
+async fn put(world: &World, id: SubscriptionId, credentials: Option<&Credentials>) -> bool {
+    let credentials = credentials.cloned();
+    let unit = writing!([id, credentials] tx => {
+        tx.credentials_put(*id, credentials.as_ref()).await
+    });
+    world.write(unit).await
+}
+
+/// Has a subscription wish for `request`.
+async fn wish(world: &World, of: &Subscription, request: RequestSettings) {
+    let change = SubscriptionChange {
+        source: of.source.clone(),
+        target: of.target.clone(),
+        settings: SubscriptionSettings {
+            request,
+            ..of.settings.clone()
+        },
+    };
+    let id = of.id;
+    let unit = writing!([id, change] tx => tx.subscription_put(*id, change).await);
+    assert!(world.write(unit).await);
+}
+
+pub(super) async fn credentials_are_read_back_whole_and_by_their_team_alone(world: &World) {
+    let (blue, red) = (world.team("Blue").await, world.team("Red").await);
+    let of_team = |team| world.subscribe_to(team, EventType::TaskCompleted, domain::Scope::Team);
+    let (made, other) = (of_team(blue).await, of_team(red).await);
+    assert_eq!(get(world, blue, made.id).await, None);
+    let (_, credentials) = wishes();
+    assert!(put(world, made.id, Some(&credentials)).await);
+    assert_eq!(get(world, blue, made.id).await, Some(credentials.clone()));
+    assert_eq!(get(world, red, made.id).await, None);
+    assert_eq!(get(world, red, other.id).await, None);
+    assert!(put(world, made.id, None).await);
+    assert_eq!(get(world, blue, made.id).await, None);
+    world.put_state(made.id, SubscriptionState::Gone).await;
+    assert!(!put(world, made.id, Some(&credentials)).await);
+    let nobody = SubscriptionId::new(world.source.uuid());
+    assert!(!put(world, nobody, Some(&credentials)).await);
+}
+
+pub(super) async fn what_is_sent_after_a_wish_is_sent_so(world: &World) {
+    let scene = world.scene().await;
+    let made = world.subscribe(&scene, EventType::TaskCompleted).await;
+    world.happen(&scene, EventType::TaskCompleted).await;
+    // Who wishes for nothing has nothing to look at.
+    assert_eq!(world.take_one(made.id).await.destination.request, None);
+    let (settings, mut credentials) = wishes();
+    wish(world, &made, settings.clone()).await;
+    for password in ["one", "another"] {
+        credentials.authorization = Some(Secret::new(password));
+        assert!(put(world, made.id, Some(&credentials)).await);
+        world.happen(&scene, EventType::TaskCompleted).await;
+        let sent = world.take_one(made.id).await.destination.request.clone();
+        let expected = RequestStyle {
+            settings: settings.clone(),
+            credentials: credentials.clone(),
+        };
+        assert_eq!(sent.as_deref(), Some(&expected), "not kept of before");
+    }
+    wish(world, &made, RequestSettings::default()).await;
+    world.happen(&scene, EventType::TaskCompleted).await;
+    assert_eq!(world.take_one(made.id).await.destination.request, None);
+}
+
+pub(super) async fn credentials_are_there_after_a_restart(world: &mut World) {
+    let scene = world.scene().await;
+    let made = world.subscribe(&scene, EventType::TaskCompleted).await;
+    let (settings, credentials) = wishes();
+    wish(world, &made, settings).await;
+    assert!(put(world, made.id, Some(&credentials)).await);
+    // Twice, so that a fixture that moves to another kind of database comes back.
+    for _ in 0..2 {
+        world.reopen().await;
+        let found = get(world, scene.team, made.id).await;
+        assert_eq!(found, Some(credentials.clone()));
+    }
+    world.happen(&scene, EventType::TaskCompleted).await;
+    let sent = world.take_one(made.id).await.destination.request.clone();
+    let sent = sent.expect("it has wishes");
+    assert_eq!(sent.credentials, credentials);
+}
