@@ -65,7 +65,7 @@ codes! {
         "A key is missing, unknown, or does not fit the event. `errors[]` says which and why. Where another key of that kind would help, `fits[]` lists up to ten; it is empty where none would, or where there is none.";
     /// Webhooks may not go to the target.
     TargetRefused = BAD_REQUEST "target_refused", "Webhooks are not sent there",
-        "`rule` names the rule that refuses `targetUrl`. Where the operator can allow it, `setting` is the line of configuration that does.";
+        "`rule` names the rule that refuses the address in the member that `errors` names: `targetUrl`, `proxy.url` or `authorization.tokenUrl`. Where the operator can allow it, `setting` is the line of configuration that does.";
     /// No key.
     KeyMissing = UNAUTHORIZED "key_missing", "The API key is missing",
         "Send the team's API key in the header `X-API-KEY`. The operator makes one with `checkflow key create`.";

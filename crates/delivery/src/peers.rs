@@ -10,9 +10,12 @@ use std::{
     time::Duration,
 };
 
-use domain::{ALLOW_TARGETS_SETTING, NodeId, Source, Timestamp};
+use domain::{ALLOW_TARGETS_SETTING, HTTPS_ONLY_SETTING, NodeId, Source, Timestamp};
 use store::{Company, Differing, Node, NodeSettings};
 use tokio::sync::watch;
+
+/// The settings that the address rule is made of.
+const OF_THE_RULE: [&str; 2] = [ALLOW_TARGETS_SETTING, HTTPS_ONLY_SETTING];
 
 /// For how long all nodes must have been seen to have the same address rule before a refusal by it is final. Nodes
 /// that start at the same time do not see each other at once, and those that are started again with
@@ -80,8 +83,12 @@ impl Peers {
     pub(crate) fn doubt(&self, now: Timestamp) -> Option<&'static str> {
         let known = self.known();
         let seen_at = known.seen_at?;
-        if names(&known.differing).any(|name| name == ALLOW_TARGETS_SETTING) {
+        let differs = |of: &str| names(&known.differing).any(|name| name == of);
+        if differs(ALLOW_TARGETS_SETTING) {
             return Some("other nodes have another webhook.allow_targets");
+        }
+        if differs(HTTPS_ONLY_SETTING) {
+            return Some("other nodes have another webhook.https_only");
         }
         let lately = |at: Timestamp, within| now < at || now.since(at) < within;
         let sure = lately(seen_at, SEEN) && !lately(known.doubted_at, DOUBT);
@@ -115,7 +122,7 @@ impl Node for Peers {
         let now = self.source.now();
         let mut known = self.known();
         let missed = known.seen_at.is_some_and(|at| now.since(at) >= SEEN);
-        if missed || names(&company.differing).any(|name| name == ALLOW_TARGETS_SETTING) {
+        if missed || names(&company.differing).any(|name| OF_THE_RULE.contains(&name.as_str())) {
             known.doubted_at = now;
         }
         known.seen_at = Some(now);

@@ -23,6 +23,7 @@ pub(super) fn check(config: Config, origin: &Origin) -> anyhow::Result<Settings>
             origin.of(ALLOW_TARGETS_SETTING)
         )
     })?;
+    let policy = policy.with_https_only(config.webhook.https_only);
     EnvFilter::try_new(&config.log.filter).map_err(|error| {
         anyhow!(
             "{}log.filter: {error}; write a level such as \"info\", or \"info,delivery=debug\"",

@@ -66,6 +66,7 @@ impl Default for Config {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Webhook {
     pub(crate) allow_targets: Vec<String>,
+    pub(crate) https_only: bool,
 }
 
 /// How webhooks are sent: [`DeliverySettings`].

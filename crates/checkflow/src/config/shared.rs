@@ -5,7 +5,7 @@
 //! node tells only of what it uses: one that sends has no use for the address that links begin with.
 
 use delivery::DeliverySettings;
-use domain::{ALLOW_TARGETS_SETTING, PublicUrl};
+use domain::{ALLOW_TARGETS_SETTING, HTTPS_ONLY_SETTING, PublicUrl};
 use store::NodeSettings;
 
 use super::{Settings, keeping::Kept};
@@ -19,6 +19,7 @@ impl Settings {
         let mut tell = |name: &str, value: &str| {
             shared = std::mem::take(&mut shared).with(name, value);
         };
+        tell(HTTPS_ONLY_SETTING, &self.policy.is_https_only().to_string());
         let keeping = &self.keeping;
         for (name, kept) in [
             ("keeping.log", keeping.log),

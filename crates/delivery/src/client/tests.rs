@@ -2,6 +2,7 @@
 
 mod bounds;
 mod connecting;
+mod own;
 
 use std::{
     io,

@@ -4,6 +4,7 @@ mod bench;
 mod health;
 mod units;
 mod weather;
+mod wishes;
 
 use std::{sync::atomic::Ordering, time::Duration};
 
