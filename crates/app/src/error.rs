@@ -127,7 +127,7 @@ pub enum AppError {
         /// The member that says where.
         member: &'static str,
         /// Why not.
-        refusal: TargetRefusal,
+        refusal: Box<TargetRefusal>,
     },
     /// The team has as many of something as it may.
     #[error("the team has {max} {what}, which is the most; delete some first")]

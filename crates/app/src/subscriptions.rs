@@ -192,11 +192,7 @@ impl Change for Insert {
         tx.subscription_insert(&subscription, &secrets)
             .await
             .doing::<AppError>(DOING)?;
-        if let Some(credentials) = &request.credentials {
-            tx.credentials_put(subscription.id, Some(credentials))
-                .await
-                .doing::<AppError>(DOING)?;
-        }
+        request::store(tx, subscription.id, request).await?;
         let subject = ("subscription.create", subscription.id.to_string());
         audit(tx, actor, now, subject, subscription.target.to_string()).await?;
         let shown = secrets::shown(&secrets);

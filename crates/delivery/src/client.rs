@@ -117,19 +117,17 @@ impl Client {
     /// Posts `body` and reads the answer.
     pub(crate) async fn post(&self, target: &str, headers: HeaderMap, body: Bytes) -> Answer {
         let within = self.limits.request_timeout;
-        self.exchange(self.pool(), target, headers, body, within)
-            .await
+        let request = request(target, headers, body);
+        self.exchange(self.pool(), request, within).await
     }
 
     async fn exchange(
         &self,
         pool: Pool,
-        target: &str,
-        headers: HeaderMap,
-        body: Bytes,
+        request: Result<Request<Full<Bytes>>, Failure>,
         within: Duration,
     ) -> Answer {
-        let request = match request(target, headers, body) {
+        let request = match request {
             Ok(request) => request,
             Err(failure) => return failure.into(),
         };

@@ -126,7 +126,7 @@ impl CheckedConnector {
                         proxy: at,
                         address,
                         error,
-                    })
+                    });
                 }
             }
         }

@@ -89,6 +89,10 @@ pub(super) fn request(input: &mut Input) -> RequestChange {
 }
 
 /// `Some(None)` for one that is given as nothing.
+#[expect(
+    clippy::option_option,
+    reason = "absent and taken away are two things, as in the change that it becomes"
+)]
 fn given<T>(
     input: &mut Input,
     name: &str,

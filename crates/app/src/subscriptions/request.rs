@@ -2,9 +2,9 @@
 
 use domain::{
     Changed, Credentials, HttpsOnly, Payload, RequestChange, RequestSettings, Subscription,
-    TargetRefusal, TargetUrl, judge_reach,
+    SubscriptionId, TargetRefusal, TargetUrl, judge_reach,
 };
-use store::{Doing, ReadTx};
+use store::{Doing, ReadTx, WriteTx};
 
 use crate::{App, AppError};
 
@@ -21,6 +21,19 @@ pub(super) fn first(
     let changed = changed.map_err(AppError::Invalid)?;
     https(&changed.settings, target)?;
     Ok(changed)
+}
+
+/// Stores what is secret of how the requests of a new subscription are made.
+pub(super) async fn store(
+    tx: &mut dyn WriteTx,
+    id: SubscriptionId,
+    changed: &Changed,
+) -> Result<(), AppError> {
+    if let Some(credentials) = &changed.credentials {
+        let put = tx.credentials_put(id, Some(credentials)).await;
+        put.doing::<AppError>("storing the credentials of a subscription")?;
+    }
+    Ok(())
 }
 
 /// How the requests of `before` are made after a change that sends them to `target`, and how they were: what is secret
@@ -76,9 +89,10 @@ impl App {
         let resolver = parts.resolver.as_ref();
         for (member, url) in reaches {
             let judged = judge_reach(&parts.policy, resolver, member, url).await;
-            judged
-                .decision
-                .map_err(|refusal| AppError::Reached { member, refusal })?;
+            judged.decision.map_err(|refusal| {
+                let refusal = Box::new(refusal);
+                AppError::Reached { member, refusal }
+            })?;
         }
         Ok(())
     }

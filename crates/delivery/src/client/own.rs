@@ -14,7 +14,10 @@ use http::{HeaderValue, header};
 use http_body_util::{BodyExt as _, Limited};
 use store::Destination;
 
-use super::*;
+use super::{
+    Answer, Bytes, Client, Duration, Failure, HeaderMap, Outcome, Pool, checked, connector,
+    failure, pool, request, time,
+};
 use crate::{connector::Via, styled::secret_value};
 
 /// Most pools of subscriptions with wishes. Beyond that all are let go, and made again as they are needed.
@@ -79,9 +82,8 @@ impl Client {
             Err(failure) => return failure.into(),
         };
         let left = self.limits.request_timeout.saturating_sub(began.elapsed());
-        let answer = self
-            .exchange(pool, to.target.as_str(), headers, body, left)
-            .await;
+        let request = request(to.target.as_str(), headers, body);
+        let answer = self.exchange(pool, request, left).await;
         if let Some(token) = token {
             let refused = answer.status == Some(401);
             if refused || answer.outcome == Outcome::Delivered {

@@ -79,15 +79,13 @@ impl RequestChange {
             (after.authorization, secrets.authorization) = taken.unzip();
         }
         if let Some(ask) = &self.tls {
-            after.tls = match ask {
-                Some(ask) => ask
-                    .take(&mut secrets, judge)
+            after.tls = if let Some(ask) = ask {
+                ask.take(&mut secrets, judge)
                     .map_err(|error| errors.push(error))
-                    .ok(),
-                None => {
-                    (secrets.ca, secrets.certificate, secrets.key) = (None, None, None);
-                    None
-                }
+                    .ok()
+            } else {
+                (secrets.ca, secrets.certificate, secrets.key) = (None, None, None);
+                None
             };
         }
         if let Some(ask) = &self.proxy {
