@@ -121,6 +121,14 @@ mod tests {
     }
 
     #[test]
+    fn nodes_tell_whether_they_ask_https_of_every_target() {
+        let asks = |settings: &mut Settings| {
+            settings.policy = settings.policy.clone().with_https_only(true);
+        };
+        assert_eq!(differing(asks), ["webhook.https_only"]);
+    }
+
+    #[test]
     fn what_decides_or_is_seen_is_compared_and_what_fits_a_machine_is_not() {
         let seconds = std::time::Duration::from_secs;
         for (name, differing) in [

@@ -242,6 +242,26 @@ mod tests {
         }
     }
 
+    #[test]
+    fn where_https_is_asked_of_all_targets_others_are_refused_and_proxies_are_not() {
+        let policy = AddressPolicy::default().with_https_only(true);
+        let names = Names::of("example.com", &["93.184.215.14"]);
+        let decided = |url: &str, member| {
+            let url = TargetUrl::parse(url).unwrap();
+            let mut judging = pin!(judge_reach(&policy, &names, member, &url));
+            let mut cx = Context::from_waker(Waker::noop());
+            match judging.as_mut().poll(&mut cx) {
+                Poll::Ready(judged) => judged.decision.map_err(|refusal| refusal.setting()),
+                Poll::Pending => panic!("the resolver answers at once"),
+            }
+        };
+        let setting = Some("webhook.https_only = false".to_owned());
+        assert_eq!(decided("http://example.com/", "targetUrl"), Err(setting));
+        assert!(names.asked.lock().unwrap().is_empty(), "not even looked up");
+        assert!(decided("https://example.com/", "targetUrl").is_ok());
+        assert!(decided("http://example.com/", PROXY_MEMBER).is_ok());
+    }
+
     fn refused(target: &str) -> &'static str {
         check(&[], &Names::default(), target).map_or_else(|refusal| refusal.0, |_| "allowed")
     }

@@ -16,6 +16,8 @@ use tokio_rustls::{
     },
 };
 
+use serde_json::json;
+
 use super::*;
 use crate::support::line_with;
 
@@ -235,4 +237,46 @@ async fn without_any_authority_plain_targets_still_work() {
     let met = scene.settled(&subscriptions[0]).await;
     assert_eq!(met.outcome(), "tls_failed", "{}", met.error());
     scene.server.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_subscription_wishes_for_is_kept_where_nobody_reads_it() {
+    let (authority, scene) = (Authority::new("Own"), Scene::start(&[]).await);
+    let hostile = Hostile::secured(Trick::says(OK), authority.signs(of("localhost")));
+    let coming = scene.subscribe(&[hostile.url()]).await;
+    let ca = std::fs::read_to_string(authority.file()).unwrap();
+    let list = "/api/web-hook/subscriptions";
+    let list = scene.client.done("GET", list, &Value::Null).await;
+    for made in list.as_array().unwrap() {
+        let id = made["id"].as_str().unwrap();
+        let path = format!("/api/web-hook/subscription?subscriptionId={id}");
+        let wishes = json!({"headers": {"X-Key": "header-secret"}, "traceparent": true,
+            "authorization": {"kind": "bearer", "token": "token-secret"}, "tls": {"ca": ca}});
+        scene.client.done("PATCH", &path, &wishes).await;
+    }
+    scene.happen(&coming).await;
+    let told = scene.healthy.requests_to(&coming.path).remove(0);
+    assert_eq!(told.header("x-key"), Some("header-secret"));
+    assert_eq!(told.header("authorization"), Some("Bearer token-secret"));
+    assert!(told.header("traceparent").is_some());
+    hostile.asked().await;
+    hostile.go();
+    hostile.left().await;
+    let met = scene.settled(&coming.subscriptions[0]).await;
+    assert_eq!(met.outcome(), "delivered", "{}", met.error());
+    scene.server.stop().await;
+    let mut bytes = Vec::new();
+    for entry in std::fs::read_dir(scene.folder.path()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            bytes.extend(std::fs::read(path).unwrap());
+        }
+    }
+    let is_there = |text: &str| {
+        bytes
+            .windows(text.len())
+            .any(|part| part == text.as_bytes())
+    };
+    assert!(is_there("x-key"), "names are no secret");
+    assert!(!is_there("header-secret") && !is_there("token-secret"));
 }
