@@ -59,6 +59,7 @@ statements! {
         SET state = $1, state_reason = $2, state_since = $3, state_by = $4, state_code = $5,
         probe_at = $6, probes = 0,
         warned = CASE WHEN $1 = 'paused' THEN warned ELSE 0 END,
+        resumed_at = CASE WHEN state = 'paused' AND $1 IN ('active', 'failing') THEN $3 ELSE resumed_at END,
         failing_since = CASE WHEN $1 = 'failing' THEN $3 WHEN $1 = 'active' THEN NULL
             ELSE failing_since END,
         revision = revision + 1

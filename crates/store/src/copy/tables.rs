@@ -92,7 +92,7 @@ pub(crate) static TABLES: [Table; 21] = [
         Int revision; Text state state_reason; Time state_since; Text state_by;
         Time created_at; Text ordering; Int rate_per_second; Text settings;
         Text state_code; Time failing_since; Int warned; Time probe_at; Int probes;
-        Bytes credentials;),
+        Bytes credentials; Time resumed_at;),
     table!(subscription_secret by "id":
         Guid id subscription_id; Int team_id; Text kind; Bytes sealed public_key;
         Time created_at valid_until;),

@@ -16,8 +16,8 @@ use super::{
     values::{Cells as _, Moment, moment},
 };
 use crate::{
-    Cancelled, LeasedDelivery, ProbeTake, Seen, Stand, StandChange, StoreError, WriteHealth,
-    place::Place, sql,
+    Cancelled, LeasedDelivery, NOT_YET, ProbeTake, Seen, Stand, StandChange, StoreError,
+    WriteHealth, place::Place, sql,
 };
 
 const DELIVERY_STATE: Place = Place {
@@ -130,13 +130,15 @@ impl WriteHealth for Change<'_> {
     async fn probe_take(&mut self, take: &ProbeTake) -> Result<Vec<LeasedDelivery>, StoreError> {
         let sql = "SELECT s.id, s.probes,
                 (SELECT d.id FROM delivery d
-                    WHERE d.subscription_id = s.id AND d.state = 'waiting'
+                    WHERE d.subscription_id = s.id AND d.state = 'waiting' AND d.due_at < $3
                     ORDER BY d.due_at, d.id LIMIT 1)
             FROM subscription s
             WHERE s.probe_at IS NOT NULL AND s.probe_at <= $1 ORDER BY s.probe_at LIMIT $2
             FOR NO KEY UPDATE OF s SKIP LOCKED";
+        // One that waits behind another has its turn once that is through.
+        let (limit, not_yet) = (i64::from(take.limit), Moment(NOT_YET));
         let due = self
-            .all(sql, &[&Moment(take.now), &i64::from(take.limit)], |row| {
+            .all(sql, &[&Moment(take.now), &limit, &not_yet], |row| {
                 let probes: u32 = row.number(1, PROBES)?;
                 Ok((row.guid(0)?, probes, row.cell::<Option<Uuid>>(2)?))
             })

@@ -182,17 +182,21 @@ async fn hand_over(shared: &Shared, lanes: &Arc<dyn Lanes>, hints: Vec<Hint>) {
     let ids: Vec<_> = hints.iter().map(|hint| hint.delivery.uuid()).collect();
     let leased = shared
         .core
-        .beside(async |tx| tx.lease_named(&ids, terms).await)
+        .beside(async |tx| {
+            let leased = tx.lease_named(&ids, terms).await?;
+            Ok((leased, std::mem::take(&mut tx.fresh)))
+        })
         .await;
-    let leased = leased.unwrap_or_else(|error| {
+    let (leased, fresh) = leased.unwrap_or_else(|error| {
         if error.is_away() {
             // Told of by whoever looks after the database.
             tracing::debug!(%error, "deliveries were not leased at once; the next look finds them");
         } else {
             tracing::warn!(%error, "deliveries could not be leased at once; the next look finds them");
         }
-        Vec::new()
+        (Vec::new(), Vec::new())
     });
+    shared.committed(&fresh);
     let mut leased = leased.into_iter().peekable();
     let mut handed = Vec::with_capacity(hints.len());
     let mut passed_over = Vec::new();

@@ -3,11 +3,11 @@
 
 use async_trait::async_trait;
 use domain::{ChecklistId, TeamId};
-use tokio_postgres::Row;
+use tokio_postgres::{Row, types::ToSql};
 use uuid::Uuid;
 
 use super::{
-    deliveries::NUMBERED_MAX,
+    deliveries::{NUMBERED_MAX, through},
     fault::Fault,
     tx::{Change, Tx},
     values::Cells as _,
@@ -114,11 +114,14 @@ impl WriteKeeping for Change<'_> {
                 "WITH gone AS MATERIALIZED (
                     SELECT d.id FROM {deliveries} AND {which}
                     LIMIT $2 FOR UPDATE OF d SKIP LOCKED),
-                tried AS (DELETE FROM attempt a USING gone WHERE a.delivery_id = gone.id)
-                DELETE FROM delivery d USING gone WHERE d.id = gone.id"
+                tried AS (DELETE FROM attempt a USING gone WHERE a.delivery_id = gone.id),
+                done AS (
+                    DELETE FROM delivery d USING gone WHERE d.id = gone.id
+                    RETURNING d.subscription_id, CASE WHEN d.state = 'waiting' THEN d.chain END AS chain)
+                SELECT subscription_id, chain, count(*) FROM done GROUP BY subscription_id, chain"
             );
             let left = i64::from(deliveries_max) - i64::try_from(rows).unwrap_or(0);
-            rows += self.run(&sql, &[&events, &left]).await?;
+            rows += self.counted(&sql, &[&events, &left]).await?;
         }
         let sql = "DELETE FROM event e WHERE e.id = ANY ($1::uuid[])
             AND NOT EXISTS (SELECT 1 FROM delivery d
@@ -151,16 +154,19 @@ impl WriteKeeping for Change<'_> {
             let sql = format!(
                 "WITH ends AS MATERIALIZED (
                     SELECT d.id FROM {deliveries} AND d.state = 'waiting'
-                    LIMIT $2 FOR NO KEY UPDATE OF d SKIP LOCKED)
-                UPDATE delivery d SET
-                    state = CASE WHEN d.delivered_at IS NULL THEN $3 ELSE 'delivered' END,
-                    reason = CASE WHEN d.delivered_at IS NULL THEN $4 ELSE '' END,
-                    due_at = NULL, manual_by = NULL, replay = NULL
-                FROM ends WHERE d.id = ends.id"
+                    LIMIT $2 FOR NO KEY UPDATE OF d SKIP LOCKED),
+                done AS (
+                    UPDATE delivery d SET
+                        state = CASE WHEN d.delivered_at IS NULL THEN $3 ELSE 'delivered' END,
+                        reason = CASE WHEN d.delivered_at IS NULL THEN $4 ELSE '' END,
+                        due_at = NULL, manual_by = NULL, replay = NULL
+                    FROM ends WHERE d.id = ends.id
+                    RETURNING d.subscription_id, d.chain)
+                SELECT subscription_id, chain, count(*) FROM done GROUP BY subscription_id, chain"
             );
             let left = i64::from(deliveries_max) - i64::try_from(rows).unwrap_or(0);
             rows += self
-                .run(&sql, &[&events, &left, &state, &ending.reason])
+                .counted(&sql, &[&events, &left, &state, &ending.reason])
                 .await?;
         }
         let more = rows >= u64::from(deliveries_max);
@@ -215,6 +221,23 @@ impl WriteKeeping for Change<'_> {
 }
 
 impl Change<'_> {
+    /// How many deliveries a statement changed that counts them by their chains; what waited behind them may go once
+    /// this is committed.
+    async fn counted(
+        &mut self,
+        sql: &str,
+        bound: &[&(dyn ToSql + Sync)],
+    ) -> Result<u64, StoreError> {
+        let done = self
+            .all(sql, bound, |row| {
+                Ok((through(row, 0)?, row.cell::<i64>(2)?))
+            })
+            .await?;
+        let rows = done.iter().map(|(_, count)| count.unsigned_abs()).sum();
+        self.fresh.extend(done.into_iter().filter_map(|(of, _)| of));
+        Ok(rows)
+    }
+
     /// Gives a sequence to the deliveries of these events that have none, and to all before them; answers whether
     /// that is done. Few slices meet any: what is neither sent nor read for so long is held.
     async fn number_of(&mut self, events: &[Uuid]) -> Result<bool, StoreError> {

@@ -44,6 +44,10 @@ const STEPS: &[Step] = &[
         "0008_credentials",
         include_str!("../../migrations/postgres/0008_credentials.sql"),
     ),
+    (
+        "0009_resumed",
+        include_str!("../../migrations/postgres/0009_resumed.sql"),
+    ),
 ];
 
 /// The advisory lock of whoever migrates: "checkflo" as a number.

@@ -24,7 +24,7 @@ pub struct DueLane {
     pub subscription: SubscriptionId,
     /// When its first is due.
     pub earliest: Timestamp,
-    /// Whether that was before the subscription came to stand as it does, as of what a pause held.
+    /// Whether that was before the subscription was last resumed: a pause held it.
     pub held: bool,
 }
 

@@ -91,7 +91,7 @@ pub(super) const fn first_reason(behind: Option<i64>) -> &'static str {
     }
 }
 
-fn chain(row: &Row<'_>) -> Result<Chain, Fault> {
+pub(super) fn chain(row: &Row<'_>) -> Result<Chain, Fault> {
     Ok(Chain {
         subscription: SubscriptionId::new(row.guid(0)?),
         checklist: ChecklistId::new(row.get(1)?),

@@ -294,12 +294,13 @@ impl Change<'_> {
         })
     }
 
-    /// Ends a delivery that waits and of which there is nothing to send any more.
-    pub(super) fn expire(&self, id: DeliveryId) -> Result<(), StoreError> {
+    /// Ends a delivery that waits and of which there is nothing to send any more; what waited behind it may go.
+    pub(super) fn expire(&mut self, id: DeliveryId) -> Result<(), StoreError> {
         let sql = "UPDATE delivery SET state = iif(delivered_at IS NULL, 'expired', 'delivered'),
                 reason = iif(delivered_at IS NULL, ?2, ''), due_at = NULL, manual_by = NULL,
                 replay = NULL
             WHERE id = ?1 AND state = 'waiting'";
-        self.run(sql, params![id.uuid(), BODY_GONE]).map(|_| ())
+        self.run(sql, params![id.uuid(), BODY_GONE])?;
+        self.through(id)
     }
 }

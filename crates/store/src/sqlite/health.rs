@@ -16,8 +16,8 @@ use super::{
     values::Cells as _,
 };
 use crate::{
-    Cancelled, Lease, LeasedDelivery, ProbeTake, Seen, Stand, StandChange, StoreError, WriteHealth,
-    place::Place, sql,
+    Cancelled, Lease, LeasedDelivery, NOT_YET, ProbeTake, Seen, Stand, StandChange, StoreError,
+    WriteHealth, place::Place, sql,
 };
 
 const DELIVERY_STATE: Place = Place {
@@ -121,11 +121,13 @@ impl WriteHealth for Change<'_> {
     async fn probe_take(&mut self, take: &ProbeTake) -> Result<Vec<LeasedDelivery>, StoreError> {
         let sql = "SELECT s.id, s.revision, s.probes,
                 (SELECT d.id FROM delivery d INDEXED BY delivery_due
-                    WHERE d.subscription_id = s.id AND d.state = 'waiting'
+                    WHERE d.subscription_id = s.id AND d.state = 'waiting' AND d.due_at < ?3
                     ORDER BY d.due_at, d.sequence LIMIT 1)
             FROM subscription s INDEXED BY subscription_probe
             WHERE s.probe_at IS NOT NULL AND s.probe_at <= ?1 ORDER BY s.probe_at LIMIT ?2";
-        let due = self.all(sql, params![take.now.as_millis(), take.limit], |row| {
+        // One that waits behind another has its turn once that is through.
+        let bound = params![take.now.as_millis(), take.limit, NOT_YET.as_millis()];
+        let due = self.all(sql, bound, |row| {
             Ok(Probe {
                 subscription: SubscriptionId::new(row.guid(0)?),
                 revision: row.get(1)?,

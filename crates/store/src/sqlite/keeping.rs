@@ -9,12 +9,14 @@ use rusqlite::{Row, params};
 use uuid::Uuid;
 
 use super::{
+    chains::chain,
     fault::Fault,
     tx::{Change, Tx},
     values::Cells as _,
 };
 use crate::{
-    Ending, EventPlace, Forget, KeptEvent, ReadKeeping, Slimmed, StoreError, WriteKeeping,
+    Chain, Ending, EventPlace, Forget, KeptEvent, ReadKeeping, Slimmed, StoreError,
+    WriteChains as _, WriteKeeping,
 };
 
 /// What a walk reads of `event e`.
@@ -102,7 +104,7 @@ impl WriteKeeping for Change<'_> {
             }
             self.forget(place.number(), which, &mut slice)?;
         }
-        Ok(slice.done)
+        self.let_go_after(slice).await
     }
 
     async fn event_body_remove(
@@ -119,7 +121,7 @@ impl WriteKeeping for Change<'_> {
             }
             self.body_remove(place.number(), ending, &mut slice)?;
         }
-        Ok(slice.done)
+        self.let_go_after(slice).await
     }
 
     async fn event_answers_remove(
@@ -144,6 +146,8 @@ impl WriteKeeping for Change<'_> {
 struct Slice {
     left: u64,
     done: Slimmed,
+    /// Those in which one waited that does no more.
+    chains: Vec<Chain>,
 }
 
 impl Slice {
@@ -151,6 +155,7 @@ impl Slice {
         Self {
             left: rows.into(),
             done: Slimmed::default(),
+            chains: Vec::new(),
         }
     }
 
@@ -167,23 +172,44 @@ impl Slice {
     }
 }
 
+/// The chain that a row names, if it names one.
+fn chain_there(row: &Row<'_>) -> Result<Option<Chain>, Fault> {
+    let checklist: Option<i64> = row.get(1)?;
+    checklist.map(|_| chain(row)).transpose()
+}
+
 impl Change<'_> {
+    /// What waited behind deliveries of the slice may go.
+    async fn let_go_after(&mut self, mut slice: Slice) -> Result<Slimmed, StoreError> {
+        slice.chains.sort_unstable();
+        slice.chains.dedup();
+        self.chain_let_go(&slice.chains).await?;
+        Ok(slice.done)
+    }
+
     fn forget(&self, event: i64, which: Forget, slice: &mut Slice) -> Result<(), StoreError> {
         let which = which.term();
         let sql = format!(
-            "SELECT d.id FROM event e CROSS JOIN delivery d
+            "SELECT d.subscription_id, iif(d.state = 'waiting', d.chain, NULL) AS chain, d.id
+            FROM event e CROSS JOIN delivery d
                 ON d.id BETWEEN e.first_delivery AND e.last_delivery
             WHERE e.number = ?1 AND {which}
             UNION ALL
-            SELECT d.id FROM delivery d INDEXED BY delivery_copied
+            SELECT d.subscription_id, NULL, d.id FROM delivery d INDEXED BY delivery_copied
             WHERE d.event = ?1 AND d.copied_by IS NOT NULL AND {which} LIMIT ?2"
         );
-        let ids: Vec<Uuid> = self.all(&sql, params![event, slice.left()], |row| row.guid(0))?;
-        for id in &ids {
+        let gone: Vec<(Uuid, Option<Chain>)> =
+            self.all(&sql, params![event, slice.left()], |row| {
+                Ok((row.guid(2)?, chain_there(row)?))
+            })?;
+        for (id, _) in &gone {
             self.run("DELETE FROM attempt WHERE delivery_id = ?1", [id])?;
             self.run("DELETE FROM delivery WHERE id = ?1", [id])?;
         }
-        slice.used(ids.len());
+        slice.used(gone.len());
+        slice
+            .chains
+            .extend(gone.into_iter().filter_map(|(_, of)| of));
         let sql = "DELETE FROM event WHERE number = ?1
             AND number < (SELECT max(number) FROM event)
             AND NOT EXISTS (SELECT 1 FROM delivery d
@@ -209,10 +235,12 @@ impl Change<'_> {
                 WHERE e.number = ?1 AND d.state = 'waiting'
                 UNION ALL
                 SELECT d.id FROM delivery d INDEXED BY delivery_copied
-                WHERE d.event = ?1 AND d.copied_by IS NOT NULL AND d.state = 'waiting' LIMIT ?4)";
+                WHERE d.event = ?1 AND d.copied_by IS NOT NULL AND d.state = 'waiting' LIMIT ?4)
+            RETURNING subscription_id, chain";
         let bound = params![event, ending.state.word(), ending.reason, slice.left()];
-        let ended = self.run(sql, bound)?;
-        slice.used(ended);
+        let ended: Vec<Option<Chain>> = self.all(sql, bound, chain_there)?;
+        slice.used(ended.len());
+        slice.chains.extend(ended.into_iter().flatten());
         if slice.done.more {
             return Ok(());
         }

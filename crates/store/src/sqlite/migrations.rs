@@ -40,6 +40,10 @@ const STEPS: &[Step] = &[
         "0007_credentials",
         include_str!("../../migrations/sqlite/0007_credentials.sql"),
     ),
+    (
+        "0008_resumed",
+        include_str!("../../migrations/sqlite/0008_resumed.sql"),
+    ),
 ];
 
 /// How far the schema of the database in `folder` is, brought up to date if it is to be.

@@ -174,6 +174,34 @@ pub(super) async fn one_held_delivery_is_probed_at_a_time_and_waits_double(world
     assert_eq!(stand(world, scene.team, id).await.health.probes, 2);
 }
 
+pub(super) async fn only_what_a_pause_held_counts_as_held(world: &World) {
+    let scene = world.scene().await;
+    let id = world.subscribe(&scene, KIND).await.id;
+    let held = async || {
+        let lanes = world.read(reading!([] tx => tx.delivery_lanes(10).await));
+        lanes.await.iter().map(|lane| lane.held).collect::<Vec<_>>()
+    };
+    world.happen(&scene, KIND).await;
+    for code in [StateCode::Failing, StateCode::Active] {
+        put(world, id, code, world.tick()).await;
+        assert_eq!(held().await, [false], "{code:?} without a pause");
+    }
+    for (pause, then) in [
+        (StateCode::PausedByPerson, StateCode::Active),
+        (StateCode::PausedBySystem, StateCode::Failing),
+    ] {
+        put(world, id, pause, world.tick()).await;
+        assert!(held().await.is_empty(), "{pause:?}");
+        put(world, id, then, world.tick()).await;
+        assert_eq!(held().await, [true], "{pause:?} and then {then:?}");
+    }
+    put(world, id, StateCode::Active, world.tick()).await;
+    assert_eq!(held().await, [true], "it is still from before the pause");
+    world.deliver(&world.take_one(id).await).await;
+    world.happen(&scene, KIND).await;
+    assert_eq!(held().await, [false], "and this one is not");
+}
+
 pub(super) async fn a_waiting_delivery_can_be_stopped(world: &World) {
     let scene = world.scene().await;
     let id = world.subscribe(&scene, KIND).await.id;

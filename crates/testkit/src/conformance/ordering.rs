@@ -1,6 +1,10 @@
 //! Order per checklist, for subscriptions that want it: of one checklist one delivery may go at a time, in the order
 //! of the events, and no other checklist waits for it.
 
+mod letting;
+
+pub(super) use letting::*;
+
 use std::{sync::Arc, time::Duration};
 
 use domain::{DeliveryState, Event, EventType, Outcome, SubscriptionId};

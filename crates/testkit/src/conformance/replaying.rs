@@ -283,6 +283,26 @@ pub(super) async fn what_is_held_stays_held_and_is_due_then(world: &World) {
     assert_eq!(world.take(lane, 10).await.len(), 2);
 }
 
+pub(super) async fn one_that_was_stopped_is_tried_again_by_a_job_as_any_other(world: &World) {
+    let (scene, lane) = one_lane(world).await;
+    world.happen(&scene, KIND).await;
+    let (team, id) = (
+        scene.team,
+        listed(world, scene.team, lane).await[0].delivery_id,
+    );
+    world
+        .write(writing!([team, id] tx => tx.delivery_cancel(*team, *id, "Ann").await))
+        .await;
+    let job = job(world, team, ReplayFilter::default(), None).await;
+    assert_eq!(work_off(world, job).await.done, 1);
+    let leased = world.take_one(lane).await;
+    let due = world.tick();
+    world.settle(&[retry(&leased, due, due)]).await;
+    let row = world.log(team, id).await.delivery;
+    assert_eq!(row.state, DeliveryState::Waiting, "{row:?}");
+    world.deliver(&world.take_one(lane).await).await;
+}
+
 pub(super) async fn what_came_after_the_job_is_not_its_business(world: &World) {
     let (scene, lane) = one_lane(world).await;
     let other = elsewhere(world, &scene).await;

@@ -78,19 +78,18 @@ impl Course {
                 scene.scope(EventType::NewChecklist),
             ),
         ];
-        let (mut lanes, mut since) = (Vec::new(), Vec::new());
+        let mut lanes = Vec::new();
         for (kind, scope) in wanted {
             let made = world.subscribe_to(scene.team, kind, scope).await;
             lanes.push(made.id);
-            since.push(made.state_since);
         }
         world.order(scene.team, lanes[ORDERED], true).await;
-        let lane = |(place, (kind, _))| Lane {
+        let lane = |(place, (kind, _)): (usize, (EventType, Scope))| Lane {
             kind,
             state: SubscriptionState::Active,
             reason: String::new(),
             sequence: 0,
-            since: since[place],
+            resumed: None,
             ordered: place == ORDERED,
         };
         let model = Model {

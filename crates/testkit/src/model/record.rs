@@ -122,8 +122,8 @@ pub(super) struct Lane {
     pub(super) state: SubscriptionState,
     pub(super) reason: String,
     pub(super) sequence: i64,
-    /// Since when it stands so.
-    pub(super) since: Timestamp,
+    /// When a pause of it last ended.
+    pub(super) resumed: Option<Timestamp>,
     /// Whether it wants its deliveries in order.
     pub(super) ordered: bool,
 }

@@ -138,7 +138,7 @@ impl Course {
             Some(DueLane {
                 subscription: *subscription,
                 earliest,
-                held: earliest < self.model.lanes[place].since,
+                held: (self.model.lanes[place].resumed).is_some_and(|at| earliest < at),
             })
         });
         let mut lanes: Vec<_> = lanes.collect();

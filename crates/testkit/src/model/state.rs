@@ -262,8 +262,10 @@ impl Model {
         if lane.state == SubscriptionState::Gone || lane.state == state {
             return false;
         }
+        if lane.state == SubscriptionState::Paused && state.sends() {
+            lane.resumed = Some(at);
+        }
         lane.state = state;
-        lane.since = at;
         reason.clone_into(&mut lane.reason);
         true
     }

@@ -58,7 +58,7 @@ impl Place {
                 state: SubscriptionState::Active,
                 reason: String::new(),
                 sequence: 0,
-                since: Timestamp::default(),
+                resumed: None,
                 ordered,
             }],
             records: Vec::new(),

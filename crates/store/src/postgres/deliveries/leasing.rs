@@ -15,7 +15,7 @@ use super::{
         tx::Tx,
         values::{Cells as _, Moment},
     },
-    ATTEMPTS,
+    ATTEMPTS, through,
 };
 use crate::{BODY_GONE, Destination, Lease, LeasedDelivery, StoreError, Take};
 
@@ -161,14 +161,20 @@ impl<G: Send> Tx<'_, G> {
     }
 
     /// Ends deliveries that were leased just now and of which there is nothing to send any more. Looked for here
-    /// rather than before, so that leasing asks nothing more of a body than the body.
+    /// rather than before, so that leasing asks nothing more of a body than the body. What waited behind them may
+    /// go once this is committed.
     async fn expire(&mut self, ids: &[Uuid]) -> Result<(), StoreError> {
         let sql = "UPDATE delivery SET attempts = attempts - 1,
                 state = CASE WHEN delivered_at IS NULL THEN 'expired' ELSE 'delivered' END,
                 reason = CASE WHEN delivered_at IS NULL THEN $2 ELSE '' END,
                 due_at = NULL, lease_node = NULL, lease_until = NULL, manual_by = NULL, replay = NULL
-            WHERE id = ANY ($1::uuid[])";
-        self.run(sql, &[&ids, &BODY_GONE]).await.map(|_| ())
+            WHERE id = ANY ($1::uuid[])
+            RETURNING subscription_id, chain";
+        let through = self
+            .all(sql, &[&ids, &BODY_GONE], |row| through(row, 0))
+            .await?;
+        self.fresh.extend(through.into_iter().flatten());
+        Ok(())
     }
 
     /// Gives sequences to deliveries that have none, from the oldest on up to `last`; answers how many got one,

@@ -61,7 +61,7 @@ impl<G: Send> ReadDeliveries for Tx<'_, G> {
                         WHERE state = 'waiting' AND subscription_id > lane.id
                         ORDER BY subscription_id LIMIT 1)
                     FROM lane WHERE lane.id IS NOT NULL)
-            SELECT s.id, first.due_at AS earliest, s.state_since
+            SELECT s.id, first.due_at AS earliest, s.resumed_at
             FROM lane JOIN subscription s ON s.id = lane.id
                 CROSS JOIN LATERAL (SELECT due_at FROM delivery
                     WHERE state = 'waiting' AND subscription_id = s.id
@@ -74,7 +74,7 @@ impl<G: Send> ReadDeliveries for Tx<'_, G> {
             Ok(DueLane {
                 subscription,
                 earliest,
-                held: earliest < row.time(2)?,
+                held: row.time_opt(2)?.is_some_and(|at| earliest < at),
             })
         })
         .await

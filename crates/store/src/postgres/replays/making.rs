@@ -56,7 +56,8 @@ impl Change<'_> {
                 due_at = CASE WHEN state = 'waiting' AND behind > 0 THEN due_at ELSE $3 END,
                 reason = CASE WHEN state = 'waiting' AND behind > 0 THEN reason ELSE '' END,
                 chain = CASE WHEN state = 'waiting' THEN chain END,
-                behind = CASE WHEN state = 'waiting' THEN behind END
+                behind = CASE WHEN state = 'waiting' THEN behind END,
+                cancelled_by = NULL
             WHERE id = ANY ($4::uuid[])";
         let (now, job) = (Moment(step.now), &work.job);
         let bound = owned![job.created_by.clone(), job.job_id.uuid(), now, due];

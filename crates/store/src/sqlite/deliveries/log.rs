@@ -55,7 +55,7 @@ impl<G: Send> ReadDeliveries for Tx<'_, G> {
                     FROM lane WHERE lane.id IS NOT NULL)
             SELECT s.id, (SELECT min(due_at) FROM delivery INDEXED BY delivery_due
                     WHERE state = 'waiting' AND subscription_id = s.id) AS earliest,
-                s.state_since
+                s.resumed_at
             FROM lane CROSS JOIN subscription s ON s.id = lane.id
             WHERE s.state IN ('active', 'failing') AND earliest < ?1
             ORDER BY earliest, s.id LIMIT ?2";
@@ -64,7 +64,7 @@ impl<G: Send> ReadDeliveries for Tx<'_, G> {
             Ok(DueLane {
                 subscription,
                 earliest,
-                held: earliest < row.time(2)?,
+                held: row.time_opt(2)?.is_some_and(|at| earliest < at),
             })
         })
     }

@@ -25,7 +25,8 @@ impl Change<'_> {
                 due_at = CASE WHEN state = 'waiting' AND behind > 0 THEN due_at ELSE ?3 END,
                 reason = CASE WHEN state = 'waiting' AND behind > 0 THEN reason ELSE '' END,
                 chain = CASE WHEN state = 'waiting' THEN chain END,
-                behind = CASE WHEN state = 'waiting' THEN behind END
+                behind = CASE WHEN state = 'waiting' THEN behind END,
+                cancelled_by = NULL
             WHERE id = ?4";
         let job = &work.job;
         let bound = params![job.created_by, job.job_id.uuid(), now.as_millis(), place.0];
