@@ -4,8 +4,8 @@ use std::{fmt::Write as _, mem, ops::ControlFlow};
 
 use bytes::{Bytes, BytesMut};
 use domain::{
-    Outcome, RESPONSE_HEADERS_KEPT_BYTES_MAX, RESPONSE_KEPT_BYTES_MAX, RESPONSE_READ_BYTES_MAX,
-    RetryAfter,
+    MASK, MASKED_ALWAYS, Outcome, RESPONSE_HEADERS_KEPT_BYTES_MAX, RESPONSE_KEPT_BYTES_MAX,
+    RESPONSE_READ_BYTES_MAX, RetryAfter, SubscriptionSettings,
 };
 use http::{HeaderMap, Response, header::RETRY_AFTER};
 use http_body_util::BodyExt as _;
@@ -39,6 +39,26 @@ impl From<Failure> for Answer {
             truncated: false,
             sent: failure.sent,
         }
+    }
+}
+
+impl Answer {
+    /// The same, with no more in it than the log may keep of answers to this subscription.
+    pub(crate) fn kept(mut self, settings: &SubscriptionSettings) -> Self {
+        if settings.forgets_answer {
+            self.truncated |= !(self.headers.is_empty() && self.body.is_empty());
+            self.headers = String::new();
+            self.body = Bytes::new();
+        }
+        let masks = &settings.mask_response_headers;
+        if !masks.is_empty() {
+            let masked = self.headers.lines().map(|line| match line.split_once(':') {
+                Some((name, _)) if masks.contains(name) => format!("{name}: {MASK}\n"),
+                _ => format!("{line}\n"),
+            });
+            self.headers = masked.collect();
+        }
+        self
     }
 }
 
@@ -143,7 +163,11 @@ fn status_sentence(status: u16) -> String {
 fn kept_headers(headers: &HeaderMap) -> (String, bool) {
     let mut text = String::new();
     for (name, value) in headers {
-        let value = String::from_utf8_lossy(value.as_bytes());
+        let value = if MASKED_ALWAYS.contains(&name.as_str()) {
+            MASK.into()
+        } else {
+            String::from_utf8_lossy(value.as_bytes())
+        };
         if text.len() + name.as_str().len() + value.len() + 3 > RESPONSE_HEADERS_KEPT_BYTES_MAX {
             return (text, true);
         }
@@ -172,6 +196,46 @@ mod tests {
         let long = HeaderValue::from_str(&"x".repeat(RESPONSE_HEADERS_KEPT_BYTES_MAX)).unwrap();
         headers.append("x-long", long);
         assert_eq!(kept_headers(&headers), (text, true));
+    }
+
+    #[test]
+    fn what_lets_somebody_in_is_never_kept() {
+        let mut headers = HeaderMap::new();
+        for name in MASKED_ALWAYS {
+            headers.append(name, HeaderValue::from_static("let-me-in"));
+        }
+        headers.append("set-cookie", HeaderValue::from_static("let-me-in-too"));
+        let (text, _) = kept_headers(&headers);
+        assert!(!text.contains("let-me-in"), "{text}");
+        assert_eq!(text.matches("set-cookie: ********\n").count(), 2);
+    }
+
+    #[test]
+    fn a_subscription_says_what_is_kept_of_its_answers() {
+        let answer = Answer {
+            outcome: Outcome::Delivered,
+            status: Some(200),
+            retry_after: None,
+            error: String::new(),
+            headers: "x-a: 1\nx-token: 2: 3\nx-tokens: 4\n".to_owned(),
+            body: Bytes::from_static(b"thanks"),
+            truncated: false,
+            sent: true,
+        };
+        let of = |settings: &SubscriptionSettings| answer.clone().kept(settings);
+        assert_eq!(of(&SubscriptionSettings::default()), answer);
+        let masked = of(&SubscriptionSettings {
+            mask_response_headers: "X-Token".parse().unwrap(),
+            ..SubscriptionSettings::default()
+        });
+        assert_eq!(masked.headers, "x-a: 1\nx-token: ********\nx-tokens: 4\n");
+        assert_eq!(masked.body, answer.body);
+        let nothing = of(&SubscriptionSettings {
+            forgets_answer: true,
+            ..SubscriptionSettings::default()
+        });
+        assert_eq!((nothing.headers.as_str(), nothing.body.len()), ("", 0));
+        assert_eq!((nothing.status, nothing.truncated), (Some(200), true));
     }
 
     #[test]

@@ -76,6 +76,7 @@ impl Attempter {
         if let Some(put_off) = self.dispute(&leased, &answer, ended_at) {
             return self.put_off(put_off, &leased, permit).await;
         }
+        let answer = answer.kept(&leased.destination.settings);
         let duration_ms = u32::try_from(began.elapsed().as_millis()).unwrap_or(u32::MAX);
         let attempt = Attempt {
             number: leased.lease.attempt,
@@ -196,6 +197,9 @@ impl Attempter {
         };
         let (state, due_at) = state_after(change);
         let reason = attempt.error.clone();
+        // One that was delivered before stays so, whatever came of this.
+        let ends_well = state == DeliveryState::Delivered || leased.delivered_before;
+        let drops_body = ends_well && leased.destination.settings.delete_body_on_success;
         let settlement = Settlement {
             lease: leased.lease,
             attempt,
@@ -206,6 +210,7 @@ impl Attempter {
         let finished = Finished::Attempt {
             settlement,
             standing,
+            drops_body,
         };
         self.hand_in(finished, permit).await;
     }

@@ -6,6 +6,7 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
+use domain::DeliveryId;
 use store::{Lease, Purpose, PutOff, Settled, Settlement, Store, StoreError, Write, WriteTx};
 use tokio::{sync::mpsc, time};
 use tokio_util::sync::CancellationToken;
@@ -29,6 +30,8 @@ pub(crate) enum Finished {
     Attempt {
         settlement: Settlement,
         standing: Option<Standing>,
+        /// Whether the body of its event may go, as far as its subscription is asked.
+        drops_body: bool,
     },
     /// There was no attempt.
     PutOff(PutOff),
@@ -41,6 +44,8 @@ struct Batch {
     /// Changes of subscriptions, each with the place of its settlement.
     standings: Vec<(usize, Standing)>,
     put_off: Vec<PutOff>,
+    /// Those settled here whose event's body may go.
+    bodies: Vec<DeliveryId>,
 }
 
 impl Batch {
@@ -51,7 +56,10 @@ impl Batch {
                 Finished::Attempt {
                     settlement,
                     standing,
+                    drops_body,
                 } => {
+                    let body = drops_body.then_some(settlement.lease.delivery);
+                    batch.bodies.extend(body);
                     let place = batch.settlements.len();
                     let standing = standing.map(|standing| (place, standing));
                     batch.standings.extend(standing);
@@ -81,16 +89,22 @@ impl Batch {
             part.map(|(place, standing)| (place - from, standing.clone()))
                 .collect()
         };
+        let bodies = |of: &[Settlement]| {
+            let is_of = |id: &&DeliveryId| of.iter().any(|one| one.lease.delivery == **id);
+            self.bodies.iter().filter(is_of).copied().collect()
+        };
         [
             Self {
                 settlements: first.to_vec(),
                 standings: standings(false),
                 put_off: first_off.to_vec(),
+                bodies: bodies(first),
             },
             Self {
                 settlements: second.to_vec(),
                 standings: standings(true),
                 put_off: second_off.to_vec(),
+                bodies: bodies(second),
             },
         ]
     }
@@ -280,6 +294,9 @@ impl Write for Settle {
         }
         if !self.0.put_off.is_empty() {
             tx.delivery_put_off(&self.0.put_off).await?;
+        }
+        if !self.0.bodies.is_empty() {
+            tx.event_body_drop(&self.0.bodies).await?;
         }
         Ok(answers)
     }

@@ -1,5 +1,6 @@
 //! Subscriptions: who wants to know of which events, where, and how that is going.
 
+mod masks;
 mod secrets;
 #[macro_use]
 mod settings;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+pub use masks::{HeaderNames, MASKED_ALWAYS, MASKED_NAMES_MAX, UnknownHeaderNames};
 pub use request::*;
 pub use secrets::*;
 pub use settings::{
@@ -204,6 +206,12 @@ pub struct SubscriptionRow {
     /// How requests are made beyond their signature.
     #[serde(flatten)]
     pub request: RequestRow,
+    /// Whether the log keeps headers and bodies of answers.
+    pub keep_answer: bool,
+    /// Headers of answers whose values the log does not keep, beside those that it never keeps.
+    pub mask_response_headers: HeaderNames,
+    /// Whether the body of an event may go once all subscriptions that it was for have it and wish so.
+    pub delete_body_on_success: bool,
 }
 
 impl From<&Subscription> for SubscriptionRow {
@@ -228,6 +236,9 @@ impl From<&Subscription> for SubscriptionRow {
             rate_per_second: from.settings.rate_per_second,
             signing: from.settings.signing,
             request: (&from.settings.request).into(),
+            keep_answer: !from.settings.forgets_answer,
+            mask_response_headers: from.settings.mask_response_headers.clone(),
+            delete_body_on_success: from.settings.delete_body_on_success,
         };
         match from.scope {
             Scope::Team => {}

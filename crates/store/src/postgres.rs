@@ -5,6 +5,7 @@
 
 mod address;
 mod asking;
+mod bodies;
 mod chains;
 mod checklists;
 mod chores;

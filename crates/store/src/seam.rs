@@ -4,6 +4,7 @@
 //! there. Methods are named noun first. A caller that changes a checklist or a template takes its
 //! lock first, so that two nodes do not decide on the same state at once.
 
+mod bodies;
 mod chains;
 mod checklists;
 mod chores;
@@ -22,6 +23,7 @@ mod subscriptions;
 mod teams;
 mod templates;
 
+pub use bodies::*;
 pub use chains::*;
 pub use checklists::*;
 pub use chores::*;
@@ -105,6 +107,7 @@ pub trait WriteTx:
     + WriteDeliveries
     + WriteKeeping
     + WriteChains
+    + WriteBodies
     + WriteHealth
     + WriteReplays
     + WriteChores
@@ -124,6 +127,7 @@ impl<T> WriteTx for T where
         + WriteDeliveries
         + WriteKeeping
         + WriteChains
+        + WriteBodies
         + WriteHealth
         + WriteReplays
         + WriteChores

@@ -382,6 +382,10 @@ cases! { $
         one_that_was_delivered_stays_so_when_its_body_goes,
         what_is_being_sent_when_its_body_goes_is_not_sent_again,
         answers_go_and_the_log_says_that_there_was_more,
+        a_body_goes_once_all_who_wish_so_have_it,
+        a_body_stays_for_whoever_may_need_it,
+        a_body_stays_for_what_came_to_a_bad_end,
+        of_two_who_have_it_last_at_once_one_drops_it,
         a_list_goes_on_from_a_cursor_that_was_removed,
         nothing_young_is_lost_whatever_is_sent_meanwhile,
     }

@@ -2,7 +2,9 @@
 
 use app::{ChangeAnswer, ChangeSubscription, SetPaused};
 use axum::{Json, extract::State};
-use domain::{DeliveryOrder, RATE_PER_SECOND_MAX, SettingsChange, Signing, SubscriptionRow};
+use domain::{
+    DeliveryOrder, HeaderNames, RATE_PER_SECOND_MAX, SettingsChange, Signing, SubscriptionRow,
+};
 
 use super::{
     Answer,
@@ -12,7 +14,7 @@ use super::{
 use crate::{Api, ask::Ask, input::Input};
 
 /// What a change of a subscription may give.
-const CHANGEABLE: [&str; 13] = [
+const CHANGEABLE: [&str; 16] = [
     "subscriptionId",
     "source",
     "targetUrl",
@@ -26,6 +28,9 @@ const CHANGEABLE: [&str; 13] = [
     "authorization",
     "tls",
     "proxy",
+    "keepAnswer",
+    "maskResponseHeaders",
+    "deleteBodyOnSuccess",
 ];
 
 /// The settings that a request gives; `ratePerSecond` as nothing takes the limit off.
@@ -38,6 +43,13 @@ pub(super) fn settings(input: &mut Input) -> SettingsChange {
             .or_else(|| input.cleared("ratePerSecond").then_some(None)),
         signing: input.word::<Signing>("signing"),
         request: request(input),
+        keep_answer: input.flag("keepAnswer"),
+        mask_response_headers: if input.cleared("maskResponseHeaders") {
+            Some(HeaderNames::default())
+        } else {
+            input.word::<HeaderNames>("maskResponseHeaders")
+        },
+        delete_body_on_success: input.flag("deleteBodyOnSuccess"),
     }
 }
 
@@ -61,6 +73,12 @@ pub(super) fn settings(input: &mut Input) -> SettingsChange {
             of yet is made, and shown once."),
         ("httpsOnly" = Option<bool>, Query, description = "Whether the target must be `https`."),
         ("traceparent" = Option<bool>, Query, description = "Whether requests carry a `traceparent`."),
+        ("keepAnswer" = Option<bool>, Query, description = "Whether the log keeps headers and bodies \
+            of answers."),
+        ("maskResponseHeaders" = Option<String>, Query, description = "Names of headers of answers \
+            whose values the log keeps as `********`, with commas between; empty for none."),
+        ("deleteBodyOnSuccess" = Option<bool>, Query, description = "Whether the body of an event goes \
+            once all subscriptions that it was for have it and wish so."),
     ),
     request_body(content = Option<RequestWishes>, description = "The parameters may stand here as well. What holds \
         secrets stands here alone; `********` keeps what is stored, null takes away."),

@@ -78,6 +78,13 @@ pub(crate) async fn list_subscriptions(
         ("payload" = Option<String>, Query, description = "`full` (the default), or `thin`: identifiers alone. \
             Never changes."),
         ("traceparent" = Option<bool>, Query, description = "Whether requests carry a `traceparent`."),
+        ("keepAnswer" = Option<bool>, Query, description = "Whether the log keeps headers and bodies \
+            of answers, rather than status and duration alone; `true` by default."),
+        ("maskResponseHeaders" = Option<String>, Query, description = "Names of headers of answers \
+            whose values the log keeps as `********`, with commas between; none by default. \
+            Those that let somebody in, such as `set-cookie`, are always kept so."),
+        ("deleteBodyOnSuccess" = Option<bool>, Query, description = "Whether the body of an event goes \
+            once all subscriptions that it was for have it and wish so; `false` by default."),
     ),
     request_body(content = Option<RequestWishes>, description = "The parameters may stand here as well. What holds \
         secrets stands here alone."),

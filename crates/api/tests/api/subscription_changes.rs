@@ -75,6 +75,51 @@ async fn settings_that_cannot_be_are_refused_by_name() {
 }
 
 #[tokio::test]
+async fn what_is_kept_is_chosen_shown_and_changed() {
+    let server = Server::start().await;
+    let kept = |row: &Value| {
+        let of = ["keepAnswer", "maskResponseHeaders", "deleteBodyOnSuccess"];
+        of.map(|name| row[name].clone())
+    };
+    let chosen = "keepAnswer=false&maskResponseHeaders=X-Token,x-session&deleteBodyOnSuccess=true";
+    let made = subscribe(&server, chosen).await.ok();
+    let expected = [json!(false), json!(["x-session", "x-token"]), json!(true)];
+    assert_eq!(kept(&made), expected);
+    let id = text(&made["id"]);
+    assert_eq!(kept(&get(&server, id).await), expected);
+    let changed = change(&server, id, &json!({"maskResponseHeaders": "x-other"})).await;
+    let expected = [json!(false), json!(["x-other"]), json!(true)];
+    assert_eq!(kept(&changed.ok()), expected);
+    for nothing in [
+        json!({"maskResponseHeaders": null}),
+        json!({"maskResponseHeaders": ""}),
+    ] {
+        let plain = json!({"keepAnswer": true, "deleteBodyOnSuccess": false});
+        change(&server, id, &json!({"maskResponseHeaders": "x-a"}))
+            .await
+            .ok();
+        change(&server, id, &plain).await.ok();
+        let changed = change(&server, id, &nothing).await.ok();
+        assert_eq!(
+            kept(&changed),
+            [json!(true), json!([]), json!(false)],
+            "{nothing}"
+        );
+    }
+    let wrong =
+        json!({"keepAnswer": "often", "maskResponseHeaders": "a b", "deleteBodyOnSuccess": 7});
+    assert_eq!(
+        errors(&change(&server, id, &wrong).await.problem()),
+        [
+            "keepAnswer must be true or false, but is \"often\"",
+            "maskResponseHeaders must be up to 20 names of headers with commas between, such as \
+             x-session,x-token, but is \"a b\"",
+            "deleteBodyOnSuccess must be true or false, but is \"7\"",
+        ]
+    );
+}
+
+#[tokio::test]
 async fn what_is_given_changes_and_the_rest_stays() {
     let server = Server::start().await;
     let made = subscribe(&server, "ratePerSecond=5").await.ok();

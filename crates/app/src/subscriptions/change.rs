@@ -237,6 +237,18 @@ fn changed(
             old.signing != new.signing,
             format!("signing {}", new.signing),
         ),
+        (
+            old.forgets_answer != new.forgets_answer,
+            format!("keepAnswer {}", !new.forgets_answer),
+        ),
+        (
+            old.mask_response_headers != new.mask_response_headers,
+            format!("maskResponseHeaders {}", new.mask_response_headers.text()),
+        ),
+        (
+            old.delete_body_on_success != new.delete_body_on_success,
+            format!("deleteBodyOnSuccess {}", new.delete_body_on_success),
+        ),
     ];
     let request = request::audited(&old.request, &new.request);
     let lines = lines.into_iter().chain(request);

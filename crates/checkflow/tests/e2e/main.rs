@@ -17,6 +17,7 @@ mod feed;
 mod folder;
 mod hostile;
 mod isolation;
+mod kept;
 mod keys;
 mod kill;
 mod life;

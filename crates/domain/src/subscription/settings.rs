@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::request::{RequestChange, RequestSettings};
 
+use super::masks::HeaderNames;
+
 /// Most requests a second that a subscription may be limited to; whoever takes more needs no limit.
 pub const RATE_PER_SECOND_MAX: u32 = 10_000;
 
@@ -91,6 +93,12 @@ pub struct SubscriptionSettings {
     /// How its requests are made beyond their signature.
     #[serde(skip_serializing_if = "RequestSettings::is_plain")]
     pub request: RequestSettings,
+    /// Whether nothing of answers is kept but their status and how long they took.
+    pub forgets_answer: bool,
+    /// Headers of answers whose values are not kept, beside [`MASKED_ALWAYS`].
+    pub mask_response_headers: HeaderNames,
+    /// Whether the body of an event may go once everybody has it.
+    pub delete_body_on_success: bool,
 }
 
 impl SubscriptionSettings {
@@ -126,6 +134,12 @@ pub struct SettingsChange {
     pub signing: Option<Signing>,
     /// How its requests are made; what comes of it needs what is stored, see [`RequestChange::of`].
     pub request: RequestChange,
+    /// Whether answers are kept.
+    pub keep_answer: Option<bool>,
+    /// Headers of answers whose values are not kept.
+    pub mask_response_headers: Option<HeaderNames>,
+    /// Whether the body of an event may go once everybody has it.
+    pub delete_body_on_success: Option<bool>,
 }
 
 impl SettingsChange {
@@ -137,6 +151,15 @@ impl SettingsChange {
             rate_per_second: self.rate_per_second.unwrap_or(before.rate_per_second),
             signing: self.signing.unwrap_or(before.signing),
             request: before.request.clone(),
+            forgets_answer: self.keep_answer.map_or(before.forgets_answer, |keep| !keep),
+            mask_response_headers: self
+                .mask_response_headers
+                .as_ref()
+                .unwrap_or(&before.mask_response_headers)
+                .clone(),
+            delete_body_on_success: self
+                .delete_body_on_success
+                .unwrap_or(before.delete_body_on_success),
         }
     }
 }
@@ -155,6 +178,9 @@ mod tests {
                         rate_per_second,
                         signing: *signing,
                         request: RequestSettings::default(),
+                        forgets_answer: rate_per_second.is_some(),
+                        mask_response_headers: "x-a, x-b".parse().unwrap(),
+                        delete_body_on_success: rate_per_second == Some(1),
                     };
                     let rate = rate_per_second.map(i64::from);
                     let text = settings.to_text();
@@ -177,6 +203,7 @@ mod tests {
             ("none", Some(-1), "{}"),
             ("none", None, ""),
             ("none", None, r#"{"signing":"rot13"}"#),
+            ("none", None, r#"{"maskResponseHeaders":["a b"]}"#),
         ] {
             let read = SubscriptionSettings::read(ordering, rate, text);
             assert_eq!(read, None, "{ordering} {rate:?} {text}");

@@ -500,6 +500,7 @@ async fn chains(tx: &mut dyn WriteTx) {
         checklist: ChecklistId::new(5),
     };
     tx.chain_let_go(&[chain]).await.unwrap();
+    tx.event_body_drop(&[last.delivery]).await.unwrap();
     tx.chain_stuck(10).await.unwrap();
 }
 

@@ -229,6 +229,9 @@ fn whole_change() -> SubscriptionChange {
             rate_per_second: Some(domain::RATE_PER_SECOND_MAX),
             signing: Signing::Hmac,
             request: domain::RequestSettings::default(),
+            forgets_answer: true,
+            mask_response_headers: "x-token".parse().expect("names"),
+            delete_body_on_success: true,
         },
     }
 }

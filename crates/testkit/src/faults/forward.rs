@@ -19,9 +19,9 @@ use store::{
     ReadTeams, ReadTemplates, Redelivery, ReplayChanged, ReplayFound, ReplayLook, ReplayPlace,
     ReplayPut, ReplayStep, ReplayWork, Rescue, Revoked, Seen, Settled, Settlement, Slimmed, Stand,
     StandChange, StateChange, StoreError, SubscriptionChange, SubscriptionIdentity, Take, Taken,
-    TaskPlace, TemplateRecord, WriteChains, WriteChecklists, WriteChores, WriteCredentials,
-    WriteDeliveries, WriteEvents, WriteHealth, WriteKeeping, WriteMarks, WriteReplays,
-    WriteSecrets, WriteSubscriptions, WriteTeams, WriteTemplates, WriteTx,
+    TaskPlace, TemplateRecord, WriteBodies, WriteChains, WriteChecklists, WriteChores,
+    WriteCredentials, WriteDeliveries, WriteEvents, WriteHealth, WriteKeeping, WriteMarks,
+    WriteReplays, WriteSecrets, WriteSubscriptions, WriteTeams, WriteTemplates, WriteTx,
 };
 
 use super::{Fault, Memory};
@@ -50,6 +50,9 @@ macro_rules! forward {
 forward! {
     ReadChains {
         chain_stuck(limit: u32) -> Vec<Chain>;
+    }
+    WriteBodies {
+        event_body_drop(deliveries: &[DeliveryId]) -> u64;
     }
     WriteChains {
         chain_let_go(chains: &[Chain]) -> ();

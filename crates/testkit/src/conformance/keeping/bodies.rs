@@ -1,12 +1,14 @@
 //! What becomes of deliveries whose body or answers go before they do.
 
-use domain::{DeliveryState, Outcome, SubscriptionState};
-use store::Redelivery;
+use domain::{
+    DeliveryState, Outcome, SubscriptionId, SubscriptionSettings, SubscriptionState, TeamId,
+};
+use store::{LeasedDelivery, Redelivery, SubscriptionChange};
 
 use super::{ALL, KIND, done, one_lane, places, redeliver, remove_answers, remove_bodies};
 use crate::{
-    World,
-    world::{retry, settlement},
+    World, reading,
+    world::{delivered, retry, settlement},
     writing,
 };
 
@@ -121,5 +123,138 @@ pub(in crate::conformance) async fn answers_go_and_the_log_says_that_there_was_m
         assert_eq!(after.attempts, before.attempts, "nothing else changed");
         assert_eq!(after.delivery, before.delivery);
         assert_eq!(after.body, before.body);
+    }
+}
+
+/// Has subscriptions wish that bodies go once everybody has them, or no longer.
+async fn wish(world: &World, team: TeamId, id: SubscriptionId, drops: bool) {
+    let found = world.read(reading!([team, id] tx => tx.subscription_get(*team, *id).await));
+    let found = found.await.expect("it is there");
+    let change = SubscriptionChange {
+        source: found.source,
+        target: found.target,
+        settings: SubscriptionSettings {
+            delete_body_on_success: drops,
+            ..found.settings
+        },
+    };
+    let put = writing!([id, change] tx => tx.subscription_put(*id, change).await);
+    assert!(world.write(put).await);
+}
+
+/// What whoever settles asks for in the same transaction; how many bodies went.
+async fn drop_bodies(world: &World, of: &[&LeasedDelivery]) -> u64 {
+    let ids: Vec<_> = of.iter().map(|leased| leased.lease.delivery).collect();
+    world
+        .write(writing!([ids] tx => tx.event_body_drop(ids).await))
+        .await
+}
+
+pub(in crate::conformance) async fn a_body_goes_once_all_who_wish_so_have_it(world: &World) {
+    let (scene, one) = one_lane(world).await;
+    let other = world.subscribe(&scene, KIND).await.id;
+    let team = scene.team;
+    wish(world, team, one, true).await;
+    wish(world, team, other, true).await;
+    world.happen(&scene, KIND).await;
+    let next = world.happen(&scene, KIND).await;
+    let first = world.take(one, 1).await.remove(0);
+    let second = world.take(other, 1).await.remove(0);
+    assert_eq!(drop_bodies(world, &[&first]).await, 0, "nobody has it");
+    world.deliver(&first).await;
+    assert_eq!(drop_bodies(world, &[&first]).await, 0, "one has not");
+    let at = world.now();
+    world.settle(&[retry(&second, at, at)]).await;
+    assert_eq!(drop_bodies(world, &[&first]).await, 0, "it may need it");
+    let again = world.take(other, 1).await.remove(0);
+    assert_eq!(again.lease.delivery, second.lease.delivery);
+    world.deliver(&again).await;
+    assert_eq!(drop_bodies(world, &[&first, &again]).await, 1);
+    assert_eq!(drop_bodies(world, &[&first, &again]).await, 0, "it is gone");
+    for leased in [&first, &again] {
+        let id = leased.lease.delivery;
+        let log = world.log(team, id).await;
+        assert_eq!(log.delivery.state, DeliveryState::Delivered);
+        assert_eq!(log.body, None);
+        assert_eq!(redeliver(world, team, id).await, Redelivery::BodyGone);
+    }
+    assert_eq!(
+        world.take_one(one).await.body,
+        next.body,
+        "of no other event"
+    );
+}
+
+pub(in crate::conformance) async fn a_body_stays_for_whoever_may_need_it(world: &World) {
+    let (scene, one) = one_lane(world).await;
+    let other = world.subscribe(&scene, KIND).await.id;
+    let team = scene.team;
+    wish(world, team, one, true).await;
+    world.happen(&scene, KIND).await;
+    let (first, second) = (world.take_one(one).await, world.take_one(other).await);
+    world.deliver(&first).await;
+    world.deliver(&second).await;
+    let both = [&first, &second];
+    assert_eq!(drop_bodies(world, &both).await, 0, "one did not wish so");
+    wish(world, team, other, true).await;
+    let id = first.lease.delivery;
+    assert_eq!(redeliver(world, team, id).await, Redelivery::Due(one));
+    assert_eq!(drop_bodies(world, &both).await, 0, "it is sent again");
+    let again = world.take_one(one).await;
+    assert_eq!(drop_bodies(world, &both).await, 0, "it is being sent");
+    let at = world.now();
+    world.settle(&[retry(&again, at, at)]).await;
+    wish(world, team, other, false).await;
+    assert_eq!(drop_bodies(world, &both).await, 0);
+    world.put_state(other, SubscriptionState::Gone).await;
+    assert_eq!(
+        drop_bodies(world, &both).await,
+        1,
+        "who ended needs nothing"
+    );
+}
+
+pub(in crate::conformance) async fn a_body_stays_for_what_came_to_a_bad_end(world: &World) {
+    let (scene, one) = one_lane(world).await;
+    let other = world.subscribe(&scene, KIND).await.id;
+    let team = scene.team;
+    wish(world, team, one, true).await;
+    wish(world, team, other, true).await;
+    world.happen(&scene, KIND).await;
+    let (first, second) = (world.take_one(one).await, world.take_one(other).await);
+    world.deliver(&first).await;
+    let end = settlement(
+        &second,
+        Outcome::TimedOut,
+        DeliveryState::Exhausted,
+        world.tick(),
+    );
+    world.settle(&[end]).await;
+    assert_eq!(drop_bodies(world, &[&first, &second]).await, 0);
+    let id = second.lease.delivery;
+    assert_eq!(redeliver(world, team, id).await, Redelivery::Due(other));
+    world.deliver(&world.take_one(other).await).await;
+    assert_eq!(drop_bodies(world, &[&second]).await, 1);
+}
+
+pub(in crate::conformance) async fn of_two_who_have_it_last_at_once_one_drops_it(world: &World) {
+    const EACH: usize = 10;
+    let (scene, one) = one_lane(world).await;
+    let other = world.subscribe(&scene, KIND).await.id;
+    wish(world, scene.team, one, true).await;
+    wish(world, scene.team, other, true).await;
+    for _ in 0..EACH {
+        world.happen(&scene, KIND).await;
+        let (first, second) = (world.take_one(one).await, world.take_one(other).await);
+        let end = async |leased: &LeasedDelivery| {
+            let (end, id) = ([delivered(leased, world.now())], [leased.lease.delivery]);
+            let unit = writing!([end, id] tx => {
+                tx.delivery_settle(end).await?;
+                tx.event_body_drop(id).await
+            });
+            world.write(unit).await
+        };
+        let dropped = tokio::join!(end(&first), end(&second));
+        assert_eq!(dropped.0 + dropped.1, 1, "{dropped:?}");
     }
 }
