@@ -54,15 +54,16 @@ impl Change for EraseSlice {
         let events = tx.event_walk_of(team, id, self.after, EVENTS_MAX).await;
         let events = events.doing::<AppError>(DOING)?;
         let ending = Ending {
+            stopped_by: Some(actor.person.name.clone()),
             state: DeliveryState::Cancelled,
             reason: format!(
                 "what was told of the checklist was erased by {}",
                 actor.person.name
             ),
         };
-        let bodies: Vec<_> = events.iter().filter(|one| one.has_body).collect();
-        let bodies: Vec<_> = bodies.iter().map(|one| one.place).collect();
-        let ended = tx.event_body_remove(&bodies, &ending, ROWS_MAX).await;
+        // Those without a body too: one that was being sent when it went may wait now.
+        let all: Vec<_> = events.iter().map(|one| one.place).collect();
+        let ended = tx.event_body_remove(&all, &ending, ROWS_MAX).await;
         let ended = ended.doing::<AppError>(DOING)?;
         let answers: Vec<_> = events.iter().filter(|one| one.has_answers).collect();
         let answers: Vec<_> = answers.iter().map(|one| one.place).collect();

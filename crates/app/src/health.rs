@@ -119,7 +119,9 @@ impl Query for GetEvent {
         let page = of_event.run(app, actor, tx).await?;
         Ok(EventDetail {
             event,
-            request_body: String::from_utf8_lossy(&body).into_owned(),
+            request_body: Some(body)
+                .filter(|body| !body.is_empty())
+                .map(|body| String::from_utf8_lossy(&body).into_owned()),
             items: page.items,
             next_cursor: page.next_cursor,
         })

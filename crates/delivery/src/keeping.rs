@@ -323,6 +323,7 @@ impl Write for Slim {
             Less::Forget(which) => tx.event_forget(&self.places, which, ROWS_MAX).await,
             Less::Bodies => {
                 let ending = Ending {
+                    stopped_by: None,
                     state: DeliveryState::Expired,
                     reason: TOO_OLD.to_owned(),
                 };

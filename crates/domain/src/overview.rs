@@ -100,8 +100,8 @@ pub struct EventDetail {
     /// The event.
     #[serde(flatten)]
     pub event: EventRow,
-    /// What is sent of it, byte for byte.
-    pub request_body: String,
+    /// What is sent of it, byte for byte; null once it is no longer kept.
+    pub request_body: Option<String>,
     /// Its deliveries, newest first; `deliveries?eventId=` lists those beyond the first hundred.
     pub items: Vec<Delivery>,
     /// What to give as `cursor` to `deliveries?eventId=` for those after these; null when these are all.

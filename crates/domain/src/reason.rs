@@ -42,6 +42,8 @@ pub enum ReasonCode {
     CancelledByPerson,
     /// Its subscription was ended by a person.
     Unsubscribed,
+    /// What was told of its checklist was erased before it could be sent.
+    Erased,
     /// The receiver answered 410: it wants nothing more.
     ReceiverGone,
     /// Every attempt failed.
@@ -69,7 +71,7 @@ pub struct ReasonFacts {
 
 impl ReasonCode {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Delivered,
         Self::Sending,
         Self::Due,
@@ -83,6 +85,7 @@ impl ReasonCode {
         Self::AddressRule,
         Self::CancelledByPerson,
         Self::Unsubscribed,
+        Self::Erased,
         Self::ReceiverGone,
         Self::AttemptsUsedUp,
         Self::Expired,
@@ -104,6 +107,7 @@ impl ReasonCode {
             Self::AddressRule => "address_rule",
             Self::CancelledByPerson => "cancelled_by_person",
             Self::Unsubscribed => "unsubscribed",
+            Self::Erased => "erased",
             Self::ReceiverGone => "receiver_gone",
             Self::AttemptsUsedUp => "attempts_used_up",
             Self::Expired => "expired",
@@ -125,7 +129,8 @@ impl ReasonCode {
             DeliveryState::Cancelled if facts.cancelled => Self::CancelledByPerson,
             DeliveryState::Cancelled => match (facts.last_outcome, facts.subscription) {
                 (Some(Outcome::Gone), _) | (_, StateCode::ReceiverGone) => Self::ReceiverGone,
-                _ => Self::Unsubscribed,
+                (_, StateCode::Unsubscribed) => Self::Unsubscribed,
+                _ => Self::Erased,
             },
             DeliveryState::Waiting if facts.behind => Self::Ordered,
             DeliveryState::Waiting if facts.asked_for => Self::AskedFor,
@@ -221,6 +226,12 @@ mod tests {
             StateCode::ReceiverGone,
             None,
             ReasonCode::ReceiverGone,
+        );
+        check(
+            Cancelled,
+            active,
+            Some(Outcome::TimedOut),
+            ReasonCode::Erased,
         );
         check(
             Cancelled,

@@ -72,11 +72,9 @@ statements! {
         WHERE s.id = $1";
     SECRET_LIST = "SELECT id, kind, public_key, created_at, valid_until FROM subscription_secret
         WHERE subscription_id = $1 AND team_id = $2 ORDER BY created_at DESC, id DESC";
-    SECRET_PUBLISHED = "SELECT k.id, k.public_key
-        FROM subscription_secret k JOIN subscription s ON s.id = k.subscription_id
-        WHERE k.team_id = $1 AND k.public_key IS NOT NULL
-            AND (k.valid_until IS NULL OR k.valid_until > $2) AND s.state <> 'gone'
-        ORDER BY k.created_at DESC, k.id DESC LIMIT $3";
+    SECRET_PUBLISHED = "SELECT id, public_key FROM subscription_secret
+        WHERE team_id = $1 AND public_key IS NOT NULL AND (valid_until IS NULL OR valid_until > $2)
+        ORDER BY created_at DESC, id DESC LIMIT $3";
     SECRET_HOLD = "UPDATE subscription SET revision = revision + 1
         WHERE id = $1 AND team_id = $2 AND state <> 'gone'";
     SECRET_INSERT = "INSERT INTO subscription_secret (id, subscription_id, team_id, kind, sealed,

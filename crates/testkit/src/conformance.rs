@@ -381,6 +381,7 @@ cases! { $
         what_waits_ends_when_its_body_goes,
         one_that_was_delivered_stays_so_when_its_body_goes,
         what_is_being_sent_when_its_body_goes_is_not_sent_again,
+        what_is_being_sent_is_stopped_where_whoever_takes_its_body_wants_so,
         answers_go_and_the_log_says_that_there_was_more,
         a_body_goes_once_all_who_wish_so_have_it,
         a_body_stays_for_whoever_may_need_it,

@@ -1,7 +1,7 @@
 //! Pausing a subscription and resuming it. Events go on being recorded meanwhile, and wait.
 
-use domain::{Actor, SubscriptionId, SubscriptionRow, SubscriptionState, name};
-use store::WriteTx;
+use domain::{Actor, StateCode, SubscriptionId, SubscriptionRow, SubscriptionState, name};
+use store::{Doing, WriteTx};
 
 use super::{Turn, change::living, put_state};
 use crate::{App, AppError, Change};
@@ -10,7 +10,8 @@ use crate::{App, AppError, Change};
 pub const REASON_CHARS_MAX: usize = 500;
 
 /// `POST web-hook/pause` holds what is not sent yet, and all that comes; `POST web-hook/resume` sends on, what waited
-/// first. One that is so already stays as it is, with its reason.
+/// first. One that is so already stays as it is, with its reason, save that one that the system has paused can be paused by a
+/// person.
 pub struct SetPaused {
     /// Which one.
     pub id: SubscriptionId,
@@ -30,7 +31,9 @@ impl Change for SetPaused {
         tx: &mut dyn WriteTx,
     ) -> Result<SubscriptionRow, AppError> {
         let found = living(tx, actor, self.id).await?;
-        if found.state.sends() != self.paused {
+        if found.state.sends() != self.paused
+            && !(self.paused && by_system(tx, actor, self.id).await?)
+        {
             return Ok((&found).into());
         }
         let (state, word, action) = if self.paused {
@@ -47,6 +50,17 @@ impl Change for SetPaused {
         };
         put_state(app, actor, tx, self.id, turn).await
     }
+}
+
+/// Whether it was the system that paused it: a person who pauses it then has it stay so, and not be tried again.
+async fn by_system(
+    tx: &mut dyn WriteTx,
+    actor: &Actor,
+    id: SubscriptionId,
+) -> Result<bool, AppError> {
+    let stand = tx.stand_get(actor.team, id).await;
+    let stand = stand.doing::<AppError>("pausing a subscription")?;
+    Ok(stand.is_some_and(|stand| stand.code == StateCode::PausedBySystem))
 }
 
 /// The reason that was given, or `otherwise`.

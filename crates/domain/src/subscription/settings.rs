@@ -15,9 +15,9 @@ pub const RATE_PER_SECOND_MAX: u32 = 10_000;
 
 /// Makes an enum of words with its texts; used by the modules behind this one as well.
 macro_rules! words {
-    ($(#[$doc:meta])* $name:ident, $unknown:ident $message:literal: $($(#[$of:meta])* $case:ident = $word:literal,)+) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+    ($(#[doc = $doc:literal])* $name:ident, $unknown:ident $message:literal: $($(#[$of:meta])* $case:ident = $word:literal,)+) => {
+        $(#[doc = $doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
         pub enum $name {
             $($(#[$of])* #[serde(rename = $word)] $case,)+
         }
@@ -31,6 +31,19 @@ macro_rules! words {
                 match self { $(Self::$case => $word,)+ }
             }
         }
+
+        /// By its words: the derive sees the names of a macro's cases alone.
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                utoipa::openapi::schema::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::schema::Type::String)
+                    .description(Some([$($doc.trim()),*].join("\n")))
+                    .enum_values(Some(Self::ALL.iter().map(|one| one.word())))
+                    .into()
+            }
+        }
+
+        impl utoipa::ToSchema for $name {}
 
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

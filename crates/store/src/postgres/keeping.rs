@@ -170,6 +170,16 @@ impl WriteKeeping for Change<'_> {
                 .await?;
         }
         let more = rows >= u64::from(deliveries_max);
+        if let (Some(by), false) = (&ending.stopped_by, more) {
+            for deliveries in OF_EVENTS {
+                let sql = format!(
+                    "UPDATE delivery SET cancelled_by = $2 WHERE id IN (
+                        SELECT d.id FROM {deliveries} AND d.state = 'leased'
+                            AND d.cancelled_by IS NULL)"
+                );
+                self.run(&sql, &[&events, by]).await?;
+            }
+        }
         let sql =
             "UPDATE event SET body = '' WHERE id = ANY ($1::uuid[]) AND octet_length(body) > 0";
         let events = if more {

@@ -37,6 +37,8 @@ pub struct Ending {
     pub state: DeliveryState,
     /// Why, in words.
     pub reason: String,
+    /// Who wants those that are being sent not tried again, as by `delivery_cancel`; none to leave them be.
+    pub stopped_by: Option<String>,
 }
 
 /// Which deliveries go with their events.

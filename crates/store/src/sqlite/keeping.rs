@@ -244,6 +244,17 @@ impl Change<'_> {
         if slice.done.more {
             return Ok(());
         }
+        if let Some(by) = &ending.stopped_by {
+            let sql = "UPDATE delivery SET cancelled_by = ?2
+                WHERE id IN (SELECT d.id FROM event e CROSS JOIN delivery d
+                        ON d.id BETWEEN e.first_delivery AND e.last_delivery
+                    WHERE e.number = ?1 AND d.state = 'leased' AND d.cancelled_by IS NULL
+                    UNION ALL
+                    SELECT d.id FROM delivery d INDEXED BY delivery_copied
+                    WHERE d.event = ?1 AND d.copied_by IS NOT NULL AND d.state = 'leased'
+                        AND d.cancelled_by IS NULL)";
+            self.run(sql, params![event, by])?;
+        }
         let sql = "UPDATE event SET body = x'' WHERE number = ?1 AND length(body) > 0";
         let removed = self.run(sql, [event])?;
         slice.done.events += removed as u64;

@@ -39,6 +39,7 @@ async fn forget_those(world: &World, places: &[EventPlace], which: Forget, most:
 
 fn ending() -> Ending {
     Ending {
+        stopped_by: None,
         state: DeliveryState::Expired,
         reason: "too old".to_owned(),
     }

@@ -244,6 +244,7 @@ pub(super) async fn what_can_not_be_sent_again_is_passed_over_and_counted(world:
     world.put_state(ended, SubscriptionState::Gone).await;
     let second = places(world).await[1];
     let ending = store::Ending {
+        stopped_by: None,
         state: DeliveryState::Expired,
         reason: String::new(),
     };
@@ -591,6 +592,7 @@ pub(super) async fn what_a_job_made_is_listed_and_goes_with_its_event(world: &Wo
     assert!(log.attempts[0].response_body.is_empty());
     let (ending, bodies) = (
         store::Ending {
+            stopped_by: None,
             state: DeliveryState::Expired,
             reason: "too old".to_owned(),
         },

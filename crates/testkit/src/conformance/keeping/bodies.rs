@@ -3,7 +3,7 @@
 use domain::{
     DeliveryState, Outcome, SubscriptionId, SubscriptionSettings, SubscriptionState, TeamId,
 };
-use store::{LeasedDelivery, Redelivery, SubscriptionChange};
+use store::{Ending, LeasedDelivery, Redelivery, SubscriptionChange};
 
 use super::{ALL, KIND, done, one_lane, places, redeliver, remove_answers, remove_bodies};
 use crate::{
@@ -62,6 +62,34 @@ pub(in crate::conformance) async fn one_that_was_delivered_stays_so_when_its_bod
     assert_eq!(log.delivery.state, DeliveryState::Delivered);
     assert_eq!(world.take(lane, 10).await.len(), 0);
     assert_eq!(redeliver(world, scene.team, id).await, Redelivery::BodyGone);
+}
+
+pub(in crate::conformance) async fn what_is_being_sent_is_stopped_where_whoever_takes_its_body_wants_so(
+    world: &World,
+) {
+    let (scene, lane) = one_lane(world).await;
+    for _ in 0..2 {
+        world.happen(&scene, KIND).await;
+    }
+    let taken = world.take(lane, 10).await;
+    let all = places(world).await;
+    let ending = Ending {
+        state: DeliveryState::Cancelled,
+        reason: "erased".to_owned(),
+        stopped_by: Some("Ann".to_owned()),
+    };
+    let unit = writing!([all, ending] tx => tx.event_body_remove(all, ending, ALL).await);
+    assert_eq!(world.write(unit).await, done(2, 0));
+    let at = world.now();
+    world
+        .settle(&[retry(&taken[0], at, at), delivered(&taken[1], at)])
+        .await;
+    assert_eq!(world.take(lane, 10).await.len(), 0);
+    let states = [DeliveryState::Cancelled, DeliveryState::Delivered];
+    for (one, state) in taken.iter().zip(states) {
+        let found = world.log(scene.team, one.lease.delivery).await.delivery;
+        assert_eq!(found.state, state, "{found:?}");
+    }
 }
 
 pub(in crate::conformance) async fn what_is_being_sent_when_its_body_goes_is_not_sent_again(

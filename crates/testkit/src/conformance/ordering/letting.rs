@@ -27,6 +27,7 @@ async fn remove_body(world: &World) {
     let (places, ending) = (
         vec![oldest(world).await],
         Ending {
+            stopped_by: None,
             state: DeliveryState::Expired,
             reason: "too old".to_owned(),
         },
