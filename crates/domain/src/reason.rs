@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_reason_follows_from_delivery_and_subscription() {
-        use DeliveryState::{Cancelled, Delivered, Held, Leased, Refused, Waiting};
+        use DeliveryState::{Delivered, Held, Leased, Refused, Waiting};
         let check = |state, subscription, last_outcome, expected| {
             let facts = ReasonFacts {
                 state,
@@ -215,30 +215,34 @@ mod tests {
             None,
             ReasonCode::PausedBySystem,
         );
-        check(
-            Cancelled,
-            StateCode::Unsubscribed,
-            None,
-            ReasonCode::Unsubscribed,
-        );
-        check(
-            Cancelled,
-            StateCode::ReceiverGone,
-            None,
-            ReasonCode::ReceiverGone,
-        );
-        check(
-            Cancelled,
-            active,
-            Some(Outcome::TimedOut),
-            ReasonCode::Erased,
-        );
-        check(
-            Cancelled,
-            active,
-            Some(Outcome::Gone),
-            ReasonCode::ReceiverGone,
-        );
+    }
+
+    #[test]
+    fn what_was_cancelled_says_by_what() {
+        for (subscription, last_outcome, expected) in [
+            (StateCode::Unsubscribed, None, ReasonCode::Unsubscribed),
+            (StateCode::ReceiverGone, None, ReasonCode::ReceiverGone),
+            (
+                StateCode::Active,
+                Some(Outcome::Gone),
+                ReasonCode::ReceiverGone,
+            ),
+            (
+                StateCode::Active,
+                Some(Outcome::TimedOut),
+                ReasonCode::Erased,
+            ),
+        ] {
+            let facts = ReasonFacts {
+                state: DeliveryState::Cancelled,
+                subscription,
+                last_outcome,
+                asked_for: false,
+                cancelled: false,
+                behind: false,
+            };
+            assert_eq!(ReasonCode::of(facts), expected, "{facts:?}");
+        }
     }
 
     #[test]

@@ -185,3 +185,27 @@ async fn events_about_subscriptions_are_subscribed_to_for_the_team_alone() {
         .problem();
     assert_eq!(refused["code"], "scope_invalid");
 }
+
+#[tokio::test]
+async fn a_person_can_pause_what_the_system_has_paused() {
+    let (server, subscription) = server().await;
+    let id = text(&subscription["id"]);
+    let pause = Pause(server.team, id.parse().unwrap(), server.source.clone());
+    server.store.write(pause).await.unwrap();
+    let path = format!("subscription-health?subscriptionId={id}");
+    let before = get(&server, &path).await;
+    assert_eq!(before["reasonCode"], "paused_by_system", "{before}");
+    assert!(before["nextProbeDateTime"].is_string());
+    let ask = format!("/api/web-hook/pause?subscriptionId={id}&reason=maintenance");
+    let paused = server.post(&ask).answer().await.ok();
+    assert_eq!(paused["stateReason"], "maintenance");
+    let after = get(&server, &path).await;
+    assert_eq!(
+        (&after["reasonCode"], &after["nextProbeDateTime"]),
+        (&json!("paused_by_person"), &Value::Null)
+    );
+    // And once a person did, the next one changes nothing.
+    let again = format!("/api/web-hook/pause?subscriptionId={id}&reason=other");
+    let again = server.post(&again).answer().await.ok();
+    assert_eq!(again["stateReason"], "maintenance");
+}

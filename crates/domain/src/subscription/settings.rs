@@ -182,6 +182,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_document_has_the_words_that_are_sent() {
+        use utoipa::PartialSchema as _;
+        let shown = serde_json::to_value(DeliveryOrder::schema()).unwrap();
+        assert_eq!(shown["enum"], serde_json::json!(DeliveryOrder::ALL));
+        assert_eq!(shown["enum"], serde_json::json!(["none", "checklist"]));
+        assert_eq!(
+            shown["description"],
+            "In which order a subscription's deliveries are made."
+        );
+    }
+
+    #[test]
     fn settings_read_back_from_their_columns() {
         for ordering in DeliveryOrder::ALL {
             for signing in Signing::ALL {

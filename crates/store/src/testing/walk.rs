@@ -132,6 +132,7 @@ async fn keeping(tx: &mut dyn WriteTx) {
     let oldest: Vec<_> = all[..2].iter().map(|event| event.place).collect();
     tx.event_answers_remove(&oldest, 10).await.unwrap();
     let ending = Ending {
+        stopped_by: Some("Ann".to_owned()),
         state: DeliveryState::Expired,
         reason: String::new(),
     };
