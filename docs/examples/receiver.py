@@ -29,6 +29,7 @@ lock = threading.Lock()  # of the database
 news = threading.Event()  # something was received
 db = sqlite3.connect(os.environ.get("STATE", "receiver.db"), check_same_thread=False)
 db.execute("CREATE TABLE IF NOT EXISTS event (sequence INTEGER PRIMARY KEY, id TEXT, body TEXT)")
+db.execute("CREATE TABLE IF NOT EXISTS passed (sequence INTEGER PRIMARY KEY)")  # up to there the feed was read
 
 
 def verified(headers, body):
@@ -52,11 +53,15 @@ def keep(headers, body):
 def gap():
     """The sequence up to which nothing is missing, and the newest that is here."""
     with lock:
-        sequences = [row[0] for row in db.execute("SELECT sequence FROM event ORDER BY sequence")]
-    complete = 0
-    while complete < len(sequences) and sequences[complete] == complete + 1:
-        complete += 1
-    return complete, sequences[-1] if sequences else 0
+        complete = db.execute("SELECT coalesce(max(sequence), 0) FROM passed").fetchone()[0]
+        after = "SELECT sequence FROM event WHERE sequence > ? ORDER BY sequence"
+        sequences = [row[0] for row in db.execute(after, [complete])]
+    newest = sequences[-1] if sequences else complete
+    for sequence in sequences:
+        if sequence != complete + 1:
+            break
+        complete = sequence
+    return complete, newest
 
 
 def fill():
@@ -73,9 +78,9 @@ def fill():
             body = item["body"].encode()
             if verified(item["headers"], body) and keep(item["headers"], body):
                 print(f"filled {item['sequence']}", flush=True)
-        if feed["nextAfterSequence"] == after:
-            break  # what is missing is not kept any more
         after = feed["nextAfterSequence"]
+        with lock, db:  # what was not in it up to there is not kept any more
+            db.execute("INSERT OR IGNORE INTO passed VALUES (?)", [after])
 
 
 def fill_for_ever():

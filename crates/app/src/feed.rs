@@ -47,7 +47,7 @@ pub struct Feed {
     /// By their sequence. A number that is missing between two belongs to a delivery whose body is
     /// not kept any more.
     pub items: Vec<FeedRow>,
-    /// What to give as `afterSequence` to go on.
+    /// What to give as `afterSequence` to go on. What is not among the items up to there is not kept any more.
     pub next_after_sequence: i64,
     /// The sequence of the oldest delivery that is kept; null when none is.
     pub first_sequence: Option<i64>,
@@ -87,7 +87,8 @@ impl App {
             let looked = Instant::now();
             changed.mark_unchanged();
             let feed = self.query(caller, ask).await?;
-            if !feed.items.is_empty() || Instant::now() >= deadline || changed.borrow().is_over {
+            let goes_on = feed.next_after_sequence > ask.after;
+            if goes_on || Instant::now() >= deadline || changed.borrow().is_over {
                 return Ok(feed);
             }
             // Nobody says anything any more once the application is gone.
@@ -149,7 +150,7 @@ impl Query for ReadFeed {
         let row = |item| row(item, &page.destination, at);
         let items: Vec<FeedRow> = page.items.iter().map(row).collect();
         Ok(Feed {
-            next_after_sequence: items.last().map_or(self.after, |last| last.sequence),
+            next_after_sequence: page.reached,
             items,
             first_sequence: page.first,
             last_sequence: page.last,

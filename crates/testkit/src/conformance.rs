@@ -366,6 +366,7 @@ cases! { $
     feed {
         the_feed_holds_what_each_delivery_carries,
         the_feed_goes_on_after_a_sequence_and_ends_at_its_bounds,
+        the_feed_goes_on_past_what_is_not_kept,
         the_feed_holds_what_was_not_sent_and_goes_on_when_nothing_is,
         the_feed_of_another_team_is_not_there,
         the_feed_shows_what_its_own_transaction_stored,

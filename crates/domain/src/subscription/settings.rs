@@ -108,7 +108,7 @@ pub struct SubscriptionSettings {
     pub request: RequestSettings,
     /// Whether nothing of answers is kept but their status and how long they took.
     pub forgets_answer: bool,
-    /// Headers of answers whose values are not kept, beside [`MASKED_ALWAYS`].
+    /// Headers of answers whose values are not kept, beside [`MASKED_ALWAYS`](crate::MASKED_ALWAYS).
     pub mask_response_headers: HeaderNames,
     /// Whether the body of an event may go once everybody has it.
     pub delete_body_on_success: bool,

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use domain::{DeliveryId, EventId, TeamId};
 
 use super::{deliveries::NUMBERED_MAX, subscriptions::EVENT_TYPE, tx::Tx, values::Cells as _};
-use crate::{FeedItem, FeedPage, FeedQuery, ReadFeed, StoreError, sql};
+use crate::{FeedItem, FeedPage, FeedQuery, Looked, ReadFeed, StoreError, sql};
 
 #[async_trait]
 impl<G: Send> ReadFeed for Tx<'_, G> {
@@ -57,29 +57,31 @@ impl<G: Send> Tx<'_, G> {
                 FROM (SELECT id, event, sequence FROM delivery
                         WHERE subscription_id = $1 AND sequence > $2
                         ORDER BY sequence LIMIT $3) d
-                    JOIN event b ON b.id = d.event AND octet_length(b.body) > 0) p
+                    JOIN event b ON b.id = d.event) p
                 JOIN event e ON e.id = p.event
             WHERE p.before < $4 ORDER BY p.sequence";
         let (limit, bytes) = (
             i64::from(query.limit),
             i64::try_from(query.bytes_max).unwrap_or(i64::MAX),
         );
-        let items = self
+        let looked = self
             .all(sql, &[&id, &query.after, &limit, &bytes], |row| {
-                Ok(FeedItem {
-                    sequence: row.cell(0)?,
+                let (sequence, body): (i64, &[u8]) = (row.cell(0)?, row.cell(4)?);
+                if body.is_empty() {
+                    return Ok((sequence, None));
+                }
+                let item = FeedItem {
+                    sequence,
                     delivery: DeliveryId::new(row.guid(1)?),
                     event: EventId::new(row.guid(2)?),
                     event_type: row.word(3, EVENT_TYPE)?,
-                    body: Bytes::copy_from_slice(row.cell(4)?),
-                })
+                    body: Bytes::copy_from_slice(body),
+                };
+                Ok((sequence, Some(item)))
             })
             .await?;
-        Ok(Some(FeedPage {
-            destination: self.destination(query.subscription, revision).await?,
-            first,
-            last,
-            items,
-        }))
+        let destination = self.destination(query.subscription, revision).await?;
+        let page = Looked(looked).page(query.after, (first, last), destination);
+        Ok(Some(page))
     }
 }

@@ -15,7 +15,7 @@ pub struct FeedQuery {
     pub subscription: SubscriptionId,
     /// What comes after this sequence; 0 for all of it.
     pub after: i64,
-    /// At most so many deliveries.
+    /// At most so many deliveries are looked at.
     pub limit: u32,
     /// No further one once their bodies have so many bytes.
     pub bytes_max: u64,
@@ -47,6 +47,34 @@ pub struct FeedPage {
     pub last: i64,
     /// By their sequence, without a gap but for those that are not kept any more, or whose body is not.
     pub items: Vec<FeedItem>,
+    /// The sequence up to which it was looked: what is not among the items up to there never will be.
+    pub reached: i64,
+}
+
+/// What was looked at for a page: each with its sequence, and without an item where its body is not kept.
+pub(crate) struct Looked(pub(crate) Vec<(i64, Option<FeedItem>)>);
+
+impl Looked {
+    /// The page of it that follows `after`, where `last` was given last when it was begun to look.
+    pub(crate) fn page(
+        self,
+        after: i64,
+        (first, last): (Option<i64>, i64),
+        destination: Arc<Destination>,
+    ) -> FeedPage {
+        // Where nothing is left nothing comes any more, up to what was there.
+        let reached = self
+            .0
+            .last()
+            .map_or(after.max(last), |(sequence, _)| *sequence);
+        FeedPage {
+            destination,
+            first,
+            last,
+            items: self.0.into_iter().filter_map(|(_, item)| item).collect(),
+            reached,
+        }
+    }
 }
 
 /// Reading feeds.

@@ -6,7 +6,7 @@ use domain::{DeliveryId, EventId, TeamId};
 use rusqlite::params;
 
 use super::{subscriptions::EVENT_TYPE, tx::Tx, values::Cells as _};
-use crate::{FeedItem, FeedPage, FeedQuery, ReadFeed, StoreError, sql};
+use crate::{FeedItem, FeedPage, FeedQuery, Looked, ReadFeed, StoreError, sql};
 
 #[async_trait]
 impl<G: Send> ReadFeed for Tx<'_, G> {
@@ -24,28 +24,29 @@ impl<G: Send> ReadFeed for Tx<'_, G> {
         };
         let sql = "SELECT d.sequence, d.id, e.id, e.type, e.body
             FROM delivery d CROSS JOIN event e ON e.number = d.event
-            WHERE d.subscription_id = ?1 AND d.sequence > ?2 AND length(e.body) > 0
+            WHERE d.subscription_id = ?1 AND d.sequence > ?2
             ORDER BY d.sequence LIMIT ?3";
         let mut bytes = 0;
-        let items = self.some(sql, params![id, query.after, query.limit], |row| {
+        let looked = self.some(sql, params![id, query.after, query.limit], |row| {
             if bytes >= query.bytes_max {
                 return Ok(None);
             }
-            let body = Bytes::from(row.get::<_, Vec<u8>>(4)?);
+            let (sequence, body) = (row.get(0)?, Bytes::from(row.get::<_, Vec<u8>>(4)?));
             bytes += body.len() as u64;
-            Ok(Some(FeedItem {
-                sequence: row.get(0)?,
+            if body.is_empty() {
+                return Ok(Some((sequence, None)));
+            }
+            let item = FeedItem {
+                sequence,
                 delivery: DeliveryId::new(row.guid(1)?),
                 event: EventId::new(row.guid(2)?),
                 event_type: row.word(3, EVENT_TYPE)?,
                 body,
-            }))
+            };
+            Ok(Some((sequence, Some(item))))
         })?;
-        Ok(Some(FeedPage {
-            destination: self.destination(query.subscription, revision)?,
-            first,
-            last,
-            items,
-        }))
+        let destination = self.destination(query.subscription, revision)?;
+        let page = Looked(looked).page(query.after, (first, last), destination);
+        Ok(Some(page))
     }
 }

@@ -151,7 +151,11 @@ async fn keeping(tx: &mut dyn WriteTx) {
     let leases: Vec<Lease> = taken.deliveries.iter().map(|leased| leased.lease).collect();
     let all = tx.event_walk(None, 10).await.unwrap();
     let all: Vec<_> = all.iter().map(|event| event.place).collect();
-    tx.event_body_remove(&all, &ending, 10).await.unwrap();
+    let lets_be = Ending {
+        stopped_by: None,
+        ..ending
+    };
+    tx.event_body_remove(&all, &lets_be, 10).await.unwrap();
     tx.delivery_give_back(&leases, at()).await.unwrap();
     let nothing = tx.delivery_take(&take, NODE, now, now).await.unwrap();
     assert!(!leases.is_empty() && nothing.deliveries.is_empty());

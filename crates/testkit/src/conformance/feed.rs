@@ -1,7 +1,7 @@
 //! The feed of a subscription: every delivery by its sequence, whatever has become of it.
 
-use domain::{EventType, Scope, SubscriptionId, SubscriptionState, TeamId};
-use store::{FeedItem, FeedPage, FeedQuery};
+use domain::{DeliveryState, EventType, Scope, SubscriptionId, SubscriptionState, TeamId};
+use store::{Ending, FeedItem, FeedPage, FeedQuery, Forget};
 
 use crate::{World, reading, writing};
 
@@ -89,6 +89,45 @@ pub(super) async fn the_feed_goes_on_after_a_sequence_and_ends_at_its_bounds(wor
         assert_eq!(sequences(&found), expected, "{asked:?}");
         assert_eq!((found.first, found.last), (Some(1), 5), "{asked:?}");
     }
+}
+
+pub(super) async fn the_feed_goes_on_past_what_is_not_kept(world: &World) {
+    let scene = world.scene().await;
+    let mine = world.subscribe(&scene, KIND).await;
+    for _ in 0..5 {
+        world.happen(&scene, KIND).await;
+    }
+    let all = world
+        .read(reading!([] tx => tx.event_walk(None, 10).await))
+        .await;
+    let gone: Vec<_> = [0, 1, 3].map(|place| all[place].place).to_vec();
+    let ending = Ending {
+        state: DeliveryState::Expired,
+        reason: String::new(),
+        stopped_by: None,
+    };
+    let unit = writing!([gone, ending] tx => tx.event_body_remove(gone, ending, 100).await);
+    world.write(unit).await;
+    let mut after = 0;
+    let mut seen = Vec::new();
+    for _ in 0..5 {
+        let query = FeedQuery {
+            subscription: mine.id,
+            after,
+            limit: 1,
+            bytes_max: u64::MAX,
+        };
+        let found = page(world, scene.team, query).await.expect("it is there");
+        assert_eq!(found.reached, after + 1, "each look goes on");
+        after = found.reached;
+        seen.extend(sequences(&found));
+    }
+    assert_eq!(seen, [3, 5]);
+    let oldest = vec![all[0].place];
+    let unit = writing!([oldest] tx => tx.event_forget(oldest, Forget::All, 100).await);
+    world.write(unit).await;
+    let rest = read(world, scene.team, mine.id, 0).await;
+    assert_eq!((rest.first, rest.reached), (Some(2), 5));
 }
 
 pub(super) async fn the_feed_holds_what_was_not_sent_and_goes_on_when_nothing_is(world: &World) {
