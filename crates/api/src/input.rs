@@ -302,7 +302,11 @@ fn source_of(name: &str) -> &'static str {
         "filekey" => "; GET /api/checklist/uploaded-files lists them",
         "subscriptionid" => "; GET /api/web-hook/subscriptions lists them",
         "secretid" => "; GET /api/web-hook/secrets lists them",
-        "deliveryid" | "cursor" => "; GET /api/web-hook/deliveries lists them",
+        "deliveryid" => "; GET /api/web-hook/deliveries lists them",
+        "eventid" => "; GET /api/web-hook/event-log lists them",
+        "jobid" => "; GET /api/web-hook/redelivery-jobs lists them",
+        "noticeid" | "upto" => "; GET /api/web-hook/notices lists them",
+        "cursor" => "; give the nextCursor of the page before this one",
         "taskid" | "taskcontentid" => "; GET /api/checklist/details lists them",
         _ => "",
     }

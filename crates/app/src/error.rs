@@ -144,7 +144,7 @@ pub enum AppError {
     #[error("the delivery is {0}, so there is nothing to stop")]
     DeliverySettled(domain::DeliveryState),
     /// Another attempt can't be made for this subscription.
-    #[error("the subscription of the delivery is {0}, so nothing is sent to it")]
+    #[error("the subscription is {0}, so nothing is sent to it")]
     SubscriptionNotSending(SubscriptionState),
     /// There is no template that a sample could be made from.
     #[error(

@@ -208,6 +208,7 @@ impl Attempter {
             due_at,
         };
         let finished = Finished::Attempt {
+            team: leased.destination.team,
             settlement,
             standing,
             drops_body,

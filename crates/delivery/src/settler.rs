@@ -6,7 +6,7 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use domain::DeliveryId;
+use domain::{DeliveryId, TeamId};
 use store::{Lease, Purpose, PutOff, Settled, Settlement, Store, StoreError, Write, WriteTx};
 use tokio::{sync::mpsc, time};
 use tokio_util::sync::CancellationToken;
@@ -28,6 +28,8 @@ const GATHER_TIME: Duration = Duration::from_millis(5);
 pub(crate) enum Finished {
     /// Its attempt has ended.
     Attempt {
+        /// Whose delivery it was.
+        team: TeamId,
         settlement: Settlement,
         standing: Option<Standing>,
         /// Whether the body of its event may go, as far as its subscription is asked.
@@ -41,6 +43,8 @@ pub(crate) enum Finished {
 #[derive(Debug, Default)]
 struct Batch {
     settlements: Vec<Settlement>,
+    /// Whose they are, one after the other.
+    teams: Vec<TeamId>,
     /// Changes of subscriptions, each with the place of its settlement.
     standings: Vec<(usize, Standing)>,
     put_off: Vec<PutOff>,
@@ -54,10 +58,12 @@ impl Batch {
         for one in finished {
             match one {
                 Finished::Attempt {
+                    team,
                     settlement,
                     standing,
                     drops_body,
                 } => {
+                    batch.teams.push(team);
                     let body = drops_body.then_some(settlement.lease.delivery);
                     batch.bodies.extend(body);
                     let place = batch.settlements.len();
@@ -76,10 +82,25 @@ impl Batch {
         settled.chain(self.put_off.iter().map(|one| one.lease))
     }
 
+    /// Whether the log has this very attempt.
+    async fn is_logged(&self, place: usize, tx: &mut dyn WriteTx) -> Result<bool, StoreError> {
+        let (settlement, team) = (&self.settlements[place], self.teams[place]);
+        let found = tx.delivery_get(team, settlement.lease.delivery).await?;
+        let attempt = &settlement.attempt;
+        // One that another has ended in its place is logged as unknown, with nothing of what was answered.
+        Ok(found.is_some_and(|found| {
+            found.attempts.iter().any(|one| {
+                (one.number, one.outcome, one.duration_ms)
+                    == (attempt.number, attempt.outcome, attempt.duration_ms)
+            })
+        }))
+    }
+
     fn halves(&self) -> [Self; 2] {
         let middle = self.settlements.len() / 2;
         let (first_off, second_off) = self.put_off.split_at(self.put_off.len().div_ceil(2));
         let (first, second) = self.settlements.split_at(middle);
+        let (first_teams, second_teams) = self.teams.split_at(middle);
         let standings = |second: bool| {
             let part = self
                 .standings
@@ -96,12 +117,14 @@ impl Batch {
         [
             Self {
                 settlements: first.to_vec(),
+                teams: first_teams.to_vec(),
                 standings: standings(false),
                 put_off: first_off.to_vec(),
                 bodies: bodies(first),
             },
             Self {
                 settlements: second.to_vec(),
+                teams: second_teams.to_vec(),
                 standings: standings(true),
                 put_off: second_off.to_vec(),
                 bodies: bodies(second),
@@ -165,12 +188,16 @@ impl Settler {
         while let Some(batch) = left.pop_front() {
             match self
                 .store
-                .write(Settle(batch.clone(), self.judge.clone()))
+                .write(Settle {
+                    batch: batch.clone(),
+                    judge: self.judge.clone(),
+                    in_doubt,
+                })
                 .await
             {
                 Ok(answers) => {
                     backoff.reset();
-                    self.stored(&batch, &answers, in_doubt);
+                    self.stored(&batch, &answers);
                     in_doubt = false;
                 }
                 Err(error) if error.is_transient() => {
@@ -196,10 +223,10 @@ impl Settler {
         self.lanes.open_if_shut(Gate::Choked);
     }
 
-    fn stored(&self, batch: &Batch, answers: &[Settled], in_doubt: bool) {
+    fn stored(&self, batch: &Batch, answers: &[Outcome]) {
         let mut late = 0;
         for (settlement, answer) in batch.settlements.iter().zip(answers) {
-            if *answer == Settled::LeaseLost {
+            if *answer == Outcome::Late {
                 late += 1;
                 tracing::debug!(
                     delivery.id = %settlement.lease.delivery,
@@ -209,13 +236,7 @@ impl Settler {
             }
         }
         self.counters.settled.add(answers.len() - late);
-        if late > 0 && in_doubt {
-            self.counters.settled.add(late);
-            tracing::info!(
-                count = late,
-                "outcomes of attempts were stored before, by a commit whose answer was lost, or came after their leases"
-            );
-        } else if late > 0 {
+        if late > 0 {
             self.counters.lease_lost.add(late);
             let since_start = self.counters.lease_lost.get();
             tracing::warn!(
@@ -273,31 +294,55 @@ impl Settler {
     }
 }
 
-struct Settle(Arc<Batch>, Arc<Judge>);
+/// What became of an outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Stored,
+    /// Another took the delivery over, and settles it.
+    Late,
+}
+
+struct Settle {
+    batch: Arc<Batch>,
+    judge: Arc<Judge>,
+    /// Whether it may have been stored already, by a commit of which no answer came.
+    in_doubt: bool,
+}
 
 impl Write for Settle {
     const PURPOSE: Purpose = Purpose::Settlement;
 
-    type Done = Vec<Settled>;
+    type Done = Vec<Outcome>;
     type Error = StoreError;
 
-    async fn run(&self, tx: &mut dyn WriteTx) -> Result<Vec<Settled>, StoreError> {
-        let answers = tx.delivery_settle(&self.0.settlements).await?;
+    async fn run(&self, tx: &mut dyn WriteTx) -> Result<Vec<Outcome>, StoreError> {
+        let batch = &self.batch;
+        let answers = tx.delivery_settle(&batch.settlements).await?;
         // In one order on all nodes, so that they do not wait for each other.
-        let mut standings: Vec<_> = self.0.standings.iter().collect();
+        let mut standings: Vec<_> = batch.standings.iter().collect();
         standings.sort_by_key(|(_, standing)| standing.subscription);
         for (place, standing) in standings {
             // An attempt that was not stored changes nothing else either.
             if answers.get(*place) == Some(&Settled::Stored) {
-                standing.apply(tx, &self.1).await?;
+                standing.apply(tx, &self.judge).await?;
             }
         }
-        if !self.0.put_off.is_empty() {
-            tx.delivery_put_off(&self.0.put_off).await?;
+        if !batch.put_off.is_empty() {
+            tx.delivery_put_off(&batch.put_off).await?;
         }
-        if !self.0.bodies.is_empty() {
-            tx.event_body_drop(&self.0.bodies).await?;
+        if !batch.bodies.is_empty() {
+            tx.event_body_drop(&batch.bodies).await?;
         }
-        Ok(answers)
+        let mut outcomes = Vec::with_capacity(answers.len());
+        for (place, answer) in answers.into_iter().enumerate() {
+            let stored =
+                answer == Settled::Stored || self.in_doubt && batch.is_logged(place, tx).await?;
+            outcomes.push(if stored {
+                Outcome::Stored
+            } else {
+                Outcome::Late
+            });
+        }
+        Ok(outcomes)
     }
 }

@@ -396,6 +396,7 @@ cases! { $
         a_job_makes_what_it_wants_due_once_and_marks_it,
         a_step_from_where_the_job_does_not_stand_changes_nothing,
         what_can_not_be_sent_again_is_passed_over_and_counted,
+        an_event_tells_of_what_jobs_made_of_it,
         what_is_held_stays_held_and_is_due_then,
         one_that_was_stopped_is_tried_again_by_a_job_as_any_other,
         what_came_after_the_job_is_not_its_business,

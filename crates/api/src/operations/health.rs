@@ -146,7 +146,8 @@ pub(crate) async fn list_notices(State(api): State<Api>, mut ask: Ask) -> Answer
 pub(crate) async fn see_notices(State(api): State<Api>, mut ask: Ask) -> Answer<NoticesSeen> {
     let input = &mut ask.input;
     let up_to: Option<NoticeId> = input.key("upTo");
-    let seen = if up_to.is_some() && input.any("noticeId").is_some() {
+    let is_up_to = input.any("upTo").is_some();
+    let seen = if is_up_to && input.any("noticeId").is_some() {
         input.wrong(
             "noticeId",
             "can't be given together with upTo; leave one of them out",
@@ -154,6 +155,15 @@ pub(crate) async fn see_notices(State(api): State<Api>, mut ask: Ask) -> Answer<
         Seen::One(NoticeId::ZERO)
     } else if let Some(id) = up_to {
         Seen::UpTo(id)
+    } else if is_up_to {
+        // It can't be read, which is said already.
+        Seen::One(NoticeId::ZERO)
+    } else if input.any("noticeId").is_none() {
+        input.wrong(
+            "noticeId",
+            "must be given, or upTo; GET /api/web-hook/notices lists them",
+        );
+        Seen::One(NoticeId::ZERO)
     } else {
         let one = input.need("noticeId", Input::key);
         Seen::One(input.all(one)?)

@@ -81,7 +81,8 @@ pub(super) fn settings(input: &mut Input) -> SettingsChange {
             once all subscriptions that it was for have it and wish so."),
     ),
     request_body(content = Option<RequestWishes>, description = "The parameters may stand here as well. What holds \
-        secrets stands here alone; `********` keeps what is stored, null takes away."),
+        secrets stands here alone; `********` keeps what is stored, null takes away.",
+        example = json!({})),
     responses((status = 200, description = "The subscription as it is now.", body = ChangeAnswer))
 )]
 pub(crate) async fn change_subscription(

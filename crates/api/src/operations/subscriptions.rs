@@ -87,7 +87,8 @@ pub(crate) async fn list_subscriptions(
             once all subscriptions that it was for have it and wish so; `false` by default."),
     ),
     request_body(content = Option<RequestWishes>, description = "The parameters may stand here as well. What holds \
-        secrets stands here alone."),
+        secrets stands here alone.",
+        example = json!({})),
     responses((status = 200, description = "The subscription.", body = SubscribeAnswer))
 )]
 pub(crate) async fn subscribe(State(api): State<Api>, mut ask: Ask) -> Answer<SubscribeAnswer> {

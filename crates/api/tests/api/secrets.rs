@@ -337,15 +337,15 @@ async fn own_secrets_are_taken_when_they_are_good_and_never_from_an_address() {
     for (body, error) in [
         (
             json!({"secret": "whsec_c2hvcnQ="}),
-            "secret a signing secret holds 24 to 64 bytes, this one 5",
+            "secret must hold 24 to 64 bytes, but holds 5",
         ),
         (
             json!({"secret": "whsec_!"}),
-            "secret what follows whsec_ in the signing secret is not base64",
+            "secret must have base64 after whsec_",
         ),
         (
             json!({"secret": "whsk_c2hvcnQ="}),
-            "secret a private key holds the 32 bytes of its seed, and may have those of its public key behind them; this one holds 5",
+            "secret must hold the 32 bytes of a seed, with or without the 32 of its public key behind them, but holds 5",
         ),
         (
             json!({"secret": key, "kind": "hmac"}),

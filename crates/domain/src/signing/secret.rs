@@ -40,26 +40,26 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotASecret {
     /// The mark is missing.
-    #[error("a signing secret begins with {SECRET_MARK} or {PRIVATE_KEY_MARK}, followed by base64")]
+    #[error("must begin with {SECRET_MARK} or {PRIVATE_KEY_MARK}, followed by base64")]
     Mark,
     /// The mark is that of a public key.
     #[error(
-        "what begins with whpk_ is a public key, which can't sign; a private key begins with {PRIVATE_KEY_MARK}"
+        "is a public key (whpk_), which can't sign; a private key begins with {PRIVATE_KEY_MARK}"
     )]
     Public,
     /// What follows the mark is not base64.
-    #[error("what follows {0} in the signing secret is not base64")]
+    #[error("must have base64 after {0}")]
     Base64(&'static str),
     /// Too short or too long.
-    #[error("a signing secret holds {SECRET_BYTES_MIN} to {SECRET_BYTES_MAX} bytes, this one {0}")]
+    #[error("must hold {SECRET_BYTES_MIN} to {SECRET_BYTES_MAX} bytes, but holds {0}")]
     Length(usize),
     /// A private key has one length.
     #[error(
-        "a private key holds the 32 bytes of its seed, and may have those of its public key behind them; this one holds {0}"
+        "must hold the 32 bytes of a seed, with or without the 32 of its public key behind them, but holds {0}"
     )]
     KeyLength(usize),
     /// The public key behind the seed is another one's.
-    #[error("the two halves of the private key do not belong together")]
+    #[error("has two halves that do not belong together")]
     KeyHalves,
 }
 

@@ -112,8 +112,11 @@ impl<G: Send> ReadHealth for Tx<'_, G> {
             FROM unnest($1::uuid[]) AS given (id)
                 JOIN event e ON e.id = given.id
                 CROSS JOIN LATERAL (
-                    SELECT state, subscription_id, delivered_at FROM delivery
-                    WHERE id BETWEEN e.first_delivery AND e.last_delivery LIMIT $2) d
+                    (SELECT state, subscription_id, delivered_at FROM delivery
+                        WHERE id BETWEEN e.first_delivery AND e.last_delivery LIMIT $2)
+                    UNION ALL
+                    (SELECT state, subscription_id, delivered_at FROM delivery
+                        WHERE event = e.id AND copied_by IS NOT NULL LIMIT $2)) d
                 JOIN subscription s ON s.id = d.subscription_id";
         let ids: Vec<Uuid> = found.iter().map(|row| row.event_id.uuid()).collect();
         let limit = i64::from(EVENT_COUNTED_MAX) + 1;

@@ -91,23 +91,23 @@ impl<G: Send> ReadHealth for Tx<'_, G> {
             let (sql, bound) = event_statement(team, query, kind);
             found.extend(self.all(&sql, params_from_iter(bound), event_row)?);
         }
-        found.sort_by_key(|(row, _)| std::cmp::Reverse(row.event_id));
+        found.sort_by_key(|(row, ..)| std::cmp::Reverse(row.event_id));
         found.truncate(usize::try_from(query.limit).unwrap_or(usize::MAX));
-        let sql = "SELECT d.state, s.state, d.delivered_at IS NOT NULL
-            FROM delivery d JOIN subscription s ON s.id = d.subscription_id
-            WHERE d.id BETWEEN ?1 AND ?2 LIMIT ?3";
-        let mut rows = Vec::with_capacity(found.len());
-        for (mut row, range) in found {
+        let (most, mut rows) = (EVENT_COUNTED_MAX + 1, Vec::with_capacity(found.len()));
+        for (mut row, number, range) in found {
             let mut count = EventCount::default();
             if let Some((first, last)) = range {
-                let bound = params![first, last, EVENT_COUNTED_MAX + 1];
-                let states = self.all(sql, bound, |row| {
-                    let state: DeliveryState = row.word(0, place("delivery", "state"))?;
-                    let of: SubscriptionState = row.word(1, STATE)?;
-                    Ok((state, of, row.get::<_, bool>(2)?))
-                })?;
-                count.add(states);
+                let sql = "SELECT d.state, s.state, d.delivered_at IS NOT NULL
+                    FROM delivery d JOIN subscription s ON s.id = d.subscription_id
+                    WHERE d.id BETWEEN ?1 AND ?2 LIMIT ?3";
+                count.add(self.all(sql, params![first, last, most], state_row)?);
             }
+            // Those that redelivery jobs made.
+            let sql = "SELECT d.state, s.state, d.delivered_at IS NOT NULL
+                FROM delivery d INDEXED BY delivery_copied
+                    JOIN subscription s ON s.id = d.subscription_id
+                WHERE d.event = ?1 AND d.copied_by IS NOT NULL LIMIT ?2";
+            count.add(self.all(sql, params![number, most], state_row)?);
             count.put(&mut row);
             rows.push(row);
         }
@@ -199,13 +199,19 @@ fn event_statement(
     let terms = terms.join(" AND ");
     let sql = format!(
         "SELECT e.id, e.type, e.at, e.checklist_id, e.template_key, e.task_key, e.control_key,
-            e.first_delivery, e.last_delivery
+            e.first_delivery, e.last_delivery, e.number
         FROM event e INDEXED BY {index} WHERE {terms} ORDER BY e.id DESC LIMIT ?"
     );
     (sql, bound)
 }
 
-type Found = (EventRow, Option<(Uuid, Uuid)>);
+type Found = (EventRow, i64, Option<(Uuid, Uuid)>);
+
+/// Where a delivery stands, and what decides how that is shown.
+fn state_row(row: &Row<'_>) -> Result<(DeliveryState, SubscriptionState, bool), Fault> {
+    let state = row.word(0, place("delivery", "state"))?;
+    Ok((state, row.word(1, STATE)?, row.get(2)?))
+}
 
 fn event_row(row: &Row<'_>) -> Result<Found, Fault> {
     let first: Option<Uuid> = row.get(7)?;
@@ -222,5 +228,5 @@ fn event_row(row: &Row<'_>) -> Result<Found, Fault> {
         deliveries: Vec::new(),
         is_complete: true,
     };
-    Ok((event, first.zip(last)))
+    Ok((event, row.get(9)?, first.zip(last)))
 }

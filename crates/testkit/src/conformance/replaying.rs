@@ -7,8 +7,8 @@ use domain::{
     ReplaySkipped, ReplayState, Scope, SubscriptionId, SubscriptionState, TeamId,
 };
 use store::{
-    DeliveryQuery, EventPlace, Forget, NewReplay, ReplayChanged, ReplayFound, ReplayLook,
-    ReplayPlace, ReplayPut, ReplayStep, ReplayWork,
+    DeliveryQuery, EventPlace, EventQuery, Forget, NewReplay, ReplayChanged, ReplayFound,
+    ReplayLook, ReplayPlace, ReplayPut, ReplayStep, ReplayWork,
 };
 
 use crate::{
@@ -269,6 +269,32 @@ async fn places(world: &World) -> Vec<EventPlace> {
         .read(reading!([] tx => tx.event_walk(None, ALL).await))
         .await;
     all.iter().map(|event| event.place).collect()
+}
+
+pub(super) async fn an_event_tells_of_what_jobs_made_of_it(world: &World) {
+    let scene = world.scene().await;
+    let event = world.happen(&scene, KIND).await;
+    let target = elsewhere(world, &scene).await;
+    let id = job(world, scene.team, ReplayFilter::default(), Some(target)).await;
+    assert_eq!(work_off(world, id).await.done, 1);
+    let (team, query) = (
+        scene.team,
+        EventQuery {
+            event: Some(event.id),
+            limit: 1,
+            ..EventQuery::default()
+        },
+    );
+    let found = world
+        .read(reading!([team, query] tx => tx.event_page(*team, query).await))
+        .await;
+    let counts: Vec<_> = found[0]
+        .deliveries
+        .iter()
+        .map(|one| (one.state, one.count))
+        .collect();
+    assert_eq!(counts, [(DeliveryState::Waiting, 1)]);
+    assert!(!found[0].is_matched, "nobody subscribed to it");
 }
 
 pub(super) async fn what_is_held_stays_held_and_is_due_then(world: &World) {

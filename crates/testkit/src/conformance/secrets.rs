@@ -171,20 +171,23 @@ pub(super) async fn public_keys_of_a_team_are_published_until_they_end(world: &W
     let theirs = world.subscribe_to(red, KIND, Scope::Team).await;
     let one = add(world, &made, SecretKind::Ed25519).await;
     let two = add(world, &made, SecretKind::Ed25519).await;
-    for of in [&gone, &theirs] {
-        add(world, of, SecretKind::Ed25519).await;
-    }
+    let of_gone = add(world, &gone, SecretKind::Ed25519).await;
+    add(world, &theirs, SecretKind::Ed25519).await;
+    // Its feed stays, and is signed.
     world.put_state(gone.id, SubscriptionState::Gone).await;
     let key = |of: &SubscriptionSecret| (of.id, of.secret.public_key().expect("a public key"));
     let (now, later) = (world.now(), world.now().after(Duration::from_mins(1)));
     assert_eq!(
         published(world, blue, now, 10).await,
-        [key(&two), key(&one)]
+        [key(&of_gone), key(&two), key(&one)]
     );
-    assert_eq!(published(world, blue, now, 1).await, [key(&two)]);
+    assert_eq!(published(world, blue, now, 1).await, [key(&of_gone)]);
     end(world, made.id, one.id, later).await;
     let before = Timestamp::from_millis(later.as_millis() - 1);
-    assert_eq!(published(world, blue, before, 10).await.len(), 2);
-    assert_eq!(published(world, blue, later, 10).await, [key(&two)]);
+    assert_eq!(published(world, blue, before, 10).await.len(), 3);
+    assert_eq!(
+        published(world, blue, later, 10).await,
+        [key(&of_gone), key(&two)]
+    );
     assert_eq!(published(world, TeamId::new(9_999), now, 10).await, []);
 }
