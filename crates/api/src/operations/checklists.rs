@@ -9,6 +9,7 @@ use crate::{
     Api,
     ask::Ask,
     input::{Input, Needed},
+    openapi::words::{AnyChecklistStatus, AnyTaskStatus},
 };
 
 /// Make a checklist
@@ -49,7 +50,7 @@ pub(crate) async fn create_checklist(State(api): State<Api>, mut ask: Ask) -> An
         ("checklistName" = Option<String>, Query, description = "All or part of the name; the whole \
             name of a checklist that is made."),
         ("tag" = Option<String>, Query, description = "All or part of the name of a tag."),
-        ("status" = Option<String>, Query, description = "`ALL` (the default), `SCHEDULED`, \
+        ("status" = inline(Option<AnyChecklistStatus>), Query, description = "`ALL` (the default), `SCHEDULED`, \
             `INPROGRESS`, `RECENTLYCOMPLETE` (within seven days) or `COMPLETE`."),
         ("createIfNotExists" = Option<bool>, Query, description = "Make one when none is found."),
         ("pageSize" = Option<u32>, Query, description = "Rows on a page, 1 to 10, 3 by default.", minimum = 1, maximum = 10),
@@ -90,7 +91,7 @@ pub(crate) async fn find_checklists(
         ("checklistKey" = Option<String>, Query, format = Uuid, description = "The one with this key."),
         ("checklistName" = Option<String>, Query, description = "All or part of the name."),
         ("tag" = Option<String>, Query, description = "All or part of the name of a tag."),
-        ("status" = Option<String>, Query, description = "As for `checklist/find`."),
+        ("status" = inline(Option<AnyChecklistStatus>), Query, description = "As for `checklist/find`."),
         ("pageSize" = Option<u32>, Query, description = "Rows on a page, 1 to 10, 3 by default.", minimum = 1, maximum = 10),
         ("pageNumber" = Option<u32>, Query, description = "Which page, from 1.", minimum = 1),
     ),
@@ -134,7 +135,7 @@ fn checklists(input: &mut Input) -> (Needed<TemplateKey>, ListChecklists) {
     tag = "Checklists",
     params(
         ("taskKey" = Option<String>, Query, format = Uuid, description = "The task; every task when left out."),
-        ("status" = Option<String>, Query, description = "`ALL` (the default), `Complete`, `Incomplete` or `NotApplicable`."),
+        ("status" = inline(Option<AnyTaskStatus>), Query, description = "`ALL` (the default), `Complete`, `Incomplete` or `NotApplicable`."),
         ("pageSize" = Option<u32>, Query, description = "Rows on a page, 1 to 10, 3 by default.", minimum = 1, maximum = 10),
         ("pageNumber" = Option<u32>, Query, description = "Which page, from 1.", minimum = 1),
     ),

@@ -9,7 +9,12 @@ use axum::{Json, extract::State};
 use domain::{ChecklistId, Delivery, DeliveryDetail, DeliveryState};
 
 use super::Answer;
-use crate::{Api, ask::Ask, input::Input};
+use crate::{
+    Api,
+    ask::Ask,
+    input::Input,
+    openapi::words::{AnyEventType, AnyStateOrUndelivered, StatusClassWord},
+};
 
 /// Rows on a page when the caller does not say.
 const LIMIT_DEFAULT: u32 = 20;
@@ -23,11 +28,11 @@ const LIMIT_DEFAULT: u32 = 20;
     tag = "Webhooks",
     params(
         ("subscriptionId" = Option<String>, Query, format = Uuid, description = "Of this subscription."),
-        ("eventType" = Option<String>, Query, description = "Of these events; `ALL` (the default) for any."),
-        ("state" = Option<String>, Query, description = "That stand so: `ALL` (the default), `waiting`, \
+        ("eventType" = inline(Option<AnyEventType>), Query, description = "Of these events; `ALL` (the default) for any."),
+        ("state" = inline(Option<AnyStateOrUndelivered>), Query, description = "That stand so: `ALL` (the default), `waiting`, \
             `leased`, `held`, `delivered`, `exhausted`, `cancelled`, `refused` or `expired`; or `undelivered` for \
             all but `delivered`."),
-        ("statusClass" = Option<String>, Query, description = "Whose last answer was in this class: \
+        ("statusClass" = inline(Option<StatusClassWord>), Query, description = "Whose last answer was in this class: \
             `2xx`, `3xx`, `4xx` or `5xx`.", example = "5xx"),
         ("checklistId" = Option<i64>, Query, description = "Of this checklist."),
         ("eventId" = Option<String>, Query, format = Uuid, description = "Of this event."),

@@ -8,7 +8,7 @@ use axum::{Json, extract::State};
 use domain::{ChecklistId, Delivery, EventDetail, NoticeId, SubscriptionSummary};
 
 use super::Answer;
-use crate::{Api, ask::Ask, input::Input};
+use crate::{Api, ask::Ask, input::Input, openapi::words::AnyEventType};
 
 /// Rows on a page when the caller does not say.
 const LIMIT_DEFAULT: u32 = 20;
@@ -38,7 +38,7 @@ pub(crate) async fn cancel_delivery(State(api): State<Api>, mut ask: Ask) -> Ans
     path = "/api/web-hook/event-log",
     tag = "Webhooks",
     params(
-        ("eventType" = Option<String>, Query, description = "Of this type; `ALL` (the default) for any."),
+        ("eventType" = inline(Option<AnyEventType>), Query, description = "Of this type; `ALL` (the default) for any."),
         ("checklistId" = Option<i64>, Query, description = "Of this checklist."),
         ("unmatched" = Option<bool>, Query, description = "Only those that no subscription wanted."),
         ("since" = Option<String>, Query, format = DateTime, description = "That happened then or later."),

@@ -12,7 +12,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Answer;
-use crate::{Api, ask::Ask, input::Input};
+use crate::{
+    Api,
+    ask::Ask,
+    input::Input,
+    openapi::words::{AnyEventType, AnyState},
+};
 
 /// Rows on a page when the caller does not say.
 const LIMIT_DEFAULT: u32 = 20;
@@ -41,10 +46,10 @@ pub(crate) enum ReplayAnswer {
     params(
         ("since" = Option<String>, Query, format = DateTime, description = "Whose event happened then or later."),
         ("until" = Option<String>, Query, format = DateTime, description = "Whose event happened before then."),
-        ("eventType" = Option<String>, Query, description = "Of these events; `ALL` (the default) for any."),
+        ("eventType" = inline(Option<AnyEventType>), Query, description = "Of these events; `ALL` (the default) for any."),
         ("checklistId" = Option<i64>, Query, description = "Of this checklist."),
         ("subscriptionId" = Option<String>, Query, format = Uuid, description = "That went to this subscription."),
-        ("state" = Option<String>, Query, description = "That stand so when the job comes to them; `ALL` (the default) \
+        ("state" = inline(Option<AnyState>), Query, description = "That stand so when the job comes to them; `ALL` (the default) \
             for any, the delivered included."),
         ("neverAttempted" = Option<bool>, Query, description = "Of which no attempt was made yet."),
         ("toSubscriptionId" = Option<String>, Query, format = Uuid, description = "Another subscription of the team that gets the events."),

@@ -12,6 +12,7 @@ use domain::{
 };
 use http::{HeaderName, header};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::Answer;
 use crate::{Api, Code, ask::Ask, input::Input, problem::Problem};
@@ -19,6 +20,15 @@ use crate::{Api, Code, ask::Ask, input::Input, problem::Problem};
 /// How long a set of public keys may be kept: a key that is new signs at once, but receivers that meet one they do not
 /// know are told to ask anew.
 const KEYS_CACHE: &str = "public, max-age=300";
+
+/// A secret of your own, in a body and nowhere else.
+#[expect(dead_code, reason = "what a body may hold is only described by it")]
+#[derive(ToSchema)]
+pub(crate) struct OwnSecret {
+    /// `whsec_` (may be left out) and the base64 of 24 to 64 bytes; or `whsk_` and that of an Ed25519 private key, 32
+    /// bytes. Made by the server where it is left out.
+    secret: Option<String>,
+}
 
 /// A secret that somebody brings along. What is wrong with it is said without repeating it.
 pub(super) fn own_secret(input: &mut Input) -> Option<SigningSecret> {
@@ -68,14 +78,14 @@ pub(crate) async fn list_secrets(State(api): State<Api>, mut ask: Ask) -> Answer
     tag = "Webhooks",
     params(
         ("subscriptionId" = String, Query, format = Uuid, description = "The subscription's `id`."),
-        ("kind" = Option<String>, Query, description = "`hmac` or `ed25519`; needed where `signing` is `both`, else \
+        ("kind" = inline(Option<SecretKind>), Query, description = "`hmac` or `ed25519`; needed where `signing` is `both`, else \
             the kind that signs where it is left out."),
-        ("secret" = Option<String>, Query, description = "Your own, in a JSON body and nowhere else: `whsec_` (may be \
-            left out) and the base64 of 24 to 64 bytes; or `whsk_` and that of an Ed25519 private key, 32 bytes. Made \
-            here where it is left out."),
         ("keepOldFor" = Option<u32>, Query, minimum = 0, maximum = 2_592_000, description = "How many seconds the \
             old ones sign on: 86400 (a day) by default, 30 days at most. 0 revokes them now."),
     ),
+    request_body(content = Option<OwnSecret>, description = "The parameters may stand here as well. A secret of your own \
+        stands here alone.",
+        example = json!({})),
     responses((status = 200, description = "The new secret.", body = RollAnswer))
 )]
 pub(crate) async fn roll_secret(State(api): State<Api>, mut ask: Ask) -> Answer<RollAnswer> {

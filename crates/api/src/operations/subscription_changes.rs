@@ -66,10 +66,10 @@ pub(super) fn settings(input: &mut Input) -> SettingsChange {
         ("subscriptionId" = String, Query, format = Uuid, description = "The subscription's `id`."),
         ("source" = Option<String>, Query, description = "Another label, other than `ALL`."),
         ("targetUrl" = Option<String>, Query, description = "Where webhooks are sent."),
-        ("ordering" = Option<String>, Query, description = "`checklist` or `none`."),
+        ("ordering" = inline(Option<DeliveryOrder>), Query, description = "`checklist` or `none`."),
         ("ratePerSecond" = Option<u32>, Query, minimum = 1, maximum = 10_000, description = "Most \
             requests a second; empty or null for as many as the receiver takes."),
-        ("signing" = Option<String>, Query, description = "`hmac`, `ed25519` or `both`. What there is no secret \
+        ("signing" = inline(Option<Signing>), Query, description = "`hmac`, `ed25519` or `both`. What there is no secret \
             of yet is made, and shown once."),
         ("httpsOnly" = Option<bool>, Query, description = "Whether the target must be `https`."),
         ("traceparent" = Option<bool>, Query, description = "Whether requests carry a `traceparent`."),

@@ -27,6 +27,18 @@ pub(crate) struct RequestWishes {
     proxy: Option<ProxyWish>,
 }
 
+/// What a subscription is made with that stands in a body alone. Each member may be left out.
+#[expect(dead_code, reason = "what a body may hold is only described by it")]
+#[derive(ToSchema)]
+pub(crate) struct SubscribeWishes {
+    /// Your own secret: `whsec_` (may be left out) and the base64 of 24 to 64 bytes; or, for Ed25519, `whsk_` and that of
+    /// a private key, 32 bytes. Made by the server where it is left out.
+    secret: Option<String>,
+    /// How requests are made.
+    #[serde(flatten)]
+    requests: RequestWishes,
+}
+
 /// How a subscription says who it is.
 #[expect(dead_code, reason = "what a body may hold is only described by it")]
 #[derive(ToSchema)]

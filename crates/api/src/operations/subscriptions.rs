@@ -4,13 +4,18 @@ use std::time::Duration;
 
 use app::{GetSubscription, ListSubscriptions, ScopeKeys, Subscribe, SubscribeAnswer, Unsubscribe};
 use axum::{Json, extract::State};
-use domain::{DeliveryDetail, EventType, SubscriptionRow};
+use domain::{DeliveryDetail, DeliveryOrder, EventType, Payload, Signing, SubscriptionRow};
 
 use super::{
     Answer, rows, secrets::own_secret, subscription_changes::settings,
-    subscription_requests::RequestWishes, wait_within,
+    subscription_requests::SubscribeWishes, wait_within,
 };
-use crate::{Api, ask::Ask, input::Input};
+use crate::{
+    Api,
+    ask::Ask,
+    input::Input,
+    openapi::words::{AnyEventType, ScopeWord},
+};
 
 /// How long a test waits for its attempt to end: longer than that may take.
 const TEST_WAIT_MAX: Duration = Duration::from_secs(20);
@@ -24,7 +29,7 @@ const TEST_WAIT_MAX: Duration = Duration::from_secs(20);
     tag = "Webhooks",
     params(
         ("source" = Option<String>, Query, description = "With this label; `ALL` (the default) for any."),
-        ("eventType" = Option<String>, Query, description = "To these events: `ALL` (the default), \
+        ("eventType" = inline(Option<AnyEventType>), Query, description = "To these events: `ALL` (the default), \
             `new_checklist`, `task_completed` or `file_uploaded`."),
     ),
     responses((status = 200, description = "The subscriptions.", body = Vec<SubscriptionRow>))
@@ -59,23 +64,20 @@ pub(crate) async fn list_subscriptions(
     tag = "Webhooks",
     params(
         ("source" = String, Query, description = "A label, such as `zapier`, other than `ALL`.", example = "custom"),
-        ("eventType" = String, Query, description = "`new_checklist`, `task_completed` or \
+        ("eventType" = inline(EventType), Query, description = "`new_checklist`, `task_completed` or \
             `file_uploaded`.", example = "task_completed"),
         ("targetUrl" = String, Query, description = "Where webhooks are sent.", example = "https://example.com/hooks"),
         ("templateKey" = Option<String>, Query, format = Uuid, description = "The template."),
         ("taskKey" = Option<String>, Query, format = Uuid, description = "The task."),
         ("taskContentKey" = Option<String>, Query, format = Uuid, description = "The File Upload control."),
-        ("scope" = Option<String>, Query, description = "`team` for every task of the team."),
-        ("ordering" = Option<String>, Query, description = "`checklist`: a delivery waits until those \
+        ("scope" = inline(Option<ScopeWord>), Query, description = "`team` for every task of the team."),
+        ("ordering" = inline(Option<DeliveryOrder>), Query, description = "`checklist`: a delivery waits until those \
             before it of the same checklist have ended. `none` (the default): it does not."),
         ("ratePerSecond" = Option<u32>, Query, minimum = 1, maximum = 10_000, description = "Most \
             requests a second; as many as the receiver takes where it is left out."),
-        ("signing" = Option<String>, Query, description = "`hmac` (the default), `ed25519`, or `both`."),
-        ("secret" = Option<String>, Query, description = "Your own secret, in a JSON body and nowhere else: `whsec_` \
-            (may be left out) and the base64 of 24 to 64 bytes; or, for Ed25519, `whsk_` and that of a private key. \
-            Made here where it is left out."),
+        ("signing" = inline(Option<Signing>), Query, description = "`hmac` (the default), `ed25519`, or `both`."),
         ("httpsOnly" = Option<bool>, Query, description = "Whether the target must be `https`, now and later."),
-        ("payload" = Option<String>, Query, description = "`full` (the default), or `thin`: identifiers alone. \
+        ("payload" = inline(Option<Payload>), Query, description = "`full` (the default), or `thin`: identifiers alone. \
             Never changes."),
         ("traceparent" = Option<bool>, Query, description = "Whether requests carry a `traceparent`."),
         ("keepAnswer" = Option<bool>, Query, description = "Whether the log keeps headers and bodies \
@@ -86,7 +88,7 @@ pub(crate) async fn list_subscriptions(
         ("deleteBodyOnSuccess" = Option<bool>, Query, description = "Whether the body of an event goes \
             once all subscriptions that it was for have it and wish so; `false` by default."),
     ),
-    request_body(content = Option<RequestWishes>, description = "The parameters may stand here as well. What holds \
+    request_body(content = Option<SubscribeWishes>, description = "The parameters may stand here as well. What holds \
         secrets stands here alone.",
         example = json!({})),
     responses((status = 200, description = "The subscription.", body = SubscribeAnswer))

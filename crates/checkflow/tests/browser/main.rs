@@ -45,8 +45,13 @@ fn authorize(browser: &Browser, key: &str) {
 fn fill_in(browser: &Browser, parameters: &[(&str, &str)]) {
     browser.click(&format!("{SUBSCRIBE} .opblock-summary-control"));
     for (name, value) in parameters {
-        let field = format!("{SUBSCRIBE} tr[data-param-name='{name}'] input");
-        browser.type_over(&field, value);
+        let row = format!("{SUBSCRIBE} tr[data-param-name='{name}']");
+        if *name == "eventType" {
+            // Its words are known, so that the page has them to choose from.
+            browser.click(&format!("{row} select option[value='{value}']"));
+        } else {
+            browser.type_over(&format!("{row} input"), value);
+        }
     }
 }
 
