@@ -26,19 +26,19 @@ pub(crate) struct Rescuer {
     interval: Duration,
     counters: Arc<Counters>,
     looked_at: Option<Timestamp>,
-    put_off: PutOff,
+    deferral: Deferral,
 }
 
 /// Lets outcomes be stored before lapsed leases are ended: one that lapsed may be theirs, and storing the outcome
 /// is the better end. What comes after those is not waited for: on a node that has much to do something always
 /// waits, and the leases of nodes that are gone would never end.
 #[derive(Debug, Default)]
-struct PutOff {
+struct Deferral {
     /// How many outcomes will have come to an end once those that waited at first have.
     until: Option<u64>,
 }
 
-impl PutOff {
+impl Deferral {
     /// Whether there is something to wait for: of all outcomes so many have come to an end, and so many wait.
     fn goes_on(&mut self, ended: u64, waiting: u64) -> bool {
         let until = *self.until.get_or_insert(ended + waiting);
@@ -66,7 +66,7 @@ impl Rescuer {
             interval: settings.rescue_interval,
             counters: counters.clone(),
             looked_at: None,
-            put_off: PutOff::default(),
+            deferral: Deferral::default(),
         }
     }
 
@@ -105,7 +105,7 @@ impl Rescuer {
         let counters = &self.counters;
         // Read first, so that none is in neither.
         let waiting = counters.unsettled.get();
-        if self.put_off.goes_on(counters.ended(), waiting) {
+        if self.deferral.goes_on(counters.ended(), waiting) {
             return Ok(false);
         }
         let count = self.slice(Rescue::Lapsed, now).await?;
@@ -161,16 +161,16 @@ mod tests {
 
     #[test]
     fn leases_are_ended_once_the_outcomes_that_waited_are_stored_however_many_follow() {
-        let mut put_off = PutOff::default();
-        assert!(!put_off.goes_on(0, 0), "nothing waits");
-        assert!(put_off.goes_on(10, 5));
+        let mut deferral = Deferral::default();
+        assert!(!deferral.goes_on(0, 0), "nothing waits");
+        assert!(deferral.goes_on(10, 5));
         assert!(
-            put_off.goes_on(10, 7),
+            deferral.goes_on(10, 7),
             "nothing was stored: the database is away"
         );
-        assert!(put_off.goes_on(14, 9));
-        assert!(!put_off.goes_on(15, 9), "the five are stored");
-        assert!(put_off.goes_on(15, 9), "the next time those are waited for");
-        assert!(!put_off.goes_on(20, 0), "nothing waits");
+        assert!(deferral.goes_on(14, 9));
+        assert!(!deferral.goes_on(15, 9), "the five are stored");
+        assert!(deferral.goes_on(15, 9), "the next time those are waited for");
+        assert!(!deferral.goes_on(20, 0), "nothing waits");
     }
 }

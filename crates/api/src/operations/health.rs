@@ -132,7 +132,8 @@ pub(crate) async fn list_notices(State(api): State<Api>, mut ask: Ask) -> Answer
 
 /// Say that notices were seen
 ///
-/// One of them by `noticeId`, or it and all older ones by `upTo`. Those that had been seen keep their time.
+/// One of them by `noticeId`, or it and all older ones by `upTo`. Those that had been seen keep their time;
+/// one that is not there counts for none.
 #[utoipa::path(
     post,
     path = "/api/web-hook/notices/seen",
