@@ -75,6 +75,12 @@ codes! {
     /// A revoked key.
     KeyRevoked = UNAUTHORIZED "key_revoked", "The API key was revoked",
         "The key was valid once and was revoked. Ask an administrator for another one.";
+    /// A key that has run out.
+    KeyExpired = UNAUTHORIZED "key_expired", "The API key has expired",
+        "The key was good until its `expiresAt`. Ask an administrator for another one.";
+    /// A key that may not do this.
+    ScopeMissing = FORBIDDEN "scope_missing", "The API key may not do this",
+        "`needs` is the scope that this takes, `scopes` are those of the key. Ask an administrator for a key that has it: `POST /api/key`, or `checkflow key create --scopes`.";
     /// No such path.
     RouteMissing = NOT_FOUND "route_missing", "There is nothing at this path",
         "No operation has this path. `/swagger` lists those there are; paths are written exactly so, without a slash at the end.";
@@ -90,6 +96,9 @@ codes! {
     /// No such control.
     ControlMissing = NOT_FOUND "control_missing", "There is no such control",
         "The team has no control with this key or number. Keys come from `GET /api/template/task-content`, numbers (`taskContentID`) from the `fields[]` of a task.";
+    /// No such API key.
+    ApiKeyMissing = NOT_FOUND "api_key_missing", "There is no such API key",
+        "The team has no API key with this identifier. `GET /api/key/keys` lists those it has.";
     /// No such checklist.
     ChecklistMissing = NOT_FOUND "checklist_missing", "There is no such checklist",
         "The team has no checklist with this number. `GET /api/checklist/find` lists those of a template.";

@@ -2,13 +2,12 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use app::Validate;
 use axum::{
     extract::{Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use domain::Source;
+use domain::{Right, Source};
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use tracing::Instrument;
@@ -131,11 +130,15 @@ pub(crate) async fn timed(State(api): State<Api>, request: Request, next: Next) 
     })
 }
 
-/// Whoever holds no key of this server hears of that, and not of what else is wrong.
+/// Whoever holds no key of this server, or one that may not do this, hears of that, and not of what else is wrong.
 ///
 /// Keys are checked by the use case, in its transaction. What is refused before one runs has not
 /// been past that check, so it is made here, on the way out, and only then.
-pub(crate) async fn proof(State(api): State<Api>, request: Request, next: Next) -> Response {
+pub(crate) async fn proof(
+    State((api, needs)): State<(Api, Right)>,
+    request: Request,
+    next: Next,
+) -> Response {
     let caller = ask::caller(request.headers());
     let response = next.run(request).await;
     let status = response.status();
@@ -146,15 +149,8 @@ pub(crate) async fn proof(State(api): State<Api>, request: Request, next: Next) 
     let Ok(caller) = caller else {
         return response;
     };
-    match api
-        .app
-        .query(&caller, Validate(caller.clone()))
-        .await
-        .map_err(Problem::from)
-    {
-        Err(problem) if problem.code().status() == StatusCode::UNAUTHORIZED => {
-            problem.into_response()
-        }
+    match api.app.prove(&caller, needs).await.map_err(Problem::from) {
+        Err(problem) if problem.code().status().is_client_error() => problem.into_response(),
         _ => response,
     }
 }

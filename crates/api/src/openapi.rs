@@ -12,13 +12,15 @@ use crate::{
 };
 
 /// What can go wrong with every operation.
-const COMMON: [Code; 10] = [
+const COMMON: [Code; 12] = [
     Code::InvalidRequest,
     Code::MalformedQuery,
     Code::VersionUnknown,
     Code::KeyMissing,
     Code::KeyUnknown,
     Code::KeyRevoked,
+    Code::KeyExpired,
+    Code::ScopeMissing,
     Code::QueryTooLong,
     Code::Internal,
     Code::Unavailable,
@@ -79,7 +81,7 @@ pub fn openapi() -> Value {
         "components": {
             "schemas": schemas,
             "securitySchemes": {
-                "key": {"type": "apiKey", "in": "header", "name": "X-API-KEY", "description": "The team's API key (`ck_…`)."},
+                "key": {"type": "apiKey", "in": "header", "name": "X-API-KEY", "description": "The team's API key (`ck_…`). It needs the scope that the operation names."},
                 "bearer": {"type": "http", "scheme": "bearer", "description": "The same key."},
             },
             "responses": common_responses(),
@@ -92,6 +94,8 @@ pub fn openapi() -> Value {
 fn described(operation: &Operation) -> Value {
     let mut described = json!(operation.described);
     described["tags"] = json!([operation.tag]);
+    let scope = operation.needs.word();
+    described["security"] = json!([{"key": [scope]}, {"bearer": [scope]}]);
     let parameters = described["parameters"].take();
     let mut parameters = parameters.as_array().cloned().unwrap_or_default();
     parameters.push(json!({"$ref": "#/components/parameters/version"}));
@@ -183,6 +187,8 @@ fn problem_schema() -> Value {
             "code": {"type": "string", "enum": words, "description": "The kind of problem, for scripts. It stays."},
             "errors": {"type": "array", "items": error, "description": "What is wrong, part by part."},
             "fits": {"type": "array", "items": fit, "description": "With `scope_invalid`: up to ten keys that would do."},
+            "needs": {"type": "string", "description": "With `scope_missing`: the scope that this takes."},
+            "scopes": {"type": "array", "items": {"type": "string"}, "description": "With `scope_missing`: those that the key has."},
             "rule": {"type": "string", "description": "With `target_refused`: the rule that refuses."},
             "setting": {"type": "string", "description": "With `target_refused`: the setting that would allow it."},
             "waitsFor": {"type": "string", "format": "uuid", "description": "With `task_halted`: the key of the task that halts."},
@@ -218,6 +224,7 @@ fn tags() -> Value {
         {"name": "Checklists", "description": "What has been made from templates."},
         {"name": "Tasks", "description": "Completing tasks and filling in their controls."},
         {"name": "Files", "description": "Uploading, listing and downloading files."},
+        {"name": "Keys", "description": "Who may do what, and who did."},
         {"name": "Webhooks", "description": "Who is told of what, and how that went."},
     ])
 }

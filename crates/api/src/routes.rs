@@ -6,6 +6,7 @@ use axum::{
     middleware::from_fn_with_state,
     routing::{MethodFilter, MethodRouter, on},
 };
+use domain::Right;
 use utoipa::{
     Path,
     openapi::{
@@ -34,6 +35,8 @@ pub(crate) struct Operation {
     pub(crate) schemas: Vec<NamedSchema>,
     /// What can go wrong with it, beside what can go wrong with each.
     pub(crate) codes: &'static [Code],
+    /// What a key must be allowed to do; the use case checks it.
+    pub(crate) needs: Right,
     /// Whether a body flows for as long as it takes, so that only its standing still is timed.
     pub(crate) streams: bool,
     route: MethodRouter<Api>,
@@ -55,6 +58,7 @@ macro_rules! operation {
             described: operations::$path::operation(),
             schemas,
             codes: &[$(Code::$code),*],
+            needs: Right::Read,
             streams: $streams,
         }
     }};
@@ -64,10 +68,31 @@ macro_rules! operation {
 pub(crate) fn table() -> Vec<Operation> {
     let mut table = of_templates();
     table.extend(of_checklists());
-    table.extend(of_webhooks());
-    table.extend(of_secrets());
-    table.extend(of_replays());
+    let of_webhooks = [of_webhooks(), of_secrets(), of_replays()];
+    let of_webhooks = of_webhooks.into_iter().flatten();
+    table.extend(of_webhooks.map(|operation| operation.needs(Right::Webhooks)));
+    table.push(operation!(erase, __path_erase, [ChecklistMissing]).needs(Right::Admin));
+    table.extend(of_keys().map(|operation| operation.needs(Right::Admin)));
     table
+}
+
+impl Operation {
+    fn needs(self, right: Right) -> Self {
+        Self {
+            needs: right,
+            ..self
+        }
+    }
+}
+
+fn of_keys() -> impl Iterator<Item = Operation> {
+    [
+        operation!(make_key, __path_make_key, [TeamFull]),
+        operation!(list_keys, __path_list_keys, []),
+        operation!(revoke_key, __path_revoke_key, [ApiKeyMissing]),
+        operation!(read_audit, __path_read_audit, []),
+    ]
+    .into_iter()
 }
 
 fn of_templates() -> Vec<Operation> {
@@ -77,7 +102,8 @@ fn of_templates() -> Vec<Operation> {
             put_template,
             __path_put_template,
             [TemplateMissing, TeamFull]
-        ),
+        )
+        .needs(Right::Templates),
         operation!(get_template, __path_get_template, [TemplateMissing]),
         operation!(list_templates, __path_list_templates, [NothingFound]),
         operation!(
@@ -95,7 +121,7 @@ fn of_templates() -> Vec<Operation> {
 
 fn of_checklists() -> Vec<Operation> {
     vec![
-        operation!(create_checklist, __path_create_checklist, [TemplateMissing]),
+        operation!(create_checklist, __path_create_checklist, [TemplateMissing]).needs(Right::Run),
         operation!(
             find_checklists,
             __path_find_checklists,
@@ -128,7 +154,8 @@ fn of_checklists() -> Vec<Operation> {
                 ChecklistArchived,
                 ControlsUnsatisfied
             ]
-        ),
+        )
+        .needs(Right::Run),
         operation!(
             set_field,
             __path_set_field,
@@ -139,8 +166,9 @@ fn of_checklists() -> Vec<Operation> {
                 ChecklistArchived,
                 ValueRefused
             ]
-        ),
-        operation!(upload, __path_upload, [MalformedMultipart, UploadInterrupted, ControlMissing, TaskHalted, TaskDone, ChecklistArchived, FilesFull, NotAnUpload, BodyTooLarge, FileTooLarge, RequestTimeout, MediaTypeUnsupported, FilesUnavailable, Overloaded], streams: true),
+        )
+        .needs(Right::Run),
+        operation!(upload, __path_upload, [MalformedMultipart, UploadInterrupted, ControlMissing, TaskHalted, TaskDone, ChecklistArchived, FilesFull, NotAnUpload, BodyTooLarge, FileTooLarge, RequestTimeout, MediaTypeUnsupported, FilesUnavailable, Overloaded], streams: true).needs(Right::Run),
     ]
 }
 
@@ -256,7 +284,6 @@ fn of_replays() -> Vec<Operation> {
             [RedeliveryJobMissing, RedeliveryJobEnded]
         ),
         operation!(list_replays, __path_list_replays, []),
-        operation!(erase, __path_erase, [ChecklistMissing]),
     ]
 }
 
@@ -268,7 +295,8 @@ pub(crate) fn router(api: &Api) -> Router<Api> {
         if !operation.streams {
             route = route.route_layer(from_fn_with_state(api.clone(), edge::timed));
         }
-        let route = route.route_layer(from_fn_with_state(api.clone(), edge::proof));
+        let proof = (api.clone(), operation.needs);
+        let route = route.route_layer(from_fn_with_state(proof, edge::proof));
         router = router.route(&operation.path, route);
     }
     router

@@ -1,9 +1,19 @@
-//! Finding out who asks.
+//! Finding out who asks, and whether they may.
 
-use domain::{Actor, Door, KeyHash, Person, Team, TeamId};
-use store::{Doing, ReadTx};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+use domain::{
+    Actor, ApiKey, ApiKeyId, Door, KEY_USED_EVERY, KeyHash, Person, Right, Team, TeamId, Timestamp,
+};
+use store::{Doing, Read, ReadTx, StoreError, Write, WriteTx};
 
 use crate::{App, AppError, Query};
+
+/// Most keys whose last use is remembered. Beyond that all are forgotten, which costs a write for each.
+const REMEMBERED_MAX: usize = 10_000;
 
 /// Whoever asks, as the door knows them: by the hash of the key they hold.
 #[derive(Clone, Debug)]
@@ -19,35 +29,120 @@ impl Caller {
         }
     }
 
+    /// Who it is, if they may do what needs `right`. The only place where that is decided.
     pub(crate) async fn authenticate<T: ReadTx + ?Sized>(
         &self,
         tx: &mut T,
-    ) -> Result<Actor, AppError> {
-        self.identify(tx).await.map(|(actor, _)| actor)
-    }
-
-    async fn identify<T: ReadTx + ?Sized>(&self, tx: &mut T) -> Result<(Actor, Team), AppError> {
-        let found = tx
-            .api_key_get(&self.hash)
-            .await
-            .doing::<AppError>("looking a key up")?;
-        let (key, team) = found.ok_or(AppError::KeyUnknown)?;
+        now: Timestamp,
+        right: Right,
+    ) -> Result<(Actor, Used), AppError> {
+        let (key, team) = self.identify(tx).await?;
         if key.revoked_at.is_some() {
             return Err(AppError::KeyRevoked(key.name));
         }
+        if key.is_expired(now) {
+            return Err(AppError::KeyExpired(key.name));
+        }
+        if !key.rights.include(right) {
+            return Err(AppError::RightMissing {
+                key: key.name,
+                has: key.rights,
+                needs: right,
+            });
+        }
+        let used = Used {
+            key: key.id,
+            at: now,
+            anew: key.is_used_anew(now),
+        };
         let person = Person {
             name: key.name,
             email: None,
         };
-        Ok((
-            Actor {
-                team: team.id,
-                key: Some(key.id),
-                person,
-                door: Door::Api,
-            },
-            team,
-        ))
+        let actor = Actor {
+            team: team.id,
+            key: Some(key.id),
+            person,
+            door: Door::Api,
+            rights: key.rights,
+        };
+        Ok((actor, used))
+    }
+
+    async fn identify<T: ReadTx + ?Sized>(&self, tx: &mut T) -> Result<(ApiKey, Team), AppError> {
+        let found = tx.api_key_get(&self.hash).await;
+        let found = found.doing::<AppError>("looking a key up")?;
+        found.ok_or(AppError::KeyUnknown)
+    }
+}
+
+/// That a key was used.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Used {
+    key: ApiKeyId,
+    at: Timestamp,
+    /// Whether it was noted long ago.
+    anew: bool,
+}
+
+/// When which key was last noted to be used, so that of many requests at once one writes it down.
+#[derive(Default)]
+pub(crate) struct LastUsed(Mutex<HashMap<ApiKeyId, Timestamp>>);
+
+impl LastUsed {
+    /// Whether this use is to be written down, which is then said to be done.
+    pub(crate) fn claim(&self, used: Used) -> bool {
+        if !used.anew {
+            return false;
+        }
+        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = noted.get(&used.key);
+        if before.is_some_and(|at| used.at < at.after(KEY_USED_EVERY)) {
+            return false;
+        }
+        if noted.len() >= REMEMBERED_MAX {
+            noted.clear();
+        }
+        noted.insert(used.key, used.at);
+        true
+    }
+}
+
+/// Writes down that a key was used.
+impl Write for Used {
+    type Done = ();
+    type Error = StoreError;
+
+    async fn run(&self, tx: &mut dyn WriteTx) -> Result<(), StoreError> {
+        tx.api_key_touch(self.key, self.at).await
+    }
+}
+
+impl App {
+    /// Whether the caller may do what needs `right`, for a door that refuses something before a use case runs.
+    ///
+    /// # Errors
+    /// The caller may not, or the store failed.
+    pub async fn prove(&self, caller: &Caller, right: Right) -> Result<(), AppError> {
+        let (caller, app) = (caller.clone(), self.clone());
+        self.parts().store.read(Prove { app, caller, right }).await
+    }
+}
+
+struct Prove {
+    app: App,
+    caller: Caller,
+    right: Right,
+}
+
+impl Read for Prove {
+    type Done = ();
+    type Error = AppError;
+
+    async fn run(&self, tx: &mut dyn ReadTx) -> Result<(), AppError> {
+        let now = self.app.source().now();
+        self.caller.authenticate(tx, now, self.right).await?;
+        Ok(())
     }
 }
 
@@ -61,16 +156,22 @@ pub struct Validated {
     pub team_id: TeamId,
     /// Its name.
     pub team_name: String,
+    /// The key.
+    pub key: ApiKey,
 }
 
 impl Query for Validate {
+    // Which every key has.
+    const NEEDS: Right = Right::Read;
+
     type Answer = Validated;
 
     async fn run(&self, _: &App, _: &Actor, tx: &mut dyn ReadTx) -> Result<Validated, AppError> {
-        let (_, team) = self.0.identify(tx).await?;
+        let (key, team) = self.0.identify(tx).await?;
         Ok(Validated {
             team_id: team.id,
             team_name: team.name,
+            key,
         })
     }
 }

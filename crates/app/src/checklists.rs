@@ -2,7 +2,7 @@
 
 use domain::{
     Actor, Checklist, ChecklistFilter, ChecklistHead, ChecklistId, ChecklistKey, ChecklistRow,
-    Done, NAME_CHARS_MAX, TemplateKey, name,
+    Done, NAME_CHARS_MAX, Right, TemplateKey, name,
 };
 use store::{ChecklistQuery, Doing, Fields, Page, ReadTx, TemplateRecord, WriteTx};
 
@@ -20,6 +20,8 @@ pub struct CreateChecklist {
 }
 
 impl Change for CreateChecklist {
+    const NEEDS: Right = Right::Run;
+
     type Answer = ChecklistRow;
 
     async fn run(
@@ -136,6 +138,8 @@ impl ListChecklists {
 }
 
 impl Query for ListChecklists {
+    const NEEDS: Right = Right::Read;
+
     type Answer = Vec<ChecklistRow>;
 
     async fn run(
@@ -154,6 +158,8 @@ impl Query for ListChecklists {
 pub struct FindChecklists(pub ListChecklists);
 
 impl Change for FindChecklists {
+    const NEEDS: Right = Right::Run;
+
     type Answer = Vec<ChecklistRow>;
 
     async fn run(

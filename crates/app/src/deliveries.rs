@@ -1,7 +1,7 @@
 //! The delivery log, and asking for another attempt.
 
 use domain::{
-    Actor, AttemptRow, Delivery, DeliveryDetail, DeliveryId, SubscriptionState, WebhookHead,
+    Actor, AttemptRow, Delivery, DeliveryDetail, DeliveryId, Right, SubscriptionState, WebhookHead,
 };
 use serde::Serialize;
 use store::{DeliveryQuery, DeliveryRecord, Doing, ReadTx, Redelivery, WriteTx};
@@ -28,6 +28,8 @@ pub struct DeliveryPage {
 }
 
 impl Query for ListDeliveries {
+    const NEEDS: Right = Right::Webhooks;
+
     type Answer = DeliveryPage;
 
     async fn run(
@@ -55,6 +57,8 @@ impl Query for ListDeliveries {
 pub struct GetDelivery(pub DeliveryId);
 
 impl Query for GetDelivery {
+    const NEEDS: Right = Right::Webhooks;
+
     type Answer = DeliveryDetail;
 
     async fn run(
@@ -119,6 +123,8 @@ fn detail(record: DeliveryRecord) -> DeliveryDetail {
 pub struct Redeliver(pub DeliveryId);
 
 impl Change for Redeliver {
+    const NEEDS: Right = Right::Webhooks;
+
     type Answer = Delivery;
 
     async fn run(

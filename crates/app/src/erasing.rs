@@ -1,6 +1,6 @@
 //! Erasing what was told of a checklist from the log.
 
-use domain::{Actor, ChecklistId, DeliveryState};
+use domain::{Actor, ChecklistId, DeliveryState, Right};
 use serde::Serialize;
 use store::{DeliveryQuery, Doing, Ending, EventPlace, Fields, ReadTx, WriteTx};
 use utoipa::ToSchema;
@@ -43,6 +43,8 @@ struct Slice {
 }
 
 impl Change for EraseSlice {
+    const NEEDS: Right = Right::Admin;
+
     type Answer = Slice;
 
     async fn run(&self, app: &App, actor: &Actor, tx: &mut dyn WriteTx) -> Result<Slice, AppError> {
@@ -96,6 +98,8 @@ impl Change for EraseSlice {
 struct CountBeingSent(ChecklistId);
 
 impl Query for CountBeingSent {
+    const NEEDS: Right = Right::Admin;
+
     type Answer = u64;
 
     async fn run(&self, _: &App, actor: &Actor, tx: &mut dyn ReadTx) -> Result<u64, AppError> {

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use domain::{
-    FieldError, Refusal, ReplayState, SecretRefusal, SubscriptionState, TargetRefusal, TaskKey,
-    ValueRefusal,
+    FieldError, Refusal, ReplayState, Right, Rights, SecretRefusal, SubscriptionState,
+    TargetRefusal, TaskKey, ValueRefusal,
 };
 use store::{FileStoreError, StoreError};
 
@@ -29,6 +29,9 @@ pub enum Missing {
     /// A control of a checklist.
     #[error("there is no control {0} in any checklist")]
     Field(domain::FieldId),
+    /// An API key.
+    #[error("there is no API key {0}")]
+    Key(domain::ApiKeyId),
     /// A checklist.
     #[error("there is no checklist {0}")]
     Checklist(domain::ChecklistId),
@@ -91,6 +94,21 @@ pub enum AppError {
     /// The key was revoked.
     #[error("the API key {0:?} was revoked; ask an administrator for another one")]
     KeyRevoked(String),
+    /// The key has run out.
+    #[error("the API key {0:?} has expired; ask an administrator for another one")]
+    KeyExpired(String),
+    /// The key may not do this.
+    #[error(
+        "the API key {key:?} has the scopes {has}, and this needs {needs}; ask an administrator for a key that has it"
+    )]
+    RightMissing {
+        /// The key's name.
+        key: String,
+        /// What it may do.
+        has: Rights,
+        /// What this takes.
+        needs: Right,
+    },
     /// What was asked for is not there.
     #[error("{0}")]
     Missing(#[from] Missing),

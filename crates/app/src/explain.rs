@@ -3,14 +3,14 @@
 use std::net::IpAddr;
 
 use domain::{
-    Actor, AddressPolicy, ForbiddenAddress, HttpsOnly, JudgedTarget, Subscription, SubscriptionId,
-    TargetRefusal, TargetUrl, judge_reach, judge_target, special_range,
+    Actor, AddressPolicy, ForbiddenAddress, HttpsOnly, JudgedTarget, Right, Subscription,
+    SubscriptionId, TargetRefusal, TargetUrl, judge_reach, judge_target, special_range,
 };
 use serde::Serialize;
 use store::{Doing, ReadTx};
 use utoipa::ToSchema;
 
-use crate::{App, AppError, Caller, Missing, Query, Validate};
+use crate::{App, AppError, Caller, Missing, Query};
 
 /// What the address rule decides of a target, and by what.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -82,6 +82,8 @@ pub struct ExplainedReach {
 struct Wishes(SubscriptionId);
 
 impl Query for Wishes {
+    const NEEDS: Right = Right::Webhooks;
+
     type Answer = Subscription;
 
     async fn run(
@@ -141,8 +143,8 @@ impl App {
         caller: &Caller,
         target: &str,
     ) -> Result<TargetExplanation, AppError> {
-        // No name is looked up for somebody without a key.
-        self.query(caller, Validate(caller.clone())).await?;
+        // No name is looked up for somebody who may not ask.
+        self.prove(caller, Right::Webhooks).await?;
         let target = match TargetUrl::parse(target) {
             Ok(target) => target,
             Err(refusal) => return Ok(unreadable(target.trim(), &refusal, SUBJECT)),

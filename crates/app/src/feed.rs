@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use domain::{Actor, DeliveryId, SubscriptionId, WebhookHead};
+use domain::{Actor, DeliveryId, Right, SubscriptionId, WebhookHead};
 use serde::Serialize;
 use store::{Destination, Doing, FeedItem, FeedQuery, ReadTx};
 use tokio::{
@@ -134,6 +134,8 @@ impl News {
 }
 
 impl Query for ReadFeed {
+    const NEEDS: Right = Right::Webhooks;
+
     type Answer = Feed;
 
     async fn run(&self, app: &App, actor: &Actor, tx: &mut dyn ReadTx) -> Result<Feed, AppError> {

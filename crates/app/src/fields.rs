@@ -1,6 +1,6 @@
 //! What the controls of a checklist hold.
 
-use domain::{Actor, ChecklistId, ControlId, ControlKey, FieldId, FieldRow, FieldState};
+use domain::{Actor, ChecklistId, ControlId, ControlKey, FieldId, FieldRow, FieldState, Right};
 use store::{Doing, Fields, WriteTx};
 
 use crate::{App, AppError, Change, Missing, emit::audit};
@@ -26,6 +26,8 @@ pub struct SetFieldAnswer {
 }
 
 impl Change for SetField {
+    const NEEDS: Right = Right::Run;
+
     type Answer = SetFieldAnswer;
 
     fn about(&self) -> Option<ChecklistId> {

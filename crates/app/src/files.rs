@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use domain::{
-    Actor, Checklist, ChecklistId, ControlKey, Done, FieldId, FileKey, FileRow, StoredFile,
+    Actor, Checklist, ChecklistId, ControlKey, Done, FieldId, FileKey, FileRow, Right, StoredFile,
     file_name,
 };
 use futures_util::{Stream, StreamExt};
@@ -161,6 +161,8 @@ fn uploadable(
 struct MayUpload(FieldId);
 
 impl Query for MayUpload {
+    const NEEDS: Right = Right::Run;
+
     type Answer = ();
 
     async fn run(&self, _: &App, actor: &Actor, tx: &mut dyn ReadTx) -> Result<(), AppError> {
@@ -177,6 +179,8 @@ struct RecordUpload {
 }
 
 impl Change for RecordUpload {
+    const NEEDS: Right = Right::Run;
+
     type Answer = FileRow;
 
     fn about(&self) -> Option<ChecklistId> {
@@ -291,6 +295,8 @@ pub struct Opened {
 struct FindFile(FileKey);
 
 impl Query for FindFile {
+    const NEEDS: Right = Right::Read;
+
     type Answer = StoredFile;
 
     async fn run(
@@ -316,6 +322,8 @@ pub struct ListFiles {
 }
 
 impl Query for ListFiles {
+    const NEEDS: Right = Right::Read;
+
     type Answer = Vec<FileRow>;
 
     async fn run(

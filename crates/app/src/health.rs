@@ -2,7 +2,7 @@
 
 use domain::{
     Actor, Delivery, DeliveryId, EventDetail, EventId, EventRow, HealthRow, NoticeId, NoticeRow,
-    SubscriptionId, SubscriptionRow, SubscriptionSummary,
+    Right, SubscriptionId, SubscriptionRow, SubscriptionSummary,
 };
 use serde::Serialize;
 use store::{Cancelled, DeliveryQuery, Doing, EventQuery, NoticeQuery, ReadTx, Seen, WriteTx};
@@ -22,6 +22,8 @@ pub const EVENTS_PAGE_MAX: u32 = 100;
 pub struct CancelDelivery(pub DeliveryId);
 
 impl Change for CancelDelivery {
+    const NEEDS: Right = Right::Webhooks;
+
     type Answer = Delivery;
 
     async fn run(
@@ -61,6 +63,8 @@ pub struct EventPage {
 pub struct ListEvents(pub EventQuery);
 
 impl Query for ListEvents {
+    const NEEDS: Right = Right::Webhooks;
+
     type Answer = EventPage;
 
     async fn run(
@@ -88,6 +92,8 @@ impl Query for ListEvents {
 pub struct GetEvent(pub EventId);
 
 impl Query for GetEvent {
+    const NEEDS: Right = Right::Webhooks;
+
     type Answer = EventDetail;
 
     async fn run(
@@ -132,6 +138,8 @@ impl Query for GetEvent {
 pub struct GetHealth(pub SubscriptionId);
 
 impl Query for GetHealth {
+    const NEEDS: Right = Right::Webhooks;
+
     type Answer = SubscriptionSummary;
 
     async fn run(
@@ -171,6 +179,8 @@ pub struct NoticePage {
 pub struct ListNotices(pub NoticeQuery);
 
 impl Query for ListNotices {
+    const NEEDS: Right = Right::Webhooks;
+
     type Answer = NoticePage;
 
     async fn run(
@@ -208,6 +218,8 @@ pub struct NoticesSeen {
 pub struct SeeNotices(pub Seen);
 
 impl Change for SeeNotices {
+    const NEEDS: Right = Right::Webhooks;
+
     type Answer = NoticesSeen;
 
     async fn run(

@@ -6,6 +6,7 @@
 //! the doors'.
 
 mod actor;
+mod audit;
 mod checklists;
 mod deliveries;
 mod emit;
@@ -16,6 +17,7 @@ mod feed;
 mod fields;
 mod files;
 mod health;
+mod keys;
 mod operator;
 mod replays;
 mod sample;
@@ -25,15 +27,17 @@ mod templates;
 
 use std::{future::Future, sync::Arc};
 
+use actor::{LastUsed, Used};
 use feed::News;
 
-use domain::{Actor, AddressPolicy, ChecklistId, PublicUrl, Resolver, Source, TlsJudge};
+use domain::{Actor, AddressPolicy, ChecklistId, PublicUrl, Resolver, Right, Source, TlsJudge};
 use store::{FileStore, Purpose, ReadTx, Store, WriteTx};
 
 // What a door must be able to name: the store itself stays behind this wall.
 pub use store::{DeliveryQuery, EventQuery, FileStoreError, NoticeQuery, Page, Seen, StoreError};
 
 pub use actor::{Caller, Validate, Validated};
+pub use audit::{AUDIT_PAGE_MAX, AuditPage, AuditRow, ReadAudit};
 pub use checklists::{CreateChecklist, FindChecklists, ListChecklists};
 pub use deliveries::{DELIVERIES_PAGE_MAX, DeliveryPage, GetDelivery, ListDeliveries, Redeliver};
 pub use erasing::Erased;
@@ -46,7 +50,11 @@ pub use health::{
     CancelDelivery, EVENTS_PAGE_MAX, EventPage, GetEvent, GetHealth, ListEvents, ListNotices,
     NoticePage, NoticesSeen, SeeNotices,
 };
-pub use operator::{KeyMade, OperatorError, create_key, create_team, list_keys, revoke_key};
+pub use keys::{
+    KEYS_MAX, KEYS_PAGE_MAX, KeyMade, KeyPage, KeyRefusal, KeyRow, KeyWish, ListKeys, MadeKey,
+    MakeKey, RevokeKey,
+};
+pub use operator::{OperatorError, create_key, create_team, list_keys, revoke_key};
 pub use replays::{
     DRY_RUN_ROWS_MAX, GetReplay, ListReplays, MakeReplay, PutReplay, REPLAY_JOBS_OPEN_MAX,
     REPLAY_JOBS_PAGE_MAX, ReplayAsk, ReplayCount, ReplayJobPage,
@@ -110,12 +118,16 @@ pub struct App(Arc<Inner>);
 struct Inner {
     parts: Parts,
     news: News,
+    last_used: LastUsed,
 }
 
 /// A use case that changes something.
 ///
 /// Runs in one transaction, and more than once if the database asks for that.
 pub trait Change: Send + Sync + 'static {
+    /// What whoever asks must be allowed to do.
+    const NEEDS: Right;
+
     /// What it answers.
     type Answer: Send + 'static;
 
@@ -135,6 +147,9 @@ pub trait Change: Send + Sync + 'static {
 
 /// A use case that only reads.
 pub trait Query: Send + Sync + 'static {
+    /// What whoever asks must be allowed to do.
+    const NEEDS: Right;
+
     /// What it answers.
     type Answer: Send + 'static;
 
@@ -150,8 +165,11 @@ pub trait Query: Send + Sync + 'static {
 impl App {
     /// The use cases on `parts`.
     pub fn new(parts: Parts) -> Self {
-        let news = News::default();
-        Self(Arc::new(Inner { parts, news }))
+        Self(Arc::new(Inner {
+            parts,
+            news: News::default(),
+            last_used: LastUsed::default(),
+        }))
     }
 
     /// Runs a use case that changes something, for whoever `caller` turns out to be.
@@ -165,11 +183,10 @@ impl App {
             caller: caller.clone(),
             case: change,
         };
-        let done = self.0.parts.store.write(unit).await;
-        if done.is_ok() {
-            self.0.news.say();
-        }
-        done
+        let (answer, used) = self.0.parts.store.write(unit).await?;
+        self.0.news.say();
+        self.note(used).await;
+        Ok(answer)
     }
 
     /// Runs a use case that only reads, for whoever `caller` turns out to be.
@@ -179,7 +196,17 @@ impl App {
             caller: caller.clone(),
             case: query,
         };
-        self.0.parts.store.read(unit).await
+        let (answer, used) = self.0.parts.store.read(unit).await?;
+        self.note(used).await;
+        Ok(answer)
+    }
+
+    /// Writes down, now and then, that a key is in use: beside what it was used for, which a failure to do so does not
+    /// concern.
+    async fn note(&self, used: Used) {
+        if self.0.last_used.claim(used) {
+            let _: Result<(), StoreError> = self.0.parts.store.write(used).await;
+        }
     }
 
     /// The numbers that hold here.
@@ -219,25 +246,27 @@ struct Unit<C> {
 impl<C: Change> store::Write for Unit<C> {
     const PURPOSE: Purpose = Purpose::Change;
 
-    type Done = C::Answer;
+    type Done = (C::Answer, Used);
     type Error = AppError;
 
     fn about(&self) -> Option<ChecklistId> {
         self.case.about()
     }
 
-    async fn run(&self, tx: &mut dyn WriteTx) -> Result<C::Answer, AppError> {
-        let actor = self.caller.authenticate(tx).await?;
-        self.case.run(&self.app, &actor, tx).await
+    async fn run(&self, tx: &mut dyn WriteTx) -> Result<Self::Done, AppError> {
+        let now = self.app.source().now();
+        let (actor, used) = self.caller.authenticate(tx, now, C::NEEDS).await?;
+        Ok((self.case.run(&self.app, &actor, tx).await?, used))
     }
 }
 
 impl<Q: Query> store::Read for Unit<Q> {
-    type Done = Q::Answer;
+    type Done = (Q::Answer, Used);
     type Error = AppError;
 
-    async fn run(&self, tx: &mut dyn ReadTx) -> Result<Q::Answer, AppError> {
-        let actor = self.caller.authenticate(tx).await?;
-        self.case.run(&self.app, &actor, tx).await
+    async fn run(&self, tx: &mut dyn ReadTx) -> Result<Self::Done, AppError> {
+        let now = self.app.source().now();
+        let (actor, used) = self.caller.authenticate(tx, now, Q::NEEDS).await?;
+        Ok((self.case.run(&self.app, &actor, tx).await?, used))
     }
 }

@@ -1,10 +1,12 @@
 //! What the operator does at the command line, beside a running server: teams and keys.
 
 use domain::{
-    Actor, ApiKey, ApiKeyId, ApiKeySecret, AuditEntry, Door, NAME_CHARS_MAX, NameRefusal, Person,
-    Source, Team, TeamId, name,
+    Actor, ApiKey, ApiKeyId, AuditEntry, Door, NAME_CHARS_MAX, NameRefusal, Person, Rights, Source,
+    Team, TeamId, name,
 };
 use store::{Read, ReadTx, Revoked, Store, StoreError, Write, WriteTx};
+
+use crate::{KEYS_MAX, KeyMade, KeyWish, keys::KeyRefusal};
 
 /// Why the operator's wish was not done.
 #[derive(Debug, thiserror::Error)]
@@ -15,20 +17,18 @@ pub enum OperatorError {
     /// No such team.
     #[error("there is no team {0}; `checkflow team create` makes one")]
     TeamMissing(TeamId),
+    /// The key can't be made so.
+    #[error(transparent)]
+    Key(#[from] KeyRefusal),
+    /// As many keys as there may be.
+    #[error("team {0} has {KEYS_MAX} API keys, revoked ones included, which is the most")]
+    KeysFull(TeamId),
     /// No such key in that team.
     #[error("team {0} has no key {1}; `checkflow key list` shows those it has")]
     KeyMissing(TeamId, ApiKeyId),
     /// The database failed.
     #[error("the database did not do it")]
     Storage(#[from] StoreError),
-}
-
-/// A key that was made just now.
-pub struct KeyMade {
-    /// The key as it is listed.
-    pub key: ApiKey,
-    /// The secret, shown this once.
-    pub secret: ApiKeySecret,
 }
 
 fn trace(source: &Source, team: TeamId, action: &'static str, subject: String) -> AuditEntry {
@@ -41,6 +41,7 @@ fn trace(source: &Source, team: TeamId, action: &'static str, subject: String) -
         key: None,
         person,
         door: Door::CommandLine,
+        rights: Rights::ALL,
     };
     AuditEntry {
         at: source.now(),
@@ -93,27 +94,13 @@ pub async fn create_key(
     store: &Store,
     source: &Source,
     team: TeamId,
-    called: &str,
+    wish: &KeyWish,
 ) -> Result<KeyMade, OperatorError> {
-    let called = name(called, NAME_CHARS_MAX)?;
-    let secret = ApiKeySecret::generate(source);
-    let key = ApiKey {
-        id: ApiKeyId::new(source.uuid()),
-        team,
-        name: called,
-        prefix: secret.prefix().to_owned(),
-        created_at: source.now(),
-        revoked_at: None,
-    };
-    let hash = secret.hash();
-    store
-        .write(CreateKey {
-            source: source.clone(),
-            key: key.clone(),
-            hash,
-        })
-        .await?;
-    Ok(KeyMade { key, secret })
+    let made = wish.make(team, source)?;
+    let (key, hash) = (made.key.clone(), made.secret.hash());
+    let source = source.clone();
+    store.write(CreateKey { source, key, hash }).await?;
+    Ok(made)
 }
 
 struct CreateKey {
@@ -131,20 +118,24 @@ impl Write for CreateKey {
         tx.team_get(team)
             .await?
             .ok_or(OperatorError::TeamMissing(team))?;
+        if tx.api_key_count(team).await? >= KEYS_MAX {
+            return Err(OperatorError::KeysFull(team));
+        }
         tx.api_key_insert(&self.key, &self.hash).await?;
-        let entry = trace(&self.source, team, "key.create", self.key.id.to_string());
+        let mut entry = trace(&self.source, team, "key.create", self.key.id.to_string());
+        entry.detail = format!("{:?} with {}", self.key.name, self.key.rights);
         Ok(tx.audit_append(&entry).await?)
     }
 }
 
 /// The keys of a team, oldest first, revoked ones included.
 pub async fn list_keys(store: &Store, team: TeamId) -> Result<Vec<ApiKey>, OperatorError> {
-    store.read(ListKeys(team)).await
+    store.read(AllKeys(team)).await
 }
 
-struct ListKeys(TeamId);
+struct AllKeys(TeamId);
 
-impl Read for ListKeys {
+impl Read for AllKeys {
     type Done = Vec<ApiKey>;
     type Error = OperatorError;
 
@@ -152,7 +143,9 @@ impl Read for ListKeys {
         tx.team_get(self.0)
             .await?
             .ok_or(OperatorError::TeamMissing(self.0))?;
-        Ok(tx.api_key_list(self.0).await?)
+        // Nobody has more than these, save those that had before there was a most.
+        let all = u32::try_from(KEYS_MAX).unwrap_or(u32::MAX);
+        Ok(tx.api_key_list(self.0, None, all).await?)
     }
 }
 
@@ -164,7 +157,7 @@ pub async fn revoke_key(
     key: ApiKeyId,
 ) -> Result<Revoked, OperatorError> {
     store
-        .write(RevokeKey {
+        .write(EndKey {
             source: source.clone(),
             team,
             key,
@@ -172,13 +165,13 @@ pub async fn revoke_key(
         .await
 }
 
-struct RevokeKey {
+struct EndKey {
     source: Source,
     team: TeamId,
     key: ApiKeyId,
 }
 
-impl Write for RevokeKey {
+impl Write for EndKey {
     type Done = Revoked;
     type Error = OperatorError;
 

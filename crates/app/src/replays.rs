@@ -1,7 +1,7 @@
 //! Redelivery jobs: many deliveries sent again, or events sent to another subscription.
 
 use domain::{
-    Actor, ReplayFilter, ReplayJob, ReplayJobId, ReplaySample, ReplayState, SubscriptionId,
+    Actor, ReplayFilter, ReplayJob, ReplayJobId, ReplaySample, ReplayState, Right, SubscriptionId,
     SubscriptionState,
 };
 use serde::Serialize;
@@ -114,6 +114,8 @@ pub struct MakeReplay {
 }
 
 impl Change for MakeReplay {
+    const NEEDS: Right = Right::Webhooks;
+
     type Answer = ReplayJob;
 
     async fn run(
@@ -157,6 +159,8 @@ struct LookOn {
 }
 
 impl Query for LookOn {
+    const NEEDS: Right = Right::Webhooks;
+
     type Answer = (ReplayLook, ReplayFound);
 
     async fn run(
@@ -208,6 +212,8 @@ impl App {
 pub struct GetReplay(pub ReplayJobId);
 
 impl Query for GetReplay {
+    const NEEDS: Right = Right::Webhooks;
+
     type Answer = ReplayJob;
 
     async fn run(
@@ -239,6 +245,8 @@ pub struct ListReplays {
 }
 
 impl Query for ListReplays {
+    const NEEDS: Right = Right::Webhooks;
+
     type Answer = ReplayJobPage;
 
     async fn run(
@@ -267,6 +275,8 @@ pub struct PutReplay {
 }
 
 impl Change for PutReplay {
+    const NEEDS: Right = Right::Webhooks;
+
     type Answer = ReplayJob;
 
     async fn run(

@@ -15,9 +15,9 @@ pub use secrets::{ListSecrets, RevokeSecret, RollAnswer, RollSecret, SecretPage}
 use request::Reaches;
 
 use domain::{
-    Actor, Changed, EventType, SOURCE_CHARS_MAX, SettingsChange, SigningSecret, Subscription,
-    SubscriptionId, SubscriptionRow, SubscriptionSettings, SubscriptionState, TargetUrl,
-    check_target, name,
+    Actor, Changed, EventType, Right, SOURCE_CHARS_MAX, SettingsChange, SigningSecret,
+    Subscription, SubscriptionId, SubscriptionRow, SubscriptionSettings, SubscriptionState,
+    TargetUrl, check_target, name,
 };
 use serde::Serialize;
 use store::{Doing, ReadTx, StateChange, SubscriptionIdentity, WriteTx};
@@ -90,6 +90,8 @@ struct Checked {
 }
 
 impl Query for Check {
+    const NEEDS: Right = Right::Webhooks;
+
     type Answer = Checked;
 
     async fn run(
@@ -128,6 +130,8 @@ fn label(source: &str) -> Result<String, AppError> {
 struct Insert(Checked);
 
 impl Change for Insert {
+    const NEEDS: Right = Right::Webhooks;
+
     type Answer = SubscribeAnswer;
 
     async fn run(
@@ -214,6 +218,8 @@ pub struct ListSubscriptions {
 }
 
 impl Query for ListSubscriptions {
+    const NEEDS: Right = Right::Webhooks;
+
     type Answer = Vec<SubscriptionRow>;
 
     async fn run(
@@ -235,6 +241,8 @@ impl Query for ListSubscriptions {
 pub struct GetSubscription(pub SubscriptionId);
 
 impl Query for GetSubscription {
+    const NEEDS: Right = Right::Webhooks;
+
     type Answer = SubscriptionRow;
 
     async fn run(
@@ -264,6 +272,8 @@ async fn get<T: ReadTx + ?Sized>(
 pub struct Unsubscribe(pub SubscriptionId);
 
 impl Change for Unsubscribe {
+    const NEEDS: Right = Right::Webhooks;
+
     type Answer = SubscriptionRow;
 
     async fn run(

@@ -1,7 +1,7 @@
 //! Tasks of checklists: looking at them, and completing them.
 
 use domain::{
-    Actor, Checklist, ChecklistId, Done, StatusChange, TaskHit, TaskId, TaskKey, TaskRow,
+    Actor, Checklist, ChecklistId, Done, Right, StatusChange, TaskHit, TaskId, TaskKey, TaskRow,
     TaskStatus,
 };
 use store::{Doing, Fields, Page, ReadTx, WriteTx};
@@ -20,6 +20,8 @@ pub struct SetTaskStatus {
 }
 
 impl Change for SetTaskStatus {
+    const NEEDS: Right = Right::Run;
+
     type Answer = TaskRow;
 
     fn about(&self) -> Option<ChecklistId> {
@@ -104,6 +106,8 @@ pub struct GetTask {
 }
 
 impl Query for GetTask {
+    const NEEDS: Right = Right::Read;
+
     type Answer = TaskRow;
 
     async fn run(
@@ -134,6 +138,8 @@ pub struct ListTasks {
 }
 
 impl Query for ListTasks {
+    const NEEDS: Right = Right::Read;
+
     type Answer = Vec<TaskHit>;
 
     async fn run(

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use domain::{
-    Actor, ControlId, ControlKey, ControlType, KnownKeys, TaskKey, Template, TemplateDocument,
-    TemplateKey, VersionId,
+    Actor, ControlId, ControlKey, ControlType, KnownKeys, Right, TaskKey, Template,
+    TemplateDocument, TemplateKey, VersionId,
 };
 use serde::Serialize;
 use store::{Doing, ReadTx, WriteTx};
@@ -24,6 +24,8 @@ pub struct PutTemplate {
 struct StoreTemplate(PutTemplate);
 
 impl Change for StoreTemplate {
+    const NEEDS: Right = Right::Templates;
+
     type Answer = TemplateDocument;
 
     async fn run(
@@ -91,6 +93,8 @@ impl App {
 struct CheckPatterns(PutTemplate);
 
 impl Query for CheckPatterns {
+    const NEEDS: Right = Right::Templates;
+
     type Answer = PutTemplate;
 
     async fn run(&self, _: &App, _: &Actor, _: &mut dyn ReadTx) -> Result<PutTemplate, AppError> {
@@ -128,6 +132,8 @@ async fn get<T: ReadTx + ?Sized>(
 pub struct GetTemplate(pub TemplateKey);
 
 impl Query for GetTemplate {
+    const NEEDS: Right = Right::Read;
+
     type Answer = TemplateDocument;
 
     async fn run(
@@ -167,6 +173,8 @@ pub struct ControlRow {
 pub struct ListTemplates;
 
 impl Query for ListTemplates {
+    const NEEDS: Right = Right::Read;
+
     type Answer = Vec<NamedRow>;
 
     async fn run(
@@ -190,6 +198,8 @@ impl Query for ListTemplates {
 pub struct ListTemplateTasks(pub TemplateKey);
 
 impl Query for ListTemplateTasks {
+    const NEEDS: Right = Right::Read;
+
     type Answer = Vec<NamedRow>;
 
     async fn run(
@@ -238,6 +248,8 @@ pub struct ListTemplateControls {
 }
 
 impl Query for ListTemplateControls {
+    const NEEDS: Right = Right::Read;
+
     type Answer = Vec<ControlRow>;
 
     async fn run(

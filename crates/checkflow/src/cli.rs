@@ -10,6 +10,7 @@ use std::env;
 use clap::{
     Arg, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, builder::Resettable,
 };
+use domain::Rights;
 
 pub(crate) use self::{copy::CopyArgs, pasted::option, place::StoreArgs, serve::ServeArgs};
 
@@ -145,7 +146,9 @@ pub(crate) struct KeyArgs {
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum KeyCommand {
     /// Make an API key; it is shown this once and works at once
-    #[command(after_help = "Example:\n  checkflow key create --team 1 --name scripts --json")]
+    #[command(
+        after_help = "Examples:\n  checkflow key create --team 1 --name scripts --json\n  checkflow key create --team 1 --name scanner --scopes run --expires-in-days 90\n  checkflow key create --team 1 --name owner --scopes admin"
+    )]
     Create {
         /// The team that the key opens
         #[arg(long, value_name = "ID")]
@@ -153,7 +156,15 @@ pub(crate) enum KeyCommand {
         /// What people will call it
         #[arg(long)]
         name: String,
-        /// Print {"key", "prefix", "keyId", "name", "teamId", "createdDateTime"}
+        /// What it may do, with commas between: read, run (make checklists and work on them), templates
+        /// (write them), webhooks, admin (keys, the audit log, erasing; includes all)
+        #[arg(long, value_name = "SCOPES", default_value_t = Rights::USUAL)]
+        scopes: Rights,
+        /// For how many days it works; without an end when left out
+        #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3650))]
+        expires_in_days: Option<u32>,
+        /// Print {"key", "prefix", "keyId", "name", "teamId", "scopes", "createdDateTime",
+        /// "expiresDateTime"}
         #[arg(long)]
         json: bool,
         #[command(flatten)]
@@ -165,8 +176,8 @@ pub(crate) enum KeyCommand {
         /// The team whose keys are meant
         #[arg(long, value_name = "ID")]
         team: i64,
-        /// Print an array of {"keyId", "name", "prefix", "teamId", "createdDateTime",
-        /// "revokedDateTime"}
+        /// Print an array of {"keyId", "name", "prefix", "teamId", "scopes", "createdDateTime",
+        /// "expiresDateTime", "lastUsedDateTime", "revokedDateTime"}
         #[arg(long)]
         json: bool,
         #[command(flatten)]

@@ -16,7 +16,8 @@ mod template;
 use std::{net::Ipv4Addr, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
-use domain::{AddressPolicy, RetrySchedule, Source};
+use app::KeyWish;
+use domain::{AddressPolicy, RetrySchedule, Rights, Source};
 use tempfile::TempDir;
 
 use self::{client::Client, receiver::Receiver, screen::Screen};
@@ -94,7 +95,12 @@ async fn tell(
         "as `checkflow team create` and `checkflow key create` make them",
     );
     let team = app::create_team(server.store(), source, "Demo").await?;
-    let key = app::create_key(server.store(), source, team.id, "demo").await?;
+    let wish = KeyWish {
+        name: "demo".to_owned(),
+        rights: Rights::USUAL,
+        expires_at: None,
+    };
+    let key = app::create_key(server.store(), source, team.id, &wish).await?;
     screen.note(&format!(
         "team {} {:?}, key {}",
         team.id,

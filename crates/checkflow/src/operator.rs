@@ -3,10 +3,11 @@
 //! Each command opens the database of the data folder for itself, beside a running server or
 //! without one, does one thing, and closes it. A key works, or ceases to work, with the answer.
 
-use std::{io::Write as _, process::ExitCode};
+use std::{io::Write as _, process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, anyhow};
-use domain::{ApiKey, ApiKeyId, Source, TeamId};
+use app::KeyWish;
+use domain::{ApiKey, ApiKeyId, Source, TeamId, Timestamp};
 use serde_json::{Value, json};
 use store::{Revoked, Store};
 
@@ -37,10 +38,18 @@ pub(crate) fn key(args: &KeyArgs) -> anyhow::Result<ExitCode> {
         KeyCommand::Create {
             team,
             name,
+            scopes,
+            expires_in_days,
             json,
             store,
         } => with_store(store, serve::open_beside, async |store, source| {
-            let made = app::create_key(store, source, TeamId::new(*team), name).await?;
+            let days = expires_in_days.map(|days| Duration::from_hours(24 * u64::from(days)));
+            let wish = KeyWish {
+                name: name.clone(),
+                rights: *scopes,
+                expires_at: days.map(|within| source.now().after(within)),
+            };
+            let made = app::create_key(store, source, TeamId::new(*team), &wish).await?;
             let mut row = listed(&made.key);
             row["key"] = made.secret.reveal().into();
             let text = format!(
@@ -53,12 +62,16 @@ pub(crate) fn key(args: &KeyArgs) -> anyhow::Result<ExitCode> {
         }),
         KeyCommand::List { team, json, store } => {
             let again = store.again();
-            with_store(store, serve::open_beside, async |store, _| {
+            with_store(store, serve::open_beside, async |store, source| {
                 let keys = app::list_keys(store, TeamId::new(*team)).await?;
                 let none = format!(
                     "no keys; `checkflow key create --team {team} --name NAME{again}` makes one"
                 );
-                let text = if keys.is_empty() { none } else { table(&keys) };
+                let text = if keys.is_empty() {
+                    none
+                } else {
+                    table(&keys, source.now())
+                };
                 say(*json, &keys.iter().map(listed).collect(), &text)
             })
         }
@@ -130,19 +143,28 @@ fn listed(key: &ApiKey) -> Value {
         "name": key.name,
         "prefix": key.prefix,
         "teamId": key.team,
+        "scopes": key.rights,
         "createdDateTime": key.created_at,
+        "expiresDateTime": key.expires_at,
+        "lastUsedDateTime": key.used_at,
         "revokedDateTime": key.revoked_at,
     })
 }
 
-fn table(keys: &[ApiKey]) -> String {
+fn table(keys: &[ApiKey], now: Timestamp) -> String {
     let row = |key: &ApiKey| {
-        let state = key
-            .revoked_at
-            .map_or("active".to_owned(), |at| format!("revoked {at}"));
+        let state = match (key.revoked_at, key.expires_at) {
+            (Some(at), _) => format!("revoked {at}"),
+            (None, Some(at)) if at <= now => format!("expired {at}"),
+            (None, Some(at)) => format!("until {at}"),
+            (None, None) => "active".to_owned(),
+        };
+        let used = key
+            .used_at
+            .map_or("never used".to_owned(), |at| format!("used {at}"));
         format!(
-            "{}  {}…  made {}  {state}  {}",
-            key.id, key.prefix, key.created_at, key.name
+            "{}  {}…  made {}  {used}  {state}  {}  {}",
+            key.id, key.prefix, key.created_at, key.rights, key.name
         )
     };
     keys.iter().map(row).collect::<Vec<_>>().join("\n")

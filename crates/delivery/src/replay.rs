@@ -162,6 +162,7 @@ fn trace(job: &ReplayJob, team: TeamId, at: Timestamp) -> AuditEntry {
             key: None,
             person,
             door: Door::System,
+            rights: domain::Rights::ALL,
         },
         action,
         subject: job.job_id.to_string(),

@@ -170,7 +170,10 @@ mod tests {
         );
         assert!(deferral.goes_on(14, 9));
         assert!(!deferral.goes_on(15, 9), "the five are stored");
-        assert!(deferral.goes_on(15, 9), "the next time those are waited for");
+        assert!(
+            deferral.goes_on(15, 9),
+            "the next time those are waited for"
+        );
         assert!(!deferral.goes_on(20, 0), "nothing waits");
     }
 }

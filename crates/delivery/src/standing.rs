@@ -277,6 +277,7 @@ impl Standing {
                 key: None,
                 person,
                 door: Door::System,
+                rights: domain::Rights::ALL,
             },
             action: step.action,
             subject: self.subscription.to_string(),

@@ -1,6 +1,6 @@
 //! Who acts, through which door, and the trace that every change leaves.
 
-use crate::{ApiKeyId, Person, TeamId, Timestamp};
+use crate::{ApiKeyId, Person, Rights, TeamId, Timestamp};
 
 /// An API key without its secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,28 @@ pub struct ApiKey {
     pub created_at: Timestamp,
     /// When it was revoked; it opens nothing from then on.
     pub revoked_at: Option<Timestamp>,
+    /// What it may do.
+    pub rights: Rights,
+    /// When it opens nothing any more; never, if not said.
+    pub expires_at: Option<Timestamp>,
+    /// When it was last used, to within [`KEY_USED_EVERY`].
+    pub used_at: Option<Timestamp>,
+}
+
+/// How long a key's `used_at` may lag behind, so that using a key seldom writes.
+pub const KEY_USED_EVERY: std::time::Duration = std::time::Duration::from_mins(5);
+
+impl ApiKey {
+    /// Whether it has run out by `now`.
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|at| at <= now)
+    }
+
+    /// Whether it is to be noted that it is used at `now`.
+    pub fn is_used_anew(&self, now: Timestamp) -> bool {
+        self.used_at
+            .is_none_or(|at| now >= at.after(KEY_USED_EVERY))
+    }
 }
 
 /// A tenant.
@@ -63,6 +85,8 @@ pub struct Actor {
     pub person: Person,
     /// Through which door.
     pub door: Door,
+    /// What they may do.
+    pub rights: Rights,
 }
 
 /// The trace of one change, written in its transaction and never changed.

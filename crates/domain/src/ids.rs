@@ -201,6 +201,8 @@ integer_ids! {
     ControlId;
     /// A control of one checklist (`taskContentID`).
     FieldId;
+    /// A line of the audit log.
+    AuditNumber;
 }
 
 /// Bits for the place of a task in its number.

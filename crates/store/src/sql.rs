@@ -16,16 +16,19 @@ macro_rules! statements {
 
 statements! {
     TEAM_GET = "SELECT id, name, created_at FROM team WHERE id = $1";
-    API_KEY_GET = "SELECT k.id, k.team_id, k.name, k.prefix, k.created_at, k.revoked_at,
+    API_KEY_GET = "SELECT k.id, k.team_id, k.name, k.prefix, k.created_at, k.revoked_at, k.rights, k.expires_at, k.used_at,
         t.id, t.name, t.created_at
         FROM api_key k JOIN team t ON t.id = k.team_id
         WHERE k.hash = $1";
-    API_KEY_LIST = "SELECT id, team_id, name, prefix, created_at, revoked_at
-        FROM api_key WHERE team_id = $1 ORDER BY created_at, id";
-    AUDIT_LIST = "SELECT at, key_id, by_name, door, action, subject, detail
-        FROM audit WHERE team_id = $1 ORDER BY number DESC LIMIT $2";
-    API_KEY_INSERT = "INSERT INTO api_key (id, team_id, name, prefix, hash, created_at, revoked_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    API_KEY_LIST = "SELECT id, team_id, name, prefix, created_at, revoked_at, rights, expires_at, used_at
+        FROM api_key WHERE team_id = $1 AND id > $2 ORDER BY id LIMIT $3";
+    API_KEY_COUNT = "SELECT count(*) FROM api_key WHERE team_id = $1";
+    AUDIT_LIST = "SELECT at, key_id, by_name, door, action, subject, detail, number
+        FROM audit WHERE team_id = $1 AND number < $2 ORDER BY number DESC LIMIT $3";
+    API_KEY_INSERT = "INSERT INTO api_key (id, team_id, name, prefix, hash, created_at, revoked_at, rights,
+            expires_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    API_KEY_TOUCH = "UPDATE api_key SET used_at = $1 WHERE id = $2";
     API_KEY_REVOKE = "UPDATE api_key SET revoked_at = $1
         WHERE id = $2 AND team_id = $3 AND revoked_at IS NULL";
     API_KEY_THERE = "SELECT 1 FROM api_key WHERE id = $1 AND team_id = $2";

@@ -155,6 +155,7 @@ cases! { $
         a_key_is_found_by_its_hash_with_its_team,
         keys_of_a_team_are_listed_oldest_first,
         a_revoked_key_says_so_from_the_commit_on,
+        a_key_keeps_what_it_may_do_until_when_and_its_last_use,
         audit_lines_are_read_back_newest_first,
     }
     chores {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use domain::{
     ApiKey, ApiKeyId, ApiKeySecret, Checklist, ChecklistHead, ChecklistKey, DeliveryOrder, Done,
-    Event, EventType, Person, Scope, SecretKind, Source, Subscription, SubscriptionId,
+    Event, EventType, Person, Rights, Scope, SecretKind, Source, Subscription, SubscriptionId,
     SubscriptionSecret, SubscriptionSettings, SubscriptionState, TargetUrl, TeamId, Template,
-    TemplateDocument, TemplateKey, VersionId,
+    TemplateDocument, TemplateKey, Timestamp, VersionId,
 };
 use store::{StoreError, SubscriptionChange, Write, WriteTx};
 
@@ -68,6 +68,10 @@ pub struct SeedKey {
     pub team: TeamId,
     /// Its name.
     pub name: String,
+    /// What it may do.
+    pub rights: Rights,
+    /// When it runs out.
+    pub expires_at: Option<Timestamp>,
     /// Whence the moment, the identifier and the secret.
     pub source: Source,
 }
@@ -85,6 +89,9 @@ impl Write for SeedKey {
             prefix: secret.prefix().to_owned(),
             created_at: self.source.now(),
             revoked_at: None,
+            rights: self.rights,
+            expires_at: self.expires_at,
+            used_at: None,
         };
         tx.api_key_insert(&key, &secret.hash()).await?;
         Ok((key, secret))

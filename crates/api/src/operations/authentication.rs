@@ -2,7 +2,7 @@
 
 use app::Validate;
 use axum::{Json, extract::State};
-use domain::TeamId;
+use domain::{Rights, TeamId, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -22,6 +22,11 @@ pub(crate) struct ValidateAnswer {
     /// The team's name.
     #[schema(example = "Accounting")]
     team_name: String,
+    /// What the key may do.
+    scopes: Rights,
+    /// When it opens nothing any more; null for never.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_date_time: Option<Timestamp>,
 }
 
 /// Check a key
@@ -42,5 +47,7 @@ pub(crate) async fn validate(State(api): State<Api>, ask: Ask) -> Answer<Validat
         is_valid: true,
         team_id: team.team_id,
         team_name: team.team_name,
+        scopes: team.key.rights,
+        expires_date_time: team.key.expires_at,
     }))
 }

@@ -30,6 +30,10 @@ impl From<AppError> for Problem {
         let problem = match &error {
             AppError::KeyUnknown => said(Code::KeyUnknown, &error),
             AppError::KeyRevoked(_) => said(Code::KeyRevoked, &error),
+            AppError::KeyExpired(_) => said(Code::KeyExpired, &error),
+            AppError::RightMissing { has, needs, .. } => said(Code::ScopeMissing, &error)
+                .with("scopes", has)
+                .with("needs", needs.word()),
             AppError::Missing(missing) => said(missing_code(missing), &error),
             AppError::Refused(refusal) => refused(refusal),
             AppError::Value { .. } => said(Code::ValueRefused, &error),
@@ -82,6 +86,7 @@ const fn missing_code(missing: &Missing) -> Code {
         Missing::Template(_) => Code::TemplateMissing,
         Missing::TaskKey(_) | Missing::Task(_) | Missing::TaskOf(..) => Code::TaskMissing,
         Missing::Control(_) | Missing::Field(_) => Code::ControlMissing,
+        Missing::Key(_) => Code::ApiKeyMissing,
         Missing::Checklist(_) => Code::ChecklistMissing,
         Missing::File(_) => Code::FileMissing,
         Missing::Subscription(_) => Code::SubscriptionMissing,

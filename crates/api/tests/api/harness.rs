@@ -80,9 +80,12 @@ impl Server {
         let mut teams = Vec::new();
         for name in ["Accounting", "Another team"] {
             let team = app::create_team(&store, &source, name).await.unwrap().id;
-            let made = app::create_key(&store, &source, team, "script")
-                .await
-                .unwrap();
+            let wish = app::KeyWish {
+                name: "script".to_owned(),
+                rights: domain::Rights::ALL,
+                expires_at: None,
+            };
+            let made = app::create_key(&store, &source, team, &wish).await.unwrap();
             keys.push(made.secret.reveal().to_owned());
             teams.push(team);
         }

@@ -53,7 +53,8 @@ async fn the_team_of_a_key_is_answered() {
         .header("authorization", &bearer);
     assert_eq!(
         same.answer().await.ok(),
-        json!({"isValid": true, "teamId": server.team, "teamName": "Accounting"})
+        json!({"isValid": true, "teamId": server.team, "teamName": "Accounting",
+            "scopes": ["admin"], "expiresDateTime": null})
     );
 }
 

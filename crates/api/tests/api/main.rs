@@ -13,6 +13,7 @@ mod harness;
 mod health;
 mod lists;
 mod replays;
+mod rights;
 mod secrets;
 mod subscription_changes;
 mod subscription_requests;

@@ -454,7 +454,7 @@ async fn every_change_of_secrets_leaves_a_line_in_the_audit_log() {
         .json(&json!({"signing": "both"}));
     switched.answer().await.ok();
     let team = server.team;
-    let look = reading!([team] tx => tx.audit_list(*team, 3).await);
+    let look = reading!([team] tx => tx.audit_list(*team, None, 3).await);
     let lines = server.store.read(look).await.unwrap();
     let said: Vec<(&str, &str)> = lines
         .iter()

@@ -67,7 +67,7 @@ impl store::Read for Audit {
     type Error = StoreError;
 
     async fn run(&self, tx: &mut dyn store::ReadTx) -> Result<Vec<AuditLine>, StoreError> {
-        tx.audit_list(self.0, 100).await
+        tx.audit_list(self.0, None, 100).await
     }
 }
 

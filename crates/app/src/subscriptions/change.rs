@@ -1,8 +1,8 @@
 //! Changing a subscription: where to, under which label, and how.
 
 use domain::{
-    Actor, SettingsChange, Subscription, SubscriptionId, SubscriptionRow, SubscriptionSecret,
-    SubscriptionSettings, SubscriptionState, TargetUrl, check_target,
+    Actor, Right, SettingsChange, Subscription, SubscriptionId, SubscriptionRow,
+    SubscriptionSecret, SubscriptionSettings, SubscriptionState, TargetUrl, check_target,
 };
 use serde::Serialize;
 use store::{Doing, ReadTx, SubscriptionChange, SubscriptionIdentity, WriteTx};
@@ -86,6 +86,8 @@ struct Checked {
 }
 
 impl Query for Check {
+    const NEEDS: Right = Right::Webhooks;
+
     type Answer = Checked;
 
     async fn run(
@@ -128,6 +130,8 @@ pub(super) async fn living<T: ReadTx + ?Sized>(
 struct Put(Checked);
 
 impl Change for Put {
+    const NEEDS: Right = Right::Webhooks;
+
     type Answer = ChangeAnswer;
 
     async fn run(

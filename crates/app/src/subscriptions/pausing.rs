@@ -1,6 +1,6 @@
 //! Pausing a subscription and resuming it. Events go on being recorded meanwhile, and wait.
 
-use domain::{Actor, StateCode, SubscriptionId, SubscriptionRow, SubscriptionState, name};
+use domain::{Actor, Right, StateCode, SubscriptionId, SubscriptionRow, SubscriptionState, name};
 use store::{Doing, WriteTx};
 
 use super::{Turn, change::living, put_state};
@@ -22,6 +22,8 @@ pub struct SetPaused {
 }
 
 impl Change for SetPaused {
+    const NEEDS: Right = Right::Webhooks;
+
     type Answer = SubscriptionRow;
 
     async fn run(

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use domain::{
-    Actor, MakingRoom, PUBLISHED_KEYS_MAX, PublicKey, SecretHead, SecretId, SecretKind, SecretRow,
-    Signing, SigningSecret, Subscription, SubscriptionId, SubscriptionSecret, TeamId, Timestamp,
-    add, kept_until, lacking, revoke, roll,
+    Actor, MakingRoom, PUBLISHED_KEYS_MAX, PublicKey, Right, SecretHead, SecretId, SecretKind,
+    SecretRow, Signing, SigningSecret, Subscription, SubscriptionId, SubscriptionSecret, TeamId,
+    Timestamp, add, kept_until, lacking, revoke, roll,
 };
 use serde::Serialize;
 use store::{Doing, Read, ReadTx, WriteTx};
@@ -44,6 +44,8 @@ impl SecretPage {
 pub struct ListSecrets(pub SubscriptionId);
 
 impl Query for ListSecrets {
+    const NEEDS: Right = Right::Webhooks;
+
     type Answer = SecretPage;
 
     async fn run(
@@ -84,6 +86,8 @@ pub struct RollAnswer {
 }
 
 impl Change for RollSecret {
+    const NEEDS: Right = Right::Webhooks;
+
     type Answer = RollAnswer;
 
     async fn run(
@@ -144,6 +148,8 @@ pub struct RevokeSecret {
 }
 
 impl Change for RevokeSecret {
+    const NEEDS: Right = Right::Webhooks;
+
     type Answer = SecretPage;
 
     async fn run(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{Actor, DeliveryDetail, DeliveryId, SubscriptionId};
+use domain::{Actor, DeliveryDetail, DeliveryId, Right, SubscriptionId};
 use store::{Doing, WriteTx};
 use tokio::time::{Instant, sleep};
 
@@ -42,6 +42,8 @@ impl App {
 struct SendTest(SubscriptionId);
 
 impl Change for SendTest {
+    const NEEDS: Right = Right::Webhooks;
+
     type Answer = DeliveryId;
 
     async fn run(

@@ -2,8 +2,8 @@
 
 use std::{io, pin::Pin, sync::Arc};
 
-use app::{App, Caller, Limits, Parts, PutTemplate, create_key, create_team};
-use domain::{AddressPolicy, PublicUrl, Resolver, TemplateDocument};
+use app::{App, Caller, KeyWish, Limits, Parts, PutTemplate, create_key, create_team};
+use domain::{AddressPolicy, PublicUrl, Resolver, Rights, TemplateDocument};
 use serde_json::Value;
 use store::{FileStore, MasterKey, SqliteOptions, StatementCount, Store, open_sqlite};
 use testkit::{TestClock, TestLanes, test_source};
@@ -48,7 +48,12 @@ impl Bench {
         lanes.set_permits(1_000);
         store.attach(lanes.clone());
         let team = create_team(&store, &source, "Accounting").await.unwrap().id;
-        let made = create_key(&store, &source, team, "Scanner").await.unwrap();
+        let wish = KeyWish {
+            name: "Scanner".to_owned(),
+            rights: Rights::ALL,
+            expires_at: None,
+        };
+        let made = create_key(&store, &source, team, &wish).await.unwrap();
         let caller = Caller::key(made.secret.reveal());
         let files = FileStore::open(folder.path()).unwrap();
         let app = App::new(Parts {

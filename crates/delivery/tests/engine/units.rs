@@ -126,7 +126,7 @@ impl Read for Audit {
     type Error = StoreError;
 
     async fn run(&self, tx: &mut dyn ReadTx) -> Result<Vec<String>, StoreError> {
-        let lines = tx.audit_list(self.0, 100).await?;
+        let lines = tx.audit_list(self.0, None, 100).await?;
         Ok(lines.into_iter().map(|line| line.action).collect())
     }
 }

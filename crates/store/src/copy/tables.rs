@@ -67,7 +67,8 @@ pub(crate) static TABLES: [Table; 21] = [
     table!(preset counter by "name": Text name; Int next;),
     table!(team by "id": Int id; Text name; Time created_at;),
     table!(api_key by "id":
-        Guid id; Int team_id; Text name prefix; Bytes hash; Time created_at revoked_at;),
+        Guid id; Int team_id; Text name prefix; Bytes hash; Time created_at revoked_at;
+        Text rights; Time expires_at used_at;),
     table!(audit by "team_id, number":
         Int team_id number; Time at; Guid key_id; Text by_name door action subject detail;),
     table!(template by "key":

@@ -48,6 +48,10 @@ const STEPS: &[Step] = &[
         "0009_resumed",
         include_str!("../../migrations/postgres/0009_resumed.sql"),
     ),
+    (
+        "0010_rights",
+        include_str!("../../migrations/postgres/0010_rights.sql"),
+    ),
 ];
 
 /// The advisory lock of whoever migrates: "checkflo" as a number.

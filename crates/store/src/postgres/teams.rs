@@ -1,7 +1,7 @@
 //! Teams, their API keys, and the audit log.
 
 use async_trait::async_trait;
-use domain::{ApiKey, ApiKeyId, AuditEntry, KeyHash, Team, TeamId, Timestamp};
+use domain::{ApiKey, ApiKeyId, AuditEntry, AuditNumber, KeyHash, Team, TeamId, Timestamp};
 use tokio_postgres::Row;
 
 use super::{
@@ -9,7 +9,12 @@ use super::{
     tx::{Change, Tx, owned},
     values::{Cells as _, Moment, moment},
 };
-use crate::{AuditLine, ReadTeams, Revoked, StoreError, WriteTeams, sql};
+use crate::{AuditLine, ReadTeams, Revoked, StoreError, WriteTeams, place::Place, sql};
+
+const RIGHTS: Place = Place {
+    table: "api_key",
+    column: "rights",
+};
 
 #[async_trait]
 impl<G: Send> ReadTeams for Tx<'_, G> {
@@ -21,19 +26,38 @@ impl<G: Send> ReadTeams for Tx<'_, G> {
     async fn api_key_get(&mut self, hash: &KeyHash) -> Result<Option<(ApiKey, Team)>, StoreError> {
         let sql = sql::API_KEY_GET;
         self.first(sql, &[&&hash.bytes()[..]], |row| {
-            Ok((api_key(row)?, team(row, 6)?))
+            Ok((api_key(row)?, team(row, 9)?))
         })
         .await
     }
 
-    async fn api_key_list(&mut self, team: TeamId) -> Result<Vec<ApiKey>, StoreError> {
+    async fn api_key_list(
+        &mut self,
+        team: TeamId,
+        after: Option<ApiKeyId>,
+        limit: u32,
+    ) -> Result<Vec<ApiKey>, StoreError> {
+        let after = after.unwrap_or(ApiKeyId::ZERO).uuid();
         let sql = sql::API_KEY_LIST;
-        self.all(sql, &[&team.get()], api_key).await
+        self.all(sql, &[&team.get(), &after, &i64::from(limit)], api_key)
+            .await
     }
 
-    async fn audit_list(&mut self, team: TeamId, limit: u32) -> Result<Vec<AuditLine>, StoreError> {
+    async fn api_key_count(&mut self, team: TeamId) -> Result<u64, StoreError> {
+        let sql = sql::API_KEY_COUNT;
+        let count: i64 = self.one(sql, &[&team.get()], |row| row.cell(0)).await?;
+        Ok(count.unsigned_abs())
+    }
+
+    async fn audit_list(
+        &mut self,
+        team: TeamId,
+        before: Option<AuditNumber>,
+        limit: u32,
+    ) -> Result<Vec<AuditLine>, StoreError> {
+        let before = before.map_or(i64::MAX, AuditNumber::get);
         let sql = sql::AUDIT_LIST;
-        self.all(sql, &[&team.get(), &i64::from(limit)], |row| {
+        self.all(sql, &[&team.get(), &before, &i64::from(limit)], |row| {
             Ok(AuditLine {
                 at: row.time(0)?,
                 key: row.cell::<Option<uuid::Uuid>>(1)?.map(ApiKeyId::new),
@@ -42,6 +66,7 @@ impl<G: Send> ReadTeams for Tx<'_, G> {
                 action: row.cell(4)?,
                 subject: row.cell(5)?,
                 detail: row.cell(6)?,
+                number: AuditNumber::new(row.cell(7)?),
             })
         })
         .await
@@ -68,6 +93,8 @@ impl WriteTeams for Change<'_> {
             hash.bytes().to_vec(),
             Moment(key.created_at),
             moment(key.revoked_at),
+            key.rights.to_string(),
+            moment(key.expires_at),
         ];
         self.later(sql, row).await
     }
@@ -91,6 +118,11 @@ impl WriteTeams for Change<'_> {
             .first(sql, &[&id.uuid(), &team.get()], |_| Ok(()))
             .await?;
         Ok(there.map_or(Revoked::NotThere, |()| Revoked::Before))
+    }
+
+    async fn api_key_touch(&mut self, id: ApiKeyId, at: Timestamp) -> Result<(), StoreError> {
+        let row = owned![Moment(at), id.uuid()];
+        self.later(sql::API_KEY_TOUCH, row).await
     }
 
     async fn audit_append(&mut self, entry: &AuditEntry) -> Result<(), StoreError> {
@@ -128,5 +160,8 @@ fn api_key(row: &Row) -> Result<ApiKey, Fault> {
         prefix: row.cell(3)?,
         created_at: row.time(4)?,
         revoked_at: row.time_opt(5)?,
+        rights: row.word(6, RIGHTS)?,
+        expires_at: row.time_opt(7)?,
+        used_at: row.time_opt(8)?,
     })
 }

@@ -1,7 +1,7 @@
 //! Teams, their API keys, and the trace of what was changed.
 
 use async_trait::async_trait;
-use domain::{ApiKey, ApiKeyId, AuditEntry, KeyHash, Team, TeamId, Timestamp};
+use domain::{ApiKey, ApiKeyId, AuditEntry, AuditNumber, KeyHash, Team, TeamId, Timestamp};
 
 use crate::StoreError;
 
@@ -33,6 +33,8 @@ pub struct AuditLine {
     pub subject: String,
     /// What else was noted.
     pub detail: String,
+    /// Its number, higher than that of each older line of the team.
+    pub number: AuditNumber,
 }
 
 /// Reading teams and keys.
@@ -44,11 +46,24 @@ pub trait ReadTeams: Send {
     /// The key with this hash and its team, revoked or not.
     async fn api_key_get(&mut self, hash: &KeyHash) -> Result<Option<(ApiKey, Team)>, StoreError>;
 
-    /// The keys of a team, oldest first, revoked ones included.
-    async fn api_key_list(&mut self, team: TeamId) -> Result<Vec<ApiKey>, StoreError>;
+    /// The `limit` keys of a team that are newer than `after`, oldest first, revoked ones included.
+    async fn api_key_list(
+        &mut self,
+        team: TeamId,
+        after: Option<ApiKeyId>,
+        limit: u32,
+    ) -> Result<Vec<ApiKey>, StoreError>;
 
-    /// The newest `limit` lines of a team's audit log, newest first.
-    async fn audit_list(&mut self, team: TeamId, limit: u32) -> Result<Vec<AuditLine>, StoreError>;
+    /// How many keys a team has, revoked ones included.
+    async fn api_key_count(&mut self, team: TeamId) -> Result<u64, StoreError>;
+
+    /// The newest `limit` lines of a team's audit log that are older than the line `before`, newest first.
+    async fn audit_list(
+        &mut self,
+        team: TeamId,
+        before: Option<AuditNumber>,
+        limit: u32,
+    ) -> Result<Vec<AuditLine>, StoreError>;
 }
 
 /// Changing teams and keys.
@@ -67,6 +82,9 @@ pub trait WriteTeams: Send {
         id: ApiKeyId,
         at: Timestamp,
     ) -> Result<Revoked, StoreError>;
+
+    /// Notes that a key was used.
+    async fn api_key_touch(&mut self, id: ApiKeyId, at: Timestamp) -> Result<(), StoreError>;
 
     /// Adds to the audit log.
     async fn audit_append(&mut self, entry: &AuditEntry) -> Result<(), StoreError>;

@@ -44,6 +44,10 @@ const STEPS: &[Step] = &[
         "0008_resumed",
         include_str!("../../migrations/sqlite/0008_resumed.sql"),
     ),
+    (
+        "0009_rights",
+        include_str!("../../migrations/sqlite/0009_rights.sql"),
+    ),
 ];
 
 /// How far the schema of the database in `folder` is, brought up to date if it is to be.

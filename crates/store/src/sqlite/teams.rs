@@ -1,7 +1,7 @@
 //! Teams, their API keys, and the audit log.
 
 use async_trait::async_trait;
-use domain::{ApiKey, ApiKeyId, AuditEntry, KeyHash, Team, TeamId, Timestamp};
+use domain::{ApiKey, ApiKeyId, AuditEntry, AuditNumber, KeyHash, Team, TeamId, Timestamp};
 use rusqlite::{Row, params};
 
 use super::{
@@ -9,7 +9,12 @@ use super::{
     tx::{Change, Tx},
     values::{Cells as _, millis},
 };
-use crate::{AuditLine, ReadTeams, Revoked, StoreError, WriteTeams, sql};
+use crate::{AuditLine, ReadTeams, Revoked, StoreError, WriteTeams, place::Place, sql};
+
+const RIGHTS: Place = Place {
+    table: "api_key",
+    column: "rights",
+};
 
 #[async_trait]
 impl<G: Send> ReadTeams for Tx<'_, G> {
@@ -21,18 +26,35 @@ impl<G: Send> ReadTeams for Tx<'_, G> {
     async fn api_key_get(&mut self, hash: &KeyHash) -> Result<Option<(ApiKey, Team)>, StoreError> {
         let sql = sql::API_KEY_GET;
         self.first(sql, [hash.bytes()], |row| {
-            Ok((api_key(row)?, team(row, 6)?))
+            Ok((api_key(row)?, team(row, 9)?))
         })
     }
 
-    async fn api_key_list(&mut self, team: TeamId) -> Result<Vec<ApiKey>, StoreError> {
+    async fn api_key_list(
+        &mut self,
+        team: TeamId,
+        after: Option<ApiKeyId>,
+        limit: u32,
+    ) -> Result<Vec<ApiKey>, StoreError> {
+        let after = after.unwrap_or(ApiKeyId::ZERO).uuid();
         let sql = sql::API_KEY_LIST;
-        self.all(sql, [team.get()], api_key)
+        self.all(sql, params![team.get(), after, limit], api_key)
     }
 
-    async fn audit_list(&mut self, team: TeamId, limit: u32) -> Result<Vec<AuditLine>, StoreError> {
+    async fn api_key_count(&mut self, team: TeamId) -> Result<u64, StoreError> {
+        let count: i64 = self.one(sql::API_KEY_COUNT, [team.get()], |row| Ok(row.get(0)?))?;
+        Ok(count.unsigned_abs())
+    }
+
+    async fn audit_list(
+        &mut self,
+        team: TeamId,
+        before: Option<AuditNumber>,
+        limit: u32,
+    ) -> Result<Vec<AuditLine>, StoreError> {
+        let before = before.map_or(i64::MAX, AuditNumber::get);
         let sql = sql::AUDIT_LIST;
-        self.all(sql, params![team.get(), limit], |row| {
+        self.all(sql, params![team.get(), before, limit], |row| {
             Ok(AuditLine {
                 at: row.time(0)?,
                 key: row.get::<_, Option<uuid::Uuid>>(1)?.map(ApiKeyId::new),
@@ -41,6 +63,7 @@ impl<G: Send> ReadTeams for Tx<'_, G> {
                 action: row.get(4)?,
                 subject: row.get(5)?,
                 detail: row.get(6)?,
+                number: AuditNumber::new(row.get(7)?),
             })
         })
     }
@@ -66,6 +89,8 @@ impl WriteTeams for Change<'_> {
                 hash.bytes(),
                 key.created_at.as_millis(),
                 millis(key.revoked_at),
+                key.rights.to_string(),
+                millis(key.expires_at),
             ],
         )?;
         Ok(())
@@ -84,6 +109,11 @@ impl WriteTeams for Change<'_> {
         let sql = sql::API_KEY_THERE;
         let there = self.first(sql, params![id.uuid(), team.get()], |_| Ok(()))?;
         Ok(there.map_or(Revoked::NotThere, |()| Revoked::Before))
+    }
+
+    async fn api_key_touch(&mut self, id: ApiKeyId, at: Timestamp) -> Result<(), StoreError> {
+        self.run(sql::API_KEY_TOUCH, params![at.as_millis(), id.uuid()])?;
+        Ok(())
     }
 
     async fn audit_append(&mut self, entry: &AuditEntry) -> Result<(), StoreError> {
@@ -126,5 +156,8 @@ fn api_key(row: &Row<'_>) -> Result<ApiKey, Fault> {
         prefix: row.get(3)?,
         created_at: row.time(4)?,
         revoked_at: row.time_opt(5)?,
+        rights: row.word(6, RIGHTS)?,
+        expires_at: row.time_opt(7)?,
+        used_at: row.time_opt(8)?,
     })
 }

@@ -183,12 +183,17 @@ async fn teams(tx: &mut dyn WriteTx) {
         prefix: "ck_".to_owned(),
         created_at: at(),
         revoked_at: None,
+        rights: domain::Rights::ALL,
+        expires_at: None,
+        used_at: None,
     };
     let hash = KeyHash::of("ck_");
     tx.team_get(TEAM).await.unwrap().unwrap();
     tx.api_key_insert(&key, &hash).await.unwrap();
     tx.api_key_get(&hash).await.unwrap().unwrap();
-    tx.api_key_list(TEAM).await.unwrap();
+    tx.api_key_list(TEAM, None, 10).await.unwrap();
+    tx.api_key_count(TEAM).await.unwrap();
+    tx.api_key_touch(key.id, at()).await.unwrap();
     tx.api_key_revoke(TEAM, key.id, at()).await.unwrap();
     tx.api_key_revoke(TEAM, key.id, at()).await.unwrap();
     let actor = domain::Actor {
@@ -196,6 +201,7 @@ async fn teams(tx: &mut dyn WriteTx) {
         key: None,
         person: person(),
         door: Door::Api,
+        rights: domain::Rights::ALL,
     };
     let (subject, detail) = (String::new(), String::new());
     let entry = AuditEntry {
@@ -206,7 +212,7 @@ async fn teams(tx: &mut dyn WriteTx) {
         detail,
     };
     tx.audit_append(&entry).await.unwrap();
-    tx.audit_list(TEAM, 10).await.unwrap();
+    tx.audit_list(TEAM, None, 10).await.unwrap();
 }
 
 fn person() -> Person {

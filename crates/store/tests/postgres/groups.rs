@@ -53,6 +53,7 @@ impl Write for About {
                 key: None,
                 person: person("Ann"),
                 door: Door::Api,
+                rights: domain::Rights::ALL,
             },
             action: self.line,
             subject: String::new(),

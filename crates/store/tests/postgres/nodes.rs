@@ -397,6 +397,8 @@ async fn what_one_node_changes_holds_for_the_next_take_of_another(hears: bool) {
     let seed = SeedKey {
         team: scene.team,
         name: "scripts".to_owned(),
+        rights: domain::Rights::USUAL,
+        expires_at: None,
         source: world.source.clone(),
     };
     let (key, secret) = world.store.write(seed).await.expect("a key");

@@ -103,7 +103,7 @@ pub(super) async fn nothing_is_handed_over_while_the_unit_runs(world: &World) {
     let (event, lanes) = (scene.event(KIND, &world.source), world.lanes.clone());
     let during = writing!([event, lanes] tx => {
         tx.event_append(event).await?;
-        tx.audit_list(event.team, 1).await?;
+        tx.audit_list(event.team, None, 1).await?;
         Ok(lanes.handed().len())
     });
     assert_eq!(world.write(during).await, 0, "it is not on disk yet");

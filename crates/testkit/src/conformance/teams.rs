@@ -1,6 +1,8 @@
 //! Teams, their API keys, and the audit log.
 
-use domain::{Actor, ApiKeyId, AuditEntry, Door, KeyHash, TeamId};
+use std::time::Duration;
+
+use domain::{Actor, ApiKeyId, AuditEntry, Door, KeyHash, Rights, TeamId};
 use store::{AuditLine, Revoked};
 
 use crate::{SeedKey, World, person, reading, writing};
@@ -10,6 +12,8 @@ async fn key(world: &World, team: TeamId, name: &str) -> (domain::ApiKey, domain
     let seed = SeedKey {
         team,
         name: name.to_owned(),
+        rights: Rights::USUAL,
+        expires_at: Some(world.now().after(Duration::from_hours(24))),
         source: world.source.clone(),
     };
     world.store.write(seed).await.expect("a key is made")
@@ -62,9 +66,22 @@ pub(super) async fn keys_of_a_team_are_listed_oldest_first(world: &World) {
     key(world, red, "other").await;
     let (alpha, _) = key(world, blue, "alpha").await;
     let listed = world
-        .read(reading!([blue] tx => tx.api_key_list(*blue).await))
+        .read(reading!([blue] tx => tx.api_key_list(*blue, None, 10).await))
         .await;
-    assert_eq!(listed, [zulu, alpha]);
+    assert_eq!(listed, [zulu.clone(), alpha.clone()]);
+    let after = zulu.id;
+    let rest = world
+        .read(reading!([blue, after] tx => tx.api_key_list(*blue, Some(*after), 10).await))
+        .await;
+    assert_eq!(rest, [alpha]);
+    let first = world
+        .read(reading!([blue] tx => tx.api_key_list(*blue, None, 1).await))
+        .await;
+    assert_eq!(first, [zulu]);
+    let count = world
+        .read(reading!([blue] tx => tx.api_key_count(*blue).await))
+        .await;
+    assert_eq!(count, 2, "another team's are not counted");
 }
 
 pub(super) async fn a_revoked_key_says_so_from_the_commit_on(world: &World) {
@@ -88,9 +105,34 @@ pub(super) async fn a_revoked_key_says_so_from_the_commit_on(world: &World) {
     let (found, _) = found.expect("a revoked key is still known");
     assert_eq!(found.revoked_at, Some(at), "the first time counts");
     let listed = world
-        .read(reading!([blue] tx => tx.api_key_list(*blue).await))
+        .read(reading!([blue] tx => tx.api_key_list(*blue, None, 10).await))
         .await;
     assert_eq!(listed, [found]);
+}
+
+pub(super) async fn a_key_keeps_what_it_may_do_until_when_and_its_last_use(world: &World) {
+    let blue = world.team("Blue").await;
+    let (other, _) = key(world, blue, "other").await;
+    let (made, secret) = key(world, blue, "script").await;
+    assert_eq!(made.rights, Rights::USUAL);
+    assert!(made.expires_at.is_some() && made.used_at.is_none());
+    let (id, at) = (made.id, world.tick());
+    world
+        .write(writing!([id, at] tx => tx.api_key_touch(*id, *at).await))
+        .await;
+    let hash = secret.hash();
+    let found = world
+        .read(reading!([hash] tx => tx.api_key_get(hash).await))
+        .await;
+    let used = domain::ApiKey {
+        used_at: Some(at),
+        ..made
+    };
+    assert_eq!(found.expect("the key is there").0, used);
+    let listed = world
+        .read(reading!([blue] tx => tx.api_key_list(*blue, None, 10).await))
+        .await;
+    assert_eq!(listed, [other, used], "the other was not used");
 }
 
 pub(super) async fn audit_lines_are_read_back_newest_first(world: &World) {
@@ -103,6 +145,7 @@ pub(super) async fn audit_lines_are_read_back_newest_first(world: &World) {
             key,
             person: person("Ann"),
             door,
+            rights: Rights::USUAL,
         },
         action,
         subject: "task 17".to_owned(),
@@ -123,9 +166,9 @@ pub(super) async fn audit_lines_are_read_back_newest_first(world: &World) {
         }))
         .await;
     let lines = world
-        .read(reading!([blue] tx => tx.audit_list(*blue, 2).await))
+        .read(reading!([blue] tx => tx.audit_list(*blue, None, 2).await))
         .await;
-    let line = |entry: &AuditEntry| AuditLine {
+    let line = |entry: &AuditEntry, number| AuditLine {
         at: entry.at,
         key: entry.actor.key,
         by: "Ann".to_owned(),
@@ -133,10 +176,21 @@ pub(super) async fn audit_lines_are_read_back_newest_first(world: &World) {
         action: entry.action.to_owned(),
         subject: entry.subject.clone(),
         detail: entry.detail.clone(),
+        number,
     };
-    assert_eq!(lines, [line(&entries[3]), line(&entries[2])]);
+    let wanted = [
+        line(&entries[3], lines[0].number),
+        line(&entries[2], lines[1].number),
+    ];
+    assert_eq!(lines, wanted);
+    let last = lines[1].number;
+    assert!(last < lines[0].number, "later lines have higher numbers");
+    let older = world
+        .read(reading!([blue, last] tx => tx.audit_list(*blue, Some(*last), 10).await))
+        .await;
+    assert_eq!(older, [line(&entries[0], older[0].number)]);
     let all = world
-        .read(reading!([blue] tx => tx.audit_list(*blue, 100).await))
+        .read(reading!([blue] tx => tx.audit_list(*blue, None, 100).await))
         .await;
     assert_eq!(all.len(), 3, "another team's lines are not there");
 }

@@ -25,6 +25,7 @@ impl Everything {
             key: None,
             person: crate::person("Ann"),
             door: domain::Door::Api,
+            rights: domain::Rights::ALL,
         };
         Self {
             list: world.unstored_checklist(&scene, "Left behind").unstored(),
@@ -95,7 +96,7 @@ impl Everything {
             usize::try_from(tx.subscription_count(*team).await?).unwrap_or(usize::MAX) - 1,
             tx.delivery_page(*team, &store::DeliveryQuery { limit: 10, ..Default::default() }).await?.len(),
             tx.delivery_lanes(10).await?.len(),
-            tx.audit_list(*team, 10).await?.len(),
+            tx.audit_list(*team, None, 10).await?.len(),
         ]));
         let counted = world.read(counted).await;
         let task = usize::try_from(list.tasks[Scene::APPROVE].completions).unwrap_or(usize::MAX);

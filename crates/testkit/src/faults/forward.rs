@@ -3,12 +3,12 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::{
-    ApiKey, ApiKeyId, AuditEntry, Checklist, ChecklistId, ControlId, ControlKey, ControlType,
-    Credentials, Delivery, DeliveryId, DeliveryState, Event, EventId, EventRow, EventType, FieldId,
-    FileKey, KeyHash, KnownKeys, NodeId, Notice, PublicKey, ReplayJob, ReplayJobId, Scope,
-    SecretHead, SecretId, StoredFile, Subscription, SubscriptionId, SubscriptionSecret, TaskId,
-    TaskKey, TaskState, TaskStatus, Team, TeamId, Template, TemplateKey, Timestamp,
-    UndeliveredSummary, VersionId,
+    ApiKey, ApiKeyId, AuditEntry, AuditNumber, Checklist, ChecklistId, ControlId, ControlKey,
+    ControlType, Credentials, Delivery, DeliveryId, DeliveryState, Event, EventId, EventRow,
+    EventType, FieldId, FileKey, KeyHash, KnownKeys, NodeId, Notice, PublicKey, ReplayJob,
+    ReplayJobId, Scope, SecretHead, SecretId, StoredFile, Subscription, SubscriptionId,
+    SubscriptionSecret, TaskId, TaskKey, TaskState, TaskStatus, Team, TeamId, Template,
+    TemplateKey, Timestamp, UndeliveredSummary, VersionId,
 };
 use store::{
     AuditLine, Cancelled, Chain, ChecklistQuery, Chore, ChoreHold, ChoreLease, ChoreTurn,
@@ -60,13 +60,15 @@ forward! {
     ReadTeams {
         team_get(id: TeamId) -> Option<Team>;
         api_key_get(hash: &KeyHash) -> Option<(ApiKey, Team)>;
-        api_key_list(team: TeamId) -> Vec<ApiKey>;
-        audit_list(team: TeamId, limit: u32) -> Vec<AuditLine>;
+        api_key_list(team: TeamId, after: Option<ApiKeyId>, limit: u32) -> Vec<ApiKey>;
+        api_key_count(team: TeamId) -> u64;
+        audit_list(team: TeamId, before: Option<AuditNumber>, limit: u32) -> Vec<AuditLine>;
     }
     WriteTeams {
         team_insert(name: &str, at: Timestamp) -> TeamId;
         api_key_insert(key: &ApiKey, hash: &KeyHash) -> ();
         api_key_revoke(team: TeamId, id: ApiKeyId, at: Timestamp) -> Revoked;
+        api_key_touch(id: ApiKeyId, at: Timestamp) -> ();
         audit_append(entry: &AuditEntry) -> ();
     }
     ReadTemplates {
