@@ -165,6 +165,12 @@ codes! {
     /// It would be the same as another one.
     SubscriptionSame = CONFLICT "subscription_same", "Another subscription is the same",
         "With this `source` and `targetUrl` it would be the same as the subscription that `subscriptionId` names, and get everything twice. Change that one, or end it first.";
+    /// It changed while its target was proven.
+    SubscriptionChanged = CONFLICT "subscription_changed", "The subscription changed meanwhile",
+        "While the target was proven somebody else changed the subscription, or ended it, so that the proof is of something else. Nothing was changed. Look at it (`GET /api/web-hook/subscription`), and send the request again.";
+    /// There is no proof to ask for.
+    NothingToProve = CONFLICT "nothing_to_prove", "The subscription asks for no proof",
+        "Its `proof` is `none`. Set it with `PATCH /api/web-hook/subscription`, which has the target proven at once.";
     /// As many secrets as there may be.
     SecretsFull = CONFLICT "secrets_full", "The subscription has as many secrets as it may",
         "Ten secrets of a subscription may sign at once. `GET /api/web-hook/secrets` lists them; revoke one that no receiver needs any more with `POST /api/web-hook/revoke-secret`, or roll with a `keepOldFor` of 0.";
@@ -201,6 +207,12 @@ codes! {
     /// Not a File Upload.
     NotAnUpload = UNPROCESSABLE_ENTITY "not_an_upload", "The control takes no files",
         "Only a `FileUpload` control takes files. `GET /api/template/task-content?contentType=FileUpload` lists those of a task.";
+    /// The target does not prove itself.
+    TargetNotProven = UNPROCESSABLE_ENTITY "target_not_proven", "The target does not prove that it wants webhooks",
+        "The subscription has a `proof`, and the handshake with its target went wrong: `detail` says what came of it and what the receiver must answer. Nothing was made or changed. What is sent and must come back stands in `docs/webhooks.md`.";
+    /// Too many handshakes.
+    ProofsUnderWay = TOO_MANY_REQUESTS "proofs_under_way", "Too many targets are being proven at once",
+        "As many handshakes with targets are under way as a team, or the server, may have at once. Nothing was made or changed. Send the request again after the seconds in `Retry-After`.";
     /// A mistake of ours.
     Internal = INTERNAL_SERVER_ERROR "internal", "The server made a mistake",
         "Something failed that should not. Tell the operator the answer's `x-request-id`; the log has the rest under it.";

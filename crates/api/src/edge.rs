@@ -149,7 +149,12 @@ pub(crate) async fn proof(
     let Ok(caller) = caller else {
         return response;
     };
-    match api.app.prove(&caller, needs).await.map_err(Problem::from) {
+    match api
+        .app
+        .authorize(&caller, needs)
+        .await
+        .map_err(Problem::from)
+    {
         Err(problem) if problem.code().status().is_client_error() => problem.into_response(),
         _ => response,
     }

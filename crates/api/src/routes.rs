@@ -68,7 +68,12 @@ macro_rules! operation {
 pub(crate) fn table() -> Vec<Operation> {
     let mut table = of_templates();
     table.extend(of_checklists());
-    let of_webhooks = [of_webhooks(), of_secrets(), of_replays()];
+    let of_webhooks = [
+        of_subscriptions(),
+        of_webhooks(),
+        of_secrets(),
+        of_replays(),
+    ];
     let of_webhooks = of_webhooks.into_iter().flatten();
     table.extend(of_webhooks.map(|operation| operation.needs(Right::Webhooks)));
     table.push(operation!(erase, __path_erase, [ChecklistMissing]).needs(Right::Admin));
@@ -193,7 +198,7 @@ fn of_secrets() -> Vec<Operation> {
     ]
 }
 
-fn of_webhooks() -> Vec<Operation> {
+fn of_subscriptions() -> Vec<Operation> {
     vec![
         operation!(
             list_subscriptions,
@@ -203,7 +208,14 @@ fn of_webhooks() -> Vec<Operation> {
         operation!(
             subscribe,
             __path_subscribe,
-            [ScopeInvalid, TargetRefused, TeamFull]
+            [
+                ScopeInvalid,
+                TargetRefused,
+                TargetNotProven,
+                ProofsUnderWay,
+                SubscriptionChanged,
+                TeamFull
+            ]
         ),
         operation!(
             get_subscription,
@@ -218,7 +230,22 @@ fn of_webhooks() -> Vec<Operation> {
                 SubscriptionGone,
                 SubscriptionSame,
                 SecretsFull,
-                TargetRefused
+                TargetRefused,
+                TargetNotProven,
+                ProofsUnderWay,
+                SubscriptionChanged
+            ]
+        ),
+        operation!(
+            prove,
+            __path_prove,
+            [
+                SubscriptionMissing,
+                SubscriptionGone,
+                NothingToProve,
+                TargetNotProven,
+                ProofsUnderWay,
+                SubscriptionChanged
             ]
         ),
         operation!(pause, __path_pause, [SubscriptionMissing, SubscriptionGone]),
@@ -234,6 +261,11 @@ fn of_webhooks() -> Vec<Operation> {
             __path_test_subscription,
             [SubscriptionMissing, SubscriptionNotSending, NothingToSample]
         ),
+    ]
+}
+
+fn of_webhooks() -> Vec<Operation> {
+    vec![
         operation!(read_feed, __path_read_feed, [SubscriptionMissing]),
         operation!(list_deliveries, __path_list_deliveries, []),
         operation!(get_delivery, __path_get_delivery, [DeliveryMissing]),

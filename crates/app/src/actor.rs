@@ -123,19 +123,22 @@ impl App {
     ///
     /// # Errors
     /// The caller may not, or the store failed.
-    pub async fn prove(&self, caller: &Caller, right: Right) -> Result<(), AppError> {
+    pub async fn authorize(&self, caller: &Caller, right: Right) -> Result<(), AppError> {
         let (caller, app) = (caller.clone(), self.clone());
-        self.parts().store.read(Prove { app, caller, right }).await
+        self.parts()
+            .store
+            .read(Authorize { app, caller, right })
+            .await
     }
 }
 
-struct Prove {
+struct Authorize {
     app: App,
     caller: Caller,
     right: Right,
 }
 
-impl Read for Prove {
+impl Read for Authorize {
     type Done = ();
     type Error = AppError;
 

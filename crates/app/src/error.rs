@@ -3,8 +3,8 @@
 use std::fmt;
 
 use domain::{
-    FieldError, Refusal, ReplayState, Right, Rights, SecretRefusal, SubscriptionState,
-    TargetRefusal, TaskKey, ValueRefusal,
+    FieldError, ProofRefusal, Refusal, ReplayState, Right, Rights, SecretRefusal,
+    SubscriptionState, TargetRefusal, TaskKey, ValueRefusal,
 };
 use store::{FileStoreError, StoreError};
 
@@ -147,6 +147,27 @@ pub enum AppError {
         /// Why not.
         refusal: Box<TargetRefusal>,
     },
+    /// The target does not prove that it wants webhooks.
+    #[error("the target is not proven: {0}")]
+    NotProven(#[from] ProofRefusal),
+    /// As many handshakes are under way as may be.
+    #[error(
+        "{max} handshakes with targets are under way, as many as there may be at once; send the request again when one has ended"
+    )]
+    ProofsUnderWay {
+        /// The most.
+        max: usize,
+    },
+    /// The subscription asks for no proof.
+    #[error(
+        "the subscription asks for no proof; set its proof to options or echo, which has its target proven at once"
+    )]
+    NothingToProve,
+    /// A subscription is not as it was when its target was proven.
+    #[error(
+        "the subscription was changed or ended by somebody else while its target was proven; look at it, and send the request again"
+    )]
+    SubscriptionChanged,
     /// The team has as many of something as it may.
     #[error("the team has {max} {what}, which is the most; delete some first")]
     Full {

@@ -144,7 +144,7 @@ impl App {
         target: &str,
     ) -> Result<TargetExplanation, AppError> {
         // No name is looked up for somebody who may not ask.
-        self.prove(caller, Right::Webhooks).await?;
+        self.authorize(caller, Right::Webhooks).await?;
         let target = match TargetUrl::parse(target) {
             Ok(target) => target,
             Err(refusal) => return Ok(unreadable(target.trim(), &refusal, SUBJECT)),

@@ -29,8 +29,11 @@ use std::{future::Future, sync::Arc};
 
 use actor::{LastUsed, Used};
 use feed::News;
+use subscriptions::Proofs;
 
-use domain::{Actor, AddressPolicy, ChecklistId, PublicUrl, Resolver, Right, Source, TlsJudge};
+use domain::{
+    Actor, AddressPolicy, ChecklistId, Prover, PublicUrl, Resolver, Right, Source, TlsJudge,
+};
 use store::{FileStore, Purpose, ReadTx, Store, WriteTx};
 
 // What a door must be able to name: the store itself stays behind this wall.
@@ -60,9 +63,9 @@ pub use replays::{
     REPLAY_JOBS_PAGE_MAX, ReplayAsk, ReplayCount, ReplayJobPage,
 };
 pub use subscriptions::{
-    ChangeAnswer, ChangeSubscription, GetSubscription, ListSecrets, ListSubscriptions,
-    REASON_CHARS_MAX, RevokeSecret, RollAnswer, RollSecret, ScopeKeys, SecretPage, SetPaused,
-    Subscribe, SubscribeAnswer, Unsubscribe,
+    ChangeAnswer, ChangeSubscription, GetSubscription, ListSecrets, ListSubscriptions, PROOFS_MAX,
+    PROOFS_OF_TEAM_MAX, REASON_CHARS_MAX, RevokeSecret, RollAnswer, RollSecret, ScopeKeys,
+    SecretPage, SetPaused, Subscribe, SubscribeAnswer, Unsubscribe,
 };
 pub use tasks::{GetTask, ListTasks, SetTaskStatus};
 pub use templates::{
@@ -105,6 +108,8 @@ pub struct Parts {
     pub policy: AddressPolicy,
     /// Looks the names of targets up.
     pub resolver: Arc<dyn Resolver>,
+    /// Makes the handshakes with targets that have to prove themselves.
+    pub prover: Arc<dyn Prover>,
     /// Says whether TLS can be done with what is set for it.
     pub tls: Arc<dyn TlsJudge>,
     /// Numbers.
@@ -119,6 +124,7 @@ struct Inner {
     parts: Parts,
     news: News,
     last_used: LastUsed,
+    proofs: Arc<Proofs>,
 }
 
 /// A use case that changes something.
@@ -169,6 +175,7 @@ impl App {
             parts,
             news: News::default(),
             last_used: LastUsed::default(),
+            proofs: Arc::default(),
         }))
     }
 
@@ -229,6 +236,10 @@ impl App {
 
     pub(crate) fn parts(&self) -> &Parts {
         &self.0.parts
+    }
+
+    pub(crate) fn proofs(&self) -> &Arc<Proofs> {
+        &self.0.proofs
     }
 
     pub(crate) fn news(&self) -> &News {

@@ -2,6 +2,7 @@
 
 mod change;
 mod pausing;
+mod proof;
 mod request;
 mod scope;
 mod secrets;
@@ -9,13 +10,17 @@ mod test;
 
 pub use change::{ChangeAnswer, ChangeSubscription};
 pub use pausing::{REASON_CHARS_MAX, SetPaused};
+pub use proof::{PROOFS_MAX, PROOFS_OF_TEAM_MAX};
 pub use scope::ScopeKeys;
 pub use secrets::{ListSecrets, RevokeSecret, RollAnswer, RollSecret, SecretPage};
 
+pub(crate) use proof::Proofs;
+
+use proof::{Proven, ToProve};
 use request::Reaches;
 
 use domain::{
-    Actor, Changed, EventType, Right, SOURCE_CHARS_MAX, SettingsChange, SigningSecret,
+    Actor, Changed, EventType, Proof, Right, SOURCE_CHARS_MAX, SettingsChange, SigningSecret,
     Subscription, SubscriptionId, SubscriptionRow, SubscriptionSettings, SubscriptionState,
     TargetUrl, check_target, name,
 };
@@ -62,8 +67,8 @@ pub struct SubscribeAnswer {
 impl App {
     /// Makes a subscription, or gives back the same one that is there.
     ///
-    /// The target's name is looked up outside of any transaction, and only for whoever holds a key
-    /// and asks for something that could be subscribed to.
+    /// The target's name is looked up, and proof asked of it, outside of any transaction, and only for whoever holds a
+    /// key and asks for something that could be subscribed to. What is there already is not proven again.
     pub async fn subscribe(
         &self,
         caller: &Caller,
@@ -74,19 +79,31 @@ impl App {
         let target = &checked.identity.target;
         check_target(&parts.policy, parts.resolver.as_ref(), target).await?;
         self.check_reaches(&checked.reaches).await?;
-        self.change(caller, Insert(checked)).await
+        let proven = match &checked.to_prove {
+            Some(what) => Some(self.prove(what).await?),
+            None => None,
+        };
+        self.change(caller, Insert { checked, proven }).await
     }
 }
 
 /// Everything about it that can be checked without asking the network.
 struct Check(Subscribe);
 
-#[derive(Clone)]
 struct Checked {
     ask: Subscribe,
     identity: SubscriptionIdentity,
     request: Changed,
     reaches: Reaches,
+    to_prove: Option<ToProve>,
+}
+
+/// The settings of a new subscription.
+fn first_settings(ask: &Subscribe, request: &Changed) -> SubscriptionSettings {
+    SubscriptionSettings {
+        request: request.settings.clone(),
+        ..ask.settings.of(&SubscriptionSettings::default())
+    }
 }
 
 impl Query for Check {
@@ -113,7 +130,10 @@ impl Query for Check {
             scope,
             target,
         };
+        let settings = first_settings(ask, &request);
+        let to_prove = proof::of_new(tx, &identity, settings, &request).await?;
         Ok(Checked {
+            to_prove,
             reaches: ask.settings.request.reaches(&request.settings),
             ask: ask.clone(),
             identity,
@@ -127,7 +147,36 @@ fn label(source: &str) -> Result<String, AppError> {
     name(source, SOURCE_CHARS_MAX).map_err(|error| AppError::invalid("source", error.to_string()))
 }
 
-struct Insert(Checked);
+struct Insert {
+    checked: Checked,
+    proven: Option<Proven>,
+}
+
+impl Insert {
+    /// The settings, with the proof that was given. One is missing where the same subscription was there when it was
+    /// decided what to prove, and has ended since.
+    fn settings(
+        &self,
+        ask: &Subscribe,
+        request: &Changed,
+    ) -> Result<SubscriptionSettings, AppError> {
+        let mut settings = first_settings(ask, request);
+        match self.proven {
+            Some(proven) => proven.put(&mut settings),
+            None if settings.proof.is_none() => {}
+            None => return Err(AppError::SubscriptionChanged),
+        }
+        Ok(settings)
+    }
+}
+
+/// What the audit log says of a new subscription.
+fn created(made: &Subscription) -> String {
+    match made.settings.proof {
+        Proof::None => made.target.to_string(),
+        proof => format!("{}, proof {proof}", made.target),
+    }
+}
 
 impl Change for Insert {
     const NEEDS: Right = Right::Webhooks;
@@ -146,7 +195,7 @@ impl Change for Insert {
             identity,
             request,
             ..
-        } = &self.0;
+        } = &self.checked;
         // What the scope is about may have gone since it was checked.
         ask.keys.resolve(tx, actor.team, ask.event_type).await?;
         let same = tx
@@ -173,6 +222,7 @@ impl Change for Insert {
                 max,
             });
         }
+        let settings = self.settings(ask, request)?;
         let now = app.source().now();
         let subscription = Subscription {
             id: SubscriptionId::new(app.source().uuid()),
@@ -186,10 +236,7 @@ impl Change for Insert {
             state_since: now,
             state_by: actor.person.name.clone(),
             created_at: now,
-            settings: SubscriptionSettings {
-                request: request.settings.clone(),
-                ..ask.settings.of(&SubscriptionSettings::default())
-            },
+            settings,
         };
         let signing = subscription.settings.signing;
         let secrets = secrets::first(app, signing, ask.secret.as_ref())?;
@@ -198,7 +245,7 @@ impl Change for Insert {
             .doing::<AppError>(DOING)?;
         request::store(tx, subscription.id, request).await?;
         let subject = ("subscription.create", subscription.id.to_string());
-        audit(tx, actor, now, subject, subscription.target.to_string()).await?;
+        audit(tx, actor, now, subject, created(&subscription)).await?;
         let shown = secrets::shown(&secrets);
         Ok(SubscribeAnswer {
             row: (&subscription).into(),

@@ -9,6 +9,7 @@
 //! (`retry_canceled_requests`, for reused connections and before a byte has been written). Once a
 //! byte was written it fails, and the attempt counts.
 
+mod asking;
 mod own;
 
 use std::{

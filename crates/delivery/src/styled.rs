@@ -27,6 +27,19 @@ pub(crate) fn dress(
         let refusal = TargetRefusal::NotHttps { by };
         return Err(Failure::new(refusal.outcome(), refusal.to_string(), false));
     }
+    add_own(headers, style)?;
+    if style.settings.traceparent {
+        let number = leased.lease.attempt;
+        let value = traceparent(leased.event, leased.lease.delivery, number);
+        let value = HeaderValue::try_from(value).map_err(|_| unwritable())?;
+        headers.insert(HeaderName::from_static(TRACEPARENT_HEADER), value);
+    }
+    Ok(())
+}
+
+/// Adds what is the same in every request: the subscription's own headers, and its authorization unless that has to be
+/// fetched first.
+pub(crate) fn add_own(headers: &mut HeaderMap, style: &RequestStyle) -> Result<(), Failure> {
     for name in &style.settings.headers {
         let value = style.credentials.headers.get(name).ok_or_else(unwritable)?;
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unwritable())?;
@@ -34,12 +47,6 @@ pub(crate) fn dress(
     }
     if let Some(value) = authorization(style) {
         headers.insert(AUTHORIZATION, secret_value(&value)?);
-    }
-    if style.settings.traceparent {
-        let number = leased.lease.attempt;
-        let value = traceparent(leased.event, leased.lease.delivery, number);
-        let value = HeaderValue::try_from(value).map_err(|_| unwritable())?;
-        headers.insert(HeaderName::from_static(TRACEPARENT_HEADER), value);
     }
     Ok(())
 }

@@ -42,6 +42,15 @@ impl PublicUrl {
         Ok(Self(url.as_str().trim_end_matches('/').into()))
     }
 
+    /// The host in it, which is what this server calls itself.
+    pub fn host(&self) -> String {
+        let url = url::Url::parse(&self.0);
+        let host = url
+            .ok()
+            .and_then(|url| url.host_str().map(ToOwned::to_owned));
+        host.unwrap_or_default()
+    }
+
     /// The page of a checklist.
     pub fn checklist(&self, id: ChecklistId) -> String {
         format!("{}/checklists/{id}", self.0)

@@ -1,6 +1,7 @@
 //! Subscriptions: who wants to know of which events, where, and how that is going.
 
 mod masks;
+mod proof;
 mod secrets;
 #[macro_use]
 mod settings;
@@ -13,6 +14,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 pub use masks::{HeaderNames, MASKED_ALWAYS, MASKED_NAMES_MAX, UnknownHeaderNames};
+pub use proof::*;
 pub use request::*;
 pub use secrets::*;
 pub use settings::{
@@ -203,6 +205,11 @@ pub struct SubscriptionRow {
     pub rate_per_second: Option<u32>,
     /// How deliveries are signed.
     pub signing: Signing,
+    /// How its target proves that it wants webhooks.
+    pub proof: Proof,
+    /// When it last did; null when it does not have to.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub proven_at: Option<Timestamp>,
     /// How requests are made beyond their signature.
     #[serde(flatten)]
     pub request: RequestRow,
@@ -235,6 +242,8 @@ impl From<&Subscription> for SubscriptionRow {
             ordering: from.settings.ordering,
             rate_per_second: from.settings.rate_per_second,
             signing: from.settings.signing,
+            proof: from.settings.proof,
+            proven_at: from.settings.proven_at,
             request: (&from.settings.request).into(),
             keep_answer: !from.settings.forgets_answer,
             mask_response_headers: from.settings.mask_response_headers.clone(),

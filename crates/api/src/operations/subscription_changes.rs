@@ -3,7 +3,8 @@
 use app::{ChangeAnswer, ChangeSubscription, SetPaused};
 use axum::{Json, extract::State};
 use domain::{
-    DeliveryOrder, HeaderNames, RATE_PER_SECOND_MAX, SettingsChange, Signing, SubscriptionRow,
+    DeliveryOrder, HeaderNames, Proof, RATE_PER_SECOND_MAX, SettingsChange, Signing,
+    SubscriptionRow,
 };
 
 use super::{
@@ -14,13 +15,14 @@ use super::{
 use crate::{Api, ask::Ask, input::Input};
 
 /// What a change of a subscription may give.
-const CHANGEABLE: [&str; 16] = [
+const CHANGEABLE: [&str; 17] = [
     "subscriptionId",
     "source",
     "targetUrl",
     "ordering",
     "ratePerSecond",
     "signing",
+    "proof",
     "httpsOnly",
     "payload",
     "traceparent",
@@ -42,6 +44,7 @@ pub(super) fn settings(input: &mut Input) -> SettingsChange {
             .map(Some)
             .or_else(|| input.cleared("ratePerSecond").then_some(None)),
         signing: input.word::<Signing>("signing"),
+        proof: input.word::<Proof>("proof"),
         request: request(input),
         keep_answer: input.flag("keepAnswer"),
         mask_response_headers: if input.cleared("maskResponseHeaders") {
@@ -56,7 +59,7 @@ pub(super) fn settings(input: &mut Input) -> SettingsChange {
 /// Change a subscription
 ///
 /// What is left out stays as it is. A `ratePerSecond` of null takes the limit off. A new `targetUrl` is checked as
-/// when subscribing; deliveries that wait go to it from then on. What a subscription is about, its event and its
+/// when subscribing, and has to prove itself if there is a `proof`; deliveries that wait go to it from then on. What a subscription is about, its event and its
 /// keys, can't be changed: subscribe anew. A name that means nothing here is refused.
 #[utoipa::path(
     patch,
@@ -71,6 +74,8 @@ pub(super) fn settings(input: &mut Input) -> SettingsChange {
             requests a second; empty or null for as many as the receiver takes."),
         ("signing" = inline(Option<Signing>), Query, description = "`hmac`, `ed25519` or `both`. What there is no secret \
             of yet is made, and shown once."),
+        ("proof" = inline(Option<Proof>), Query, description = "`none`, `options` or `echo`. Another one than before is asked \
+            for at once, as it is of a new target."),
         ("httpsOnly" = Option<bool>, Query, description = "Whether the target must be `https`."),
         ("traceparent" = Option<bool>, Query, description = "Whether requests carry a `traceparent`."),
         ("keepAnswer" = Option<bool>, Query, description = "Whether the log keeps headers and bodies \
@@ -108,6 +113,23 @@ pub(crate) async fn change_subscription(
     };
     let row = api.app.change_subscription(&ask.caller, change).await?;
     Ok(Json(row))
+}
+
+/// Prove a target again
+///
+/// Makes the handshake that the subscription's `proof` asks for, and answers the subscription with the new `provenAt`. A
+/// target that does not prove itself is a 422, and the subscription stays as it was.
+#[utoipa::path(
+    post,
+    path = "/api/web-hook/prove",
+    tag = "Webhooks",
+    params(("subscriptionId" = String, Query, format = Uuid, description = "The subscription's `id`.")),
+    responses((status = 200, description = "The subscription, proven.", body = SubscriptionRow))
+)]
+pub(crate) async fn prove(State(api): State<Api>, mut ask: Ask) -> Answer<SubscriptionRow> {
+    let id = ask.input.need("subscriptionId", Input::key);
+    let id = ask.input.all(id)?;
+    Ok(Json(api.app.prove_subscription(&ask.caller, id).await?))
 }
 
 /// Pause a subscription

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use app::{GetSubscription, ListSubscriptions, ScopeKeys, Subscribe, SubscribeAnswer, Unsubscribe};
 use axum::{Json, extract::State};
-use domain::{DeliveryDetail, DeliveryOrder, EventType, Payload, Signing, SubscriptionRow};
+use domain::{DeliveryDetail, DeliveryOrder, EventType, Payload, Proof, Signing, SubscriptionRow};
 
 use super::{
     Answer, rows, secrets::own_secret, subscription_changes::settings,
@@ -76,6 +76,8 @@ pub(crate) async fn list_subscriptions(
         ("ratePerSecond" = Option<u32>, Query, minimum = 1, maximum = 10_000, description = "Most \
             requests a second; as many as the receiver takes where it is left out."),
         ("signing" = inline(Option<Signing>), Query, description = "`hmac` (the default), `ed25519`, or `both`."),
+        ("proof" = inline(Option<Proof>), Query, description = "How the target proves that it wants webhooks, before the \
+            subscription is made: `none` (the default), `options` (CloudEvents) or `echo` (REST Hooks)."),
         ("httpsOnly" = Option<bool>, Query, description = "Whether the target must be `https`, now and later."),
         ("payload" = inline(Option<Payload>), Query, description = "`full` (the default), or `thin`: identifiers alone. \
             Never changes."),

@@ -50,6 +50,15 @@ impl From<AppError> for Problem {
             }
             AppError::Target(refusal) => target("targetUrl", refusal, refusal.to_string()),
             AppError::Reached { member, refusal } => target(member, refusal, error.to_string()),
+            AppError::NotProven(_) => {
+                let errors = [FieldError::new("targetUrl", error.to_string())];
+                said(Code::TargetNotProven, &error).with("errors", errors)
+            }
+            AppError::ProofsUnderWay { .. } => {
+                said(Code::ProofsUnderWay, &error).retry_after(RETRY_AFTER)
+            }
+            AppError::NothingToProve => said(Code::NothingToProve, &error),
+            AppError::SubscriptionChanged => said(Code::SubscriptionChanged, &error),
             AppError::Full { .. } => said(Code::TeamFull, &error),
             AppError::NothingToSample => said(Code::NothingToSample, &error),
             AppError::BeingSent => said(Code::DeliveryBeingSent, &error),

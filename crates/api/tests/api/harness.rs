@@ -9,7 +9,7 @@ use domain::{AddressPolicy, PublicUrl, Resolver, TeamId};
 use http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::{Value, json};
 use store::{FileStore, MasterKey, SqliteOptions, Store, open_sqlite};
-use testkit::{TestClock, test_source};
+use testkit::{TestClock, TestProver, test_source};
 use tower::ServiceExt;
 
 /// Largest file of the server of a test, in bytes.
@@ -39,6 +39,7 @@ pub(crate) struct Server {
     pub(crate) store: Store,
     pub(crate) source: domain::Source,
     pub(crate) clock: TestClock,
+    pub(crate) prover: TestProver,
     pub(crate) team: TeamId,
     pub(crate) key: String,
     pub(crate) other_key: String,
@@ -56,6 +57,7 @@ impl Server {
         let (source, clock) = test_source();
         let key = MasterKey::from_text("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap();
         let store = open_sqlite(SqliteOptions::new(folder.path(), key, source.clone())).unwrap();
+        let prover = TestProver::default();
         let app = App::new(Parts {
             store: store.clone(),
             files: FileStore::open(folder.path()).unwrap(),
@@ -63,6 +65,7 @@ impl Server {
             public_url: PublicUrl::new("https://checks.example.com").unwrap(),
             policy: AddressPolicy::new::<&str>(&[]).unwrap(),
             resolver: Arc::new(Names),
+            prover: Arc::new(prover.clone()),
             tls: Arc::new(testkit::TestTls),
             limits: Limits {
                 file_bytes_max: FILE_BYTES_MAX,
@@ -97,6 +100,7 @@ impl Server {
             store,
             source,
             clock,
+            prover,
             team: teams[0],
             key,
             other_key,

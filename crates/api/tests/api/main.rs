@@ -12,6 +12,7 @@ mod files;
 mod harness;
 mod health;
 mod lists;
+mod proving;
 mod replays;
 mod rights;
 mod secrets;

@@ -124,7 +124,7 @@ impl Stage {
                  &targetUrl=https%3A%2F%2Fexample.com%2Fhooks"
             ),
             "roll_secret" | "list_secrets" | "get_subscription" | "get_health" | "pause"
-            | "resume" | "read_feed" | "unsubscribe" | "test_subscription" => of,
+            | "resume" | "prove" | "read_feed" | "unsubscribe" | "test_subscription" => of,
             "change_subscription" => format!("{of}&source=renamed"),
             "make_key" => "name=third".to_owned(),
             "revoke_key" => format!("keyId={}", id(&self.key["keyId"])),

@@ -1,8 +1,9 @@
 //! Changing a subscription: where to, under which label, and how.
 
 use domain::{
-    Actor, Right, SettingsChange, Subscription, SubscriptionId, SubscriptionRow,
-    SubscriptionSecret, SubscriptionSettings, SubscriptionState, TargetUrl, check_target,
+    Actor, Changed, RequestSettings, Right, SettingsChange, Subscription, SubscriptionId,
+    SubscriptionRow, SubscriptionSecret, SubscriptionSettings, SubscriptionState, TargetUrl,
+    check_target, must_prove,
 };
 use serde::Serialize;
 use store::{Doing, ReadTx, SubscriptionChange, SubscriptionIdentity, WriteTx};
@@ -10,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::{
     get, label,
+    proof::{self, Given, ToProve},
     request::{self, Reaches},
     secrets,
 };
@@ -55,8 +57,8 @@ impl ChangeAnswer {
 }
 
 impl App {
-    /// Changes a subscription. A new target is looked up like that of a new subscription: outside of any transaction,
-    /// and only for whoever may change the subscription.
+    /// Changes a subscription. A new target is looked up and has to prove itself like that of a new subscription: outside
+    /// of any transaction, and only for whoever may change the subscription.
     pub async fn change_subscription(
         &self,
         caller: &Caller,
@@ -68,7 +70,14 @@ impl App {
             check_target(&parts.policy, parts.resolver.as_ref(), target).await?;
         }
         self.check_reaches(&checked.reaches).await?;
-        self.change(caller, Put(checked)).await
+        let given = match &checked.to_prove {
+            Some(what) => {
+                let proven = self.prove(what).await?;
+                Some(Given::new(proven, &checked.before))
+            }
+            None => None,
+        };
+        self.change(caller, Put { checked, given }).await
     }
 }
 
@@ -83,6 +92,49 @@ struct Checked {
     target: Option<TargetUrl>,
     settings: SettingsChange,
     reaches: Reaches,
+    before: Subscription,
+    to_prove: Option<ToProve>,
+}
+
+impl Checked {
+    /// What `before` becomes, when its requests are made as `request` says.
+    fn after(&self, before: &Subscription, request: RequestSettings) -> Subscription {
+        let target = self.target.as_ref().unwrap_or(&before.target);
+        Subscription {
+            source: self.source.clone().unwrap_or_else(|| before.source.clone()),
+            target: target.clone(),
+            settings: SubscriptionSettings {
+                request,
+                ..self.settings.of(&before.settings)
+            },
+            ..before.clone()
+        }
+    }
+
+    /// What its target has to prove, if anything, before it becomes that.
+    async fn to_prove<T: ReadTx + ?Sized>(
+        &self,
+        tx: &mut T,
+        request: Changed,
+    ) -> Result<Option<ToProve>, AppError> {
+        let before = &self.before;
+        let after = self.after(before, request.settings);
+        let old = (&before.target, &before.settings);
+        if !must_prove(Some(old), (&after.target, &after.settings)) {
+            return Ok(None);
+        }
+        let credentials = if self.settings.request.is_nothing() {
+            request::stored(tx, before).await?
+        } else {
+            request.credentials
+        };
+        Ok(Some(ToProve {
+            team: after.team,
+            style: proof::style(&after.settings, credentials)?,
+            target: after.target,
+            settings: after.settings,
+        }))
+    }
 }
 
 impl Query for Check {
@@ -104,13 +156,17 @@ impl Query for Check {
         let goes_to = target.as_ref().unwrap_or(&found.target);
         let change = &ask.settings.request;
         let (request, _) = request::next(app, tx, change, (&found, goes_to)).await?;
-        Ok(Checked {
+        let mut checked = Checked {
             id: ask.id,
             source,
             target: target.filter(|target| *target != found.target),
             settings: ask.settings.clone(),
             reaches: change.reaches(&request.settings),
-        })
+            before: found,
+            to_prove: None,
+        };
+        checked.to_prove = checked.to_prove(tx, request).await?;
+        Ok(checked)
     }
 }
 
@@ -127,7 +183,10 @@ pub(super) async fn living<T: ReadTx + ?Sized>(
     Ok(found)
 }
 
-struct Put(Checked);
+struct Put {
+    checked: Checked,
+    given: Option<Given>,
+}
 
 impl Change for Put {
     const NEEDS: Right = Right::Webhooks;
@@ -143,24 +202,16 @@ impl Change for Put {
         const DOING: &str = "changing a subscription";
         let Checked {
             id,
-            source,
             target,
             settings,
             ..
-        } = &self.0;
+        } = &self.checked;
         let before = living(tx, actor, *id).await?;
         let target = target.as_ref().unwrap_or(&before.target);
         let change = &settings.request;
         let (request, stored) = request::next(app, tx, change, (&before, target)).await?;
-        let after = Subscription {
-            source: source.clone().unwrap_or_else(|| before.source.clone()),
-            target: target.clone(),
-            settings: SubscriptionSettings {
-                request: request.settings,
-                ..settings.of(&before.settings)
-            },
-            ..before.clone()
-        };
+        let mut after = self.checked.after(&before, request.settings);
+        proof::take(self.given.as_ref(), &before, &mut after)?;
         let new_credentials = request.credentials != stored;
         if after == before && !new_credentials {
             return Ok(ChangeAnswer::of(&before, &[]));
@@ -213,7 +264,7 @@ fn identity(of: &Subscription) -> SubscriptionIdentity {
 }
 
 /// What changed, for the audit log: names and new values.
-fn changed(
+pub(super) fn changed(
     before: &Subscription,
     after: &Subscription,
     made: &[SubscriptionSecret],
@@ -240,6 +291,11 @@ fn changed(
         (
             old.signing != new.signing,
             format!("signing {}", new.signing),
+        ),
+        (old.proof != new.proof, format!("proof {}", new.proof)),
+        (
+            old.proven_at != new.proven_at && new.proven_at.is_some(),
+            "proven".to_owned(),
         ),
         (
             old.forgets_answer != new.forgets_answer,

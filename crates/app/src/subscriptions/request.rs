@@ -55,16 +55,24 @@ pub(super) async fn next<T: ReadTx + ?Sized>(
         ));
     }
     // Who changes nothing of it needs nothing of it.
-    let stored = if change.is_nothing() {
+    let there = if change.is_nothing() {
         None
     } else {
-        let stored = tx.credentials_get(before.team, before.id).await;
-        stored.doing::<AppError>("loading the credentials of a subscription")?
+        stored(tx, before).await?
     };
-    let changed = change.of(settings, stored.as_ref(), &*app.parts().tls);
+    let changed = change.of(settings, there.as_ref(), &*app.parts().tls);
     let changed = changed.map_err(AppError::Invalid)?;
     https(&changed.settings, target)?;
-    Ok((changed, stored))
+    Ok((changed, there))
+}
+
+/// What is stored of how the requests of a subscription are made that is secret.
+pub(super) async fn stored<T: ReadTx + ?Sized>(
+    tx: &mut T,
+    of: &Subscription,
+) -> Result<Option<Credentials>, AppError> {
+    let stored = tx.credentials_get(of.team, of.id).await;
+    stored.doing("loading the credentials of a subscription")
 }
 
 fn payload_stays(payload: Payload) -> String {

@@ -4,6 +4,7 @@
 
 mod files;
 mod hot_path;
+mod proving;
 mod samples;
 mod support;
 mod unsure;

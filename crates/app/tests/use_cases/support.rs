@@ -3,10 +3,10 @@
 use std::{io, pin::Pin, sync::Arc};
 
 use app::{App, Caller, KeyWish, Limits, Parts, PutTemplate, create_key, create_team};
-use domain::{AddressPolicy, PublicUrl, Resolver, Rights, TemplateDocument};
+use domain::{AddressPolicy, PublicUrl, Resolver, Rights, Source, TemplateDocument};
 use serde_json::Value;
 use store::{FileStore, MasterKey, SqliteOptions, StatementCount, Store, open_sqlite};
-use testkit::{TestClock, TestLanes, test_source};
+use testkit::{TestClock, TestLanes, TestProver, test_source};
 
 struct Nowhere;
 
@@ -27,7 +27,9 @@ pub(crate) struct Bench {
     pub(crate) lanes: Arc<TestLanes>,
     pub(crate) statements: StatementCount,
     pub(crate) clock: TestClock,
+    source: Source,
     pub(crate) files: FileStore,
+    pub(crate) prover: TestProver,
     _folder: tempfile::TempDir,
 }
 
@@ -47,22 +49,17 @@ impl Bench {
         let lanes = TestLanes::new(&source);
         lanes.set_permits(1_000);
         store.attach(lanes.clone());
-        let team = create_team(&store, &source, "Accounting").await.unwrap().id;
-        let wish = KeyWish {
-            name: "Scanner".to_owned(),
-            rights: Rights::ALL,
-            expires_at: None,
-        };
-        let made = create_key(&store, &source, team, &wish).await.unwrap();
-        let caller = Caller::key(made.secret.reveal());
+        let caller = caller(&store, &source, "Accounting").await;
         let files = FileStore::open(folder.path()).unwrap();
+        let prover = TestProver::default();
         let app = App::new(Parts {
             store: front(store.clone()),
             files: files.clone(),
-            source,
+            source: source.clone(),
             public_url: PublicUrl::new("https://checks.example.com").unwrap(),
             policy: AddressPolicy::new(&["127.0.0.0/8"]).unwrap(),
             resolver: Arc::new(Nowhere),
+            prover: Arc::new(prover.clone()),
             tls: Arc::new(testkit::TestTls),
             limits: Limits::default(),
         });
@@ -73,9 +70,21 @@ impl Bench {
             lanes,
             statements,
             clock,
+            source,
             files,
+            prover,
             _folder: folder,
         }
+    }
+
+    /// Somebody of another team.
+    pub(crate) async fn other_team(&self) -> Caller {
+        caller(&self.store, &self.source, "Others").await
+    }
+
+    /// The present moment.
+    pub(crate) fn now(&self) -> domain::Timestamp {
+        self.source.now()
     }
 
     pub(crate) async fn put_template(&self, document: Value) -> TemplateDocument {
@@ -86,4 +95,16 @@ impl Bench {
         };
         self.app.put_template(&self.caller, put).await.unwrap()
     }
+}
+
+/// Somebody who may do everything, of a new team.
+async fn caller(store: &Store, source: &Source, team: &str) -> Caller {
+    let team = create_team(store, source, team).await.unwrap().id;
+    let wish = KeyWish {
+        name: "Scanner".to_owned(),
+        rights: Rights::ALL,
+        expires_at: None,
+    };
+    let made = create_key(store, source, team, &wish).await.unwrap();
+    Caller::key(made.secret.reveal())
 }

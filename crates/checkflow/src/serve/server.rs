@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context as _, anyhow};
 use api::{ApiSettings, FilesHealth, NotReady, Ready, ReadyProbe};
 use app::{App, Parts};
-use delivery::{Engine, Peers, SystemResolver};
+use delivery::{Engine, Peers, SystemResolver, TargetProver};
 use domain::{PublicUrl, Source};
 use store::{FileStore, StatementCount, Store};
 use tokio::{
@@ -105,6 +105,11 @@ impl Server {
                     source: source.clone(),
                     public_url: public_url.clone(),
                     policy: settings.policy.clone(),
+                    prover: Arc::new(TargetProver::new(
+                        &settings.delivery,
+                        settings.policy.clone(),
+                        resolver.clone(),
+                    )),
                     resolver,
                     tls: Arc::new(delivery::TlsCheck),
                     limits: settings.limits.clone(),

@@ -28,7 +28,7 @@ const TOKEN_ANSWER_BYTES_MAX: usize = 64 * 1024;
 
 /// What a pool of a subscription's own is for. The receiver's TLS is not the token server's.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Use {
+pub(super) enum Use {
     Deliveries,
     Tokens,
 }
@@ -93,7 +93,7 @@ impl Client {
         answer
     }
 
-    async fn token(
+    pub(super) async fn token(
         &self,
         to: &Destination,
         style: &RequestStyle,
@@ -170,7 +170,12 @@ impl Client {
     }
 
     /// The pool for a subscription's requests: the shared one, if it has no wishes about connections.
-    fn own_pool(&self, to: &Destination, style: &RequestStyle, used: Use) -> Result<Pool, Failure> {
+    pub(super) fn own_pool(
+        &self,
+        to: &Destination,
+        style: &RequestStyle,
+        used: Use,
+    ) -> Result<Pool, Failure> {
         let has_tls = style.settings.tls.is_some() && used == Use::Deliveries;
         if !has_tls && style.settings.proxy.is_none() {
             return Ok(self.pool());

@@ -6,9 +6,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::request::{RequestChange, RequestSettings};
-
-use super::masks::HeaderNames;
+use super::{
+    masks::HeaderNames,
+    proof::Proof,
+    request::{RequestChange, RequestSettings},
+};
+use crate::Timestamp;
 
 /// Most requests a second that a subscription may be limited to; whoever takes more needs no limit.
 pub const RATE_PER_SECOND_MAX: u32 = 10_000;
@@ -90,6 +93,11 @@ words! {
     Both = "both",
 }
 
+/// Whether this many requests a second are more than that many; none is as many as the receiver takes.
+pub(super) fn is_faster(rate: Option<u32>, than: Option<u32>) -> bool {
+    than.is_some_and(|than| rate.is_none_or(|rate| rate > than))
+}
+
 /// What its maker chose.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -103,6 +111,12 @@ pub struct SubscriptionSettings {
     pub rate_per_second: Option<u32>,
     /// How they are signed.
     pub signing: Signing,
+    /// How its target proves that it wants them.
+    #[serde(skip_serializing_if = "Proof::is_none")]
+    pub proof: Proof,
+    /// When it last did; none where it does not have to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proven_at: Option<Timestamp>,
     /// How its requests are made beyond their signature.
     #[serde(skip_serializing_if = "RequestSettings::is_plain")]
     pub request: RequestSettings,
@@ -145,6 +159,8 @@ pub struct SettingsChange {
     pub rate_per_second: Option<Option<u32>>,
     /// How they are signed.
     pub signing: Option<Signing>,
+    /// How its target proves that it wants them.
+    pub proof: Option<Proof>,
     /// How its requests are made; what comes of it needs what is stored, see [`RequestChange::of`].
     pub request: RequestChange,
     /// Whether answers are kept.
@@ -156,13 +172,17 @@ pub struct SettingsChange {
 }
 
 impl SettingsChange {
-    /// The settings after the change, how its requests are made left out.
+    /// The settings after the change, how its requests are made left out. Whether the target has to be proven for them is
+    /// [`must_prove`](crate::must_prove)'s.
     #[must_use]
     pub fn of(&self, before: &SubscriptionSettings) -> SubscriptionSettings {
+        let proof = self.proof.unwrap_or(before.proof);
         SubscriptionSettings {
             ordering: self.ordering.unwrap_or(before.ordering),
             rate_per_second: self.rate_per_second.unwrap_or(before.rate_per_second),
             signing: self.signing.unwrap_or(before.signing),
+            proof,
+            proven_at: before.proven_at.filter(|_| !proof.is_none()),
             request: before.request.clone(),
             forgets_answer: self.keep_answer.map_or(before.forgets_answer, |keep| !keep),
             mask_response_headers: self
@@ -202,6 +222,8 @@ mod tests {
                         ordering: *ordering,
                         rate_per_second,
                         signing: *signing,
+                        proof: rate_per_second.map_or(Proof::None, |_| Proof::Echo),
+                        proven_at: rate_per_second.map(|_| Timestamp::from_millis(120)),
                         request: RequestSettings::default(),
                         forgets_answer: rate_per_second.is_some(),
                         mask_response_headers: "x-a, x-b".parse().unwrap(),
@@ -219,6 +241,8 @@ mod tests {
     #[test]
     fn what_older_and_newer_programs_wrote_is_read() {
         let plain = Some(SubscriptionSettings::default());
+        let text = SubscriptionSettings::default().to_text();
+        assert!(!text.contains("proo") && !text.contains("proven"), "{text}");
         for text in ["{}", r#"{"signing":"hmac","aNewerOne":[1]}"#] {
             let read = SubscriptionSettings::read("none", None, text);
             assert_eq!(read, plain, "{text}");

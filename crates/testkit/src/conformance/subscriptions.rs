@@ -228,6 +228,8 @@ fn whole_change() -> SubscriptionChange {
             ordering: DeliveryOrder::Checklist,
             rate_per_second: Some(domain::RATE_PER_SECOND_MAX),
             signing: Signing::Hmac,
+            proof: domain::Proof::Echo,
+            proven_at: Some(domain::Timestamp::from_millis(1_795_455_715_120)),
             request: domain::RequestSettings::default(),
             forgets_answer: true,
             mask_response_headers: "x-token".parse().expect("names"),

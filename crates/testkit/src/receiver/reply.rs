@@ -49,6 +49,7 @@ pub struct Reply {
     pub(super) kind: Kind,
     pub(super) status: u16,
     pub(super) headers: Vec<(String, String)>,
+    pub(super) echoed: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -74,6 +75,7 @@ impl Reply {
             kind: Kind::Body(Bytes::new()),
             status,
             headers: Vec::new(),
+            echoed: None,
         }
     }
 
@@ -113,6 +115,13 @@ impl Reply {
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// With this header of the request, as it came.
+    #[must_use]
+    pub fn echoing(mut self, name: &str) -> Self {
+        self.echoed = Some(name.to_owned());
         self
     }
 

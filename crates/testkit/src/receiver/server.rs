@@ -73,7 +73,8 @@ async fn answer(
         .collect()
         .await
         .map_err(io::Error::other)?;
-    let (reply, answering) = book.receive(Received {
+    let headers = parts.headers.clone();
+    let (mut reply, answering) = book.receive(Received {
         number: 0,
         connection,
         method: parts.method,
@@ -82,6 +83,12 @@ async fn answer(
         body: body.to_bytes(),
         arrived: Instant::now(),
     });
+    if let Some(name) = reply.echoed.take()
+        && let Some(value) = headers.get(&name)
+    {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        reply.headers.push((name, value.into_owned()));
+    }
     if let Some(gate) = &reply.after {
         gate.pass().await;
     }
