@@ -161,7 +161,7 @@ impl Insert {
         request: &Changed,
     ) -> Result<SubscriptionSettings, AppError> {
         let mut settings = first_settings(ask, request);
-        match self.proven {
+        match &self.proven {
             Some(proven) => proven.put(&mut settings),
             None if settings.proof.is_none() => {}
             None => return Err(AppError::SubscriptionChanged),

@@ -157,6 +157,9 @@ impl Attempter {
             Err(why) => return Failure::new(Outcome::Broken, why, false).into(),
         };
         let to = &leased.destination;
+        if let Err(failure) = styled::add_origin(&mut headers, &to.settings) {
+            return failure.into();
+        }
         let Some(style) = &to.request else {
             return self.client.post(to.target.as_str(), headers, body).await;
         };

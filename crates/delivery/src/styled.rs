@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use domain::{
-    Authorization, HttpsOnly, Outcome, RequestStyle, Secret, TRACEPARENT_HEADER, TargetRefusal,
-    basic_authorization, bearer_authorization, traceparent,
+    Authorization, HttpsOnly, Outcome, REQUEST_ORIGIN, RequestStyle, Secret, SubscriptionSettings,
+    TRACEPARENT_HEADER, TargetRefusal, basic_authorization, bearer_authorization, traceparent,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
 use store::LeasedDelivery;
@@ -47,6 +47,18 @@ pub(crate) fn add_own(headers: &mut HeaderMap, style: &RequestStyle) -> Result<(
     }
     if let Some(value) = authorization(style) {
         headers.insert(AUTHORIZATION, secret_value(&value)?);
+    }
+    Ok(())
+}
+
+/// Adds the name of this server that the target has allowed, if it was asked for that.
+pub(crate) fn add_origin(
+    headers: &mut HeaderMap,
+    settings: &SubscriptionSettings,
+) -> Result<(), Failure> {
+    if let Some(origin) = &settings.proven_as {
+        let value = HeaderValue::from_str(origin).map_err(|_| unwritable())?;
+        headers.insert(HeaderName::from_static(REQUEST_ORIGIN), value);
     }
     Ok(())
 }

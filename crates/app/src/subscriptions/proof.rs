@@ -77,16 +77,18 @@ pub(super) struct ToProve {
 }
 
 /// What a handshake has come to.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Proven {
     at: Timestamp,
+    origin: Option<String>,
     granted: Granted,
 }
 
 impl Proven {
     /// Puts it into the settings that it was asked for.
-    pub(super) fn put(self, settings: &mut SubscriptionSettings) {
+    pub(super) fn put(&self, settings: &mut SubscriptionSettings) {
         settings.proven_at = Some(self.at);
+        settings.proven_as.clone_from(&self.origin);
         settings.rate_per_second = self.granted.rate(settings.rate_per_second);
     }
 }
@@ -144,7 +146,12 @@ impl App {
         let proving = parts.prover.prove(&what.target, style, &handshake);
         let granted = proving.await?;
         let at = parts.source.now();
-        Ok(Proven { at, granted })
+        let origin = handshake.origin().map(ToOwned::to_owned);
+        Ok(Proven {
+            at,
+            origin,
+            granted,
+        })
     }
 }
 

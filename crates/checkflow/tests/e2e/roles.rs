@@ -3,7 +3,8 @@
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 use testkit::{
-    PATIENCE, PostgresDatabase, PostgresPooler, PostgresServer, PostgresSetup, Receiver, Reply,
+    PATIENCE, PostgresDatabase, PostgresPooler, PostgresServer, PostgresSetup, Received, Receiver,
+    Reply,
 };
 use tokio::time::timeout;
 
@@ -141,6 +142,31 @@ async fn one_node_stores_and_another_sends() {
     assert_eq!(stage.deliveries(untouched), "1");
     assert_eq!(receiver.requests().len(), BEFORE + AFTER);
     api.stop().await;
+}
+
+#[tokio::test]
+async fn a_node_that_does_not_send_has_targets_prove_themselves() {
+    let (stage, receiver) = (Stage::new(), Receiver::start().await);
+    receiver.always("/proven", Reply::ok().echoing("x-hook-secret"));
+    let (api, client, template) = stage.api(&receiver).await;
+    let scope = template["templateKey"].as_str().unwrap();
+    let scope = format!("templateKey={scope}&proof=echo");
+    let target = receiver.url("/proven");
+    let made = client.subscribe("new_checklist", &scope, &target).await;
+    assert_eq!(made["proof"], "echo");
+    let id = made["id"].as_str().unwrap();
+    let again = format!("/api/web-hook/prove?subscriptionId={id}");
+    let proven = client.done("POST", &again, &Value::Null).await;
+    assert!(proven["provenAt"].as_str() >= made["provenAt"].as_str());
+    assert_eq!(receiver.requests_to("/proven").len(), 2);
+    let deliver = stage.deliver().await;
+    client.checklist(&template, "one").await;
+    let sent = |all: &[Received]| all.iter().filter(|one| one.path() == "/proven").count() == 3;
+    receiver.wait_until("its delivery", sent).await;
+    client.wait_settled().await;
+    for server in [deliver, api] {
+        server.stop().await;
+    }
 }
 
 #[tokio::test]

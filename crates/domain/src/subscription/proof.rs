@@ -22,7 +22,8 @@ const QUOTED_CHARS_MAX: usize = 100;
 /// Random bytes in the secret of an echo.
 const ECHO_BYTES: usize = 32;
 
-const REQUEST_ORIGIN: &str = "webhook-request-origin";
+/// Names this server to a target that proves itself by `options`: in the handshake, and with each delivery after it.
+pub const REQUEST_ORIGIN: &str = "webhook-request-origin";
 const REQUEST_RATE: &str = "webhook-request-rate";
 const ALLOWED_ORIGIN: &str = "WebHook-Allowed-Origin";
 const ALLOWED_RATE: &str = "WebHook-Allowed-Rate";
@@ -173,6 +174,14 @@ impl Handshake {
                 let secret = Secret::new(secret);
                 Some(Self::Echo { secret })
             }
+        }
+    }
+
+    /// By which name this server is known from then on; none if that is no part of it.
+    pub fn origin(&self) -> Option<&str> {
+        match self {
+            Self::Options { origin, .. } => Some(origin),
+            Self::Echo { .. } => None,
         }
     }
 

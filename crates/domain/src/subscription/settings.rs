@@ -117,6 +117,9 @@ pub struct SubscriptionSettings {
     /// When it last did; none where it does not have to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proven_at: Option<Timestamp>,
+    /// The name of this server that it was asked by, which each delivery repeats; none for proofs without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proven_as: Option<String>,
     /// How its requests are made beyond their signature.
     #[serde(skip_serializing_if = "RequestSettings::is_plain")]
     pub request: RequestSettings,
@@ -183,6 +186,7 @@ impl SettingsChange {
             signing: self.signing.unwrap_or(before.signing),
             proof,
             proven_at: before.proven_at.filter(|_| !proof.is_none()),
+            proven_as: before.proven_as.clone().filter(|_| !proof.is_none()),
             request: before.request.clone(),
             forgets_answer: self.keep_answer.map_or(before.forgets_answer, |keep| !keep),
             mask_response_headers: self
@@ -224,6 +228,7 @@ mod tests {
                         signing: *signing,
                         proof: rate_per_second.map_or(Proof::None, |_| Proof::Echo),
                         proven_at: rate_per_second.map(|_| Timestamp::from_millis(120)),
+                        proven_as: rate_per_second.map(|_| "checks.example.com".to_owned()),
                         request: RequestSettings::default(),
                         forgets_answer: rate_per_second.is_some(),
                         mask_response_headers: "x-a, x-b".parse().unwrap(),

@@ -230,6 +230,7 @@ fn whole_change() -> SubscriptionChange {
             signing: Signing::Hmac,
             proof: domain::Proof::Echo,
             proven_at: Some(domain::Timestamp::from_millis(1_795_455_715_120)),
+            proven_as: Some("checks.example.com".to_owned()),
             request: domain::RequestSettings::default(),
             forgets_answer: true,
             mask_response_headers: "x-token".parse().expect("names"),
