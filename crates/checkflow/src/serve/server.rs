@@ -105,11 +105,7 @@ impl Server {
                     source: source.clone(),
                     public_url: public_url.clone(),
                     policy: settings.policy.clone(),
-                    prover: Arc::new(TargetProver::new(
-                        &settings.delivery,
-                        settings.policy.clone(),
-                        resolver.clone(),
-                    )),
+                    prover: prover(settings, resolver.clone()),
                     resolver,
                     tls: Arc::new(delivery::TlsCheck),
                     limits: settings.limits.clone(),
@@ -240,6 +236,12 @@ async fn join(
         warn!("the other nodes on this database could not be told of this one yet");
     }
     Ok(engine)
+}
+
+/// What has targets prove themselves, on every node that answers.
+fn prover(settings: &Settings, resolver: Arc<SystemResolver>) -> Arc<TargetProver> {
+    let policy = settings.policy.clone();
+    Arc::new(TargetProver::new(&settings.delivery, policy, resolver))
 }
 
 /// What `/health/ready` asks: the database, and whether webhooks are sent where they are to be.
