@@ -10,7 +10,7 @@ use domain::{
 };
 use store::{AuditLine, ReadTx, StoreError};
 
-use crate::support::Bench;
+use crate::support::{Bench, HELD_NAME};
 
 const TARGET: &str = "http://127.0.0.1:9/hook";
 const OTHER: &str = "http://127.0.0.1:9/other";
@@ -394,26 +394,74 @@ async fn a_proof_counts_for_nothing_once_what_it_was_about_has_changed() {
     }
 }
 
+/// `now`, and `meanwhile` after what `now` does is decided and before it is stored; `now` has to look [`HELD_NAME`] up.
+async fn between<A, B>(
+    bench: &Bench,
+    now: impl Future<Output = A>,
+    meanwhile: impl Future<Output = B>,
+) -> (A, B) {
+    let meanwhile = async {
+        bench.held.begun.notified().await;
+        let done = meanwhile.await;
+        bench.held.gate.open();
+        done
+    };
+    tokio::join!(now, meanwhile)
+}
+
 #[tokio::test]
-async fn a_change_that_needed_no_proof_needs_one_by_the_time_it_is_stored() {
-    // A front would be needed to get between its two transactions; so the second is what is looked at: two changes, each of
-    // which is right by what it has seen.
+async fn a_change_that_needed_no_proof_may_need_one_by_the_time_it_is_stored() {
     let bench = Bench::start().await;
-    let id = bench
-        .subscribe(SettingsChange::default())
-        .await
-        .unwrap()
-        .row
-        .id;
+    let plain = bench.subscribe(SettingsChange::default()).await.unwrap();
+    let id = plain.row.id;
+    let held = format!("http://{HELD_NAME}/hook");
+    let (moved, proven) = between(
+        &bench,
+        bench.patch(id, Some(&held), SettingsChange::default()),
+        bench.patch(id, None, with(Proof::Echo)),
+    )
+    .await;
+    let error = moved.unwrap_err();
+    assert!(matches!(error, AppError::SubscriptionChanged), "{error}");
+    assert_eq!(bench.row(id).await, proven.unwrap().row);
+    assert_eq!(bench.prover.asked()[0].target.as_str(), TARGET);
+}
+
+#[tokio::test]
+async fn what_was_there_and_has_ended_is_not_made_anew_without_a_proof() {
+    let bench = Bench::start().await;
+    let mut ask = subscribe(with(Proof::Echo));
+    ask.target_url = format!("http://{HELD_NAME}/hook");
+    bench.held.gate.open();
+    let first = bench.app.subscribe(&bench.caller, ask.clone()).await;
+    let id = first.unwrap().row.id;
+    bench.held.begun.notified().await;
+    bench.held.gate.close();
+    let (again, ended) = between(
+        &bench,
+        bench.app.subscribe(&bench.caller, ask),
+        bench.app.change(&bench.caller, Unsubscribe(id)),
+    )
+    .await;
+    ended.unwrap();
+    let error = again.unwrap_err();
+    assert!(matches!(error, AppError::SubscriptionChanged), "{error}");
+    assert_eq!(bench.prover.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn a_proof_is_not_stored_where_another_change_came_first() {
+    let bench = Bench::start().await;
+    let plain = bench.subscribe(SettingsChange::default()).await.unwrap();
+    let id = plain.row.id;
     let gate = bench.prover.hold();
     let (first, second) = tokio::join!(bench.patch(id, None, with(Proof::Echo)), async {
         bench.prover.wait_under_way(1).await;
-        let moved = bench
-            .patch(id, Some(OTHER), SettingsChange::default())
-            .await;
+        let moved = bench.patch(id, Some(OTHER), SettingsChange::default());
+        let moved = moved.await;
         gate.open();
         moved
-    },);
+    });
     assert_eq!(second.unwrap().row.target_url, OTHER);
     let error = first.unwrap_err();
     assert!(matches!(error, AppError::SubscriptionChanged), "{error}");

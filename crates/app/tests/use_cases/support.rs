@@ -6,16 +6,33 @@ use app::{App, Caller, KeyWish, Limits, Parts, PutTemplate, create_key, create_t
 use domain::{AddressPolicy, PublicUrl, Resolver, Rights, Source, TemplateDocument};
 use serde_json::Value;
 use store::{FileStore, MasterKey, SqliteOptions, StatementCount, Store, open_sqlite};
-use testkit::{TestClock, TestLanes, TestProver, test_source};
+use testkit::{Gate, TestClock, TestLanes, TestProver, test_source};
+use tokio::sync::Notify;
 
-struct Nowhere;
+/// The one name that there is. Whoever looks it up waits for the gate.
+pub(crate) const HELD_NAME: &str = "held.example.com";
 
-impl Resolver for Nowhere {
+/// What is looked up between the two transactions of a use case.
+#[derive(Clone, Default)]
+pub(crate) struct Held {
+    /// Somebody has begun to wait.
+    pub(crate) begun: Arc<Notify>,
+    pub(crate) gate: Gate,
+}
+
+impl Resolver for Held {
     fn resolve<'a>(
         &'a self,
-        _: &'a str,
+        host: &'a str,
     ) -> Pin<Box<dyn Future<Output = io::Result<Vec<std::net::IpAddr>>> + Send + 'a>> {
-        Box::pin(async { Err(io::Error::other("no names here")) })
+        Box::pin(async move {
+            if host != HELD_NAME {
+                return Err(io::Error::other("no such name here"));
+            }
+            self.begun.notify_one();
+            self.gate.pass().await;
+            Ok(vec![[127, 0, 0, 1].into()])
+        })
     }
 }
 
@@ -30,6 +47,7 @@ pub(crate) struct Bench {
     source: Source,
     pub(crate) files: FileStore,
     pub(crate) prover: TestProver,
+    pub(crate) held: Held,
     _folder: tempfile::TempDir,
 }
 
@@ -51,14 +69,14 @@ impl Bench {
         store.attach(lanes.clone());
         let caller = caller(&store, &source, "Accounting").await;
         let files = FileStore::open(folder.path()).unwrap();
-        let prover = TestProver::default();
+        let (prover, held) = (TestProver::default(), Held::default());
         let app = App::new(Parts {
             store: front(store.clone()),
             files: files.clone(),
             source: source.clone(),
             public_url: PublicUrl::new("https://checks.example.com").unwrap(),
             policy: AddressPolicy::new(&["127.0.0.0/8"]).unwrap(),
-            resolver: Arc::new(Nowhere),
+            resolver: Arc::new(held.clone()),
             prover: Arc::new(prover.clone()),
             tls: Arc::new(testkit::TestTls),
             limits: Limits::default(),
@@ -73,6 +91,7 @@ impl Bench {
             source,
             files,
             prover,
+            held,
             _folder: folder,
         }
     }

@@ -26,6 +26,11 @@ impl Gate {
         self.0.send_replace(true);
     }
 
+    /// Holds everybody up from now on.
+    pub fn close(&self) {
+        self.0.send_replace(false);
+    }
+
     /// Whether it is open.
     pub fn is_open(&self) -> bool {
         *self.0.borrow()
