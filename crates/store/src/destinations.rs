@@ -1,5 +1,7 @@
 //! What a destination is made of, whichever database its rows come from: one for each of its secrets.
 
+use std::time::Duration;
+
 use domain::{
     Health, SecretId, SecretKind, SubscriptionId, SubscriptionSecret, SubscriptionSettings,
     SubscriptionState, TargetUrl, TeamId, Timestamp,
@@ -28,6 +30,21 @@ pub(crate) struct SealedSecret {
     pub(crate) sealed: Vec<u8>,
     pub(crate) created_at: Timestamp,
     pub(crate) valid_until: Option<Timestamp>,
+}
+
+/// How long deliveries of a subscription that can't be read are put off.
+pub(crate) const UNREADABLE_WAIT: Duration = Duration::from_mins(1);
+
+/// That a subscription can't be read is its own misfortune: nobody else's deliveries wait for it. What is said of its own;
+/// any other failure is passed on.
+pub(crate) fn unreadable(of: SubscriptionId, error: StoreError) -> Result<String, StoreError> {
+    if !matches!(error, StoreError::Corrupt { .. }) {
+        return Err(error);
+    }
+    tracing::warn!(subscription = %of, %error, "a subscription can't be read; its deliveries are put off");
+    Ok(format!(
+        "the subscription can't be read, and is looked at every minute: {error}. Change its settings anew, or ask the operator"
+    ))
 }
 
 /// Where a secret lies.

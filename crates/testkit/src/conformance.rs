@@ -219,10 +219,12 @@ cases! { $
         a_subscription_is_read_back_whole_and_by_its_team_alone,
         the_same_one_is_found_and_no_other,
         the_same_one_can_not_be_stored_twice,
+        whoever_looks_before_storing_the_same_at_once_finds_it,
         one_that_is_gone_does_not_count,
         a_change_of_state_is_stored_with_its_reason,
         what_can_be_changed_is_stored_until_it_is_gone,
         what_is_sent_after_a_change_is_sent_so,
+        changes_of_a_subscription_at_once_are_made_one_after_the_other,
         subscriptions_are_listed_oldest_first,
     }
     secrets {
@@ -235,6 +237,7 @@ cases! { $
     credentials {
         credentials_are_read_back_whole_and_by_their_team_alone,
         what_is_sent_after_a_wish_is_sent_so,
+        a_subscription_that_cannot_be_read_holds_up_nobody_else,
         credentials_are_there_after_a_restart,
     }
     matching {

@@ -27,6 +27,26 @@ async fn get(server: &Server, id: &str) -> Value {
 }
 
 #[tokio::test]
+async fn of_two_changes_at_once_each_is_made_whole() {
+    let server = Server::start().await;
+    let made = subscribe(&server, "").await.ok();
+    let id = text(&made["id"]);
+    let ours = |name: &str| {
+        json!({"targetUrl": format!("https://example.com/{name}"),
+            "authorization": {"kind": "basic", "user": name, "password": name}})
+    };
+    for round in 0..40 {
+        let (left, right) = (ours("left"), ours("right"));
+        let (one, other) = tokio::join!(change(&server, id, &left), change(&server, id, &right));
+        for answered in [one.ok(), other.ok(), get(&server, id).await] {
+            let name = text(&answered["authorization"]["user"]).to_owned();
+            let target = text(&answered["targetURL"]);
+            assert!(target.ends_with(&name), "{round}: {name} at {target}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn settings_are_given_when_subscribing_and_shown_ever_after() {
     let server = Server::start().await;
     let plain = subscribe(&server, "").await.ok();

@@ -65,7 +65,7 @@ impl App {
         ask: ChangeSubscription,
     ) -> Result<ChangeAnswer, AppError> {
         let checked = self.query(caller, Check(ask)).await?;
-        if let Some(target) = &checked.target {
+        if let Some(target) = checked.moves_to() {
             let parts = self.parts();
             check_target(&parts.policy, parts.resolver.as_ref(), target).await?;
         }
@@ -88,7 +88,7 @@ struct Check(ChangeSubscription);
 struct Checked {
     id: SubscriptionId,
     source: Option<String>,
-    /// Only if it is another one than before.
+    /// What is asked for, even if it is the one of before: it may be another one by the time that it is written.
     target: Option<TargetUrl>,
     settings: SettingsChange,
     reaches: Reaches,
@@ -97,6 +97,12 @@ struct Checked {
 }
 
 impl Checked {
+    /// The new address, if it is another one than before.
+    fn moves_to(&self) -> Option<&TargetUrl> {
+        let target = self.target.as_ref();
+        target.filter(|target| **target != self.before.target)
+    }
+
     /// What `before` becomes, when its requests are made as `request` says.
     fn after(&self, before: &Subscription, request: RequestSettings) -> Subscription {
         let target = self.target.as_ref().unwrap_or(&before.target);
@@ -159,7 +165,7 @@ impl Query for Check {
         let mut checked = Checked {
             id: ask.id,
             source,
-            target: target.filter(|target| *target != found.target),
+            target,
             settings: ask.settings.clone(),
             reaches: change.reaches(&request.settings),
             before: found,
@@ -181,6 +187,18 @@ pub(super) async fn living<T: ReadTx + ?Sized>(
         return Err(AppError::SubscriptionGone(id));
     }
     Ok(found)
+}
+
+/// The same, kept from others until the commit. Whatever is written of a subscription follows from what is read
+/// here: of two changes at once each is made whole, one after the other.
+pub(super) async fn held(
+    tx: &mut dyn WriteTx,
+    actor: &Actor,
+    id: SubscriptionId,
+) -> Result<Subscription, AppError> {
+    let held = tx.subscription_hold(actor.team, id).await;
+    held.doing::<AppError>("holding a subscription")?;
+    living(tx, actor, id).await
 }
 
 struct Put {
@@ -206,7 +224,7 @@ impl Change for Put {
             settings,
             ..
         } = &self.checked;
-        let before = living(tx, actor, *id).await?;
+        let before = held(tx, actor, *id).await?;
         let target = target.as_ref().unwrap_or(&before.target);
         let change = &settings.request;
         let (request, stored) = request::next(app, tx, change, (&before, target)).await?;

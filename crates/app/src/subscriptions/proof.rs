@@ -16,7 +16,7 @@ use domain::{
 use store::{Doing, ReadTx, StoreError, SubscriptionChange, SubscriptionIdentity, WriteTx};
 
 use super::{
-    change::{changed, living},
+    change::{changed, held, living},
     request::stored,
 };
 use crate::{App, AppError, Caller, Change, Query, emit::audit};
@@ -258,7 +258,7 @@ impl Change for Put {
         actor: &Actor,
         tx: &mut dyn WriteTx,
     ) -> Result<SubscriptionRow, AppError> {
-        let before = living(tx, actor, self.id).await?;
+        let before = held(tx, actor, self.id).await?;
         let mut after = before.clone();
         take(Some(&self.given), &before, &mut after)?;
         let change = SubscriptionChange {

@@ -141,6 +141,15 @@ impl WriteSubscriptions for Change<'_> {
         Ok(())
     }
 
+    async fn subscription_hold(
+        &mut self,
+        team: TeamId,
+        id: SubscriptionId,
+    ) -> Result<(), StoreError> {
+        let sql = "SELECT 1 FROM subscription WHERE id = $1 AND team_id = $2 FOR NO KEY UPDATE";
+        self.later(sql, owned![id.uuid(), team.get()]).await
+    }
+
     async fn subscription_put(
         &mut self,
         id: SubscriptionId,

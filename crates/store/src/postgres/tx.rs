@@ -296,8 +296,13 @@ impl<'a, M> Tx<'a, M> {
         self.core.texts.lock().unwrap().insert(sql.to_owned());
         let asked = timeout(self.patience, Asked::new(self.conn, self.core, sql)).await;
         let asked = asked.map_err(|_| Fault::Silent(self.patience));
-        let asked = asked.and_then(|asked| Ok(asked?));
-        asked.map_err(|fault| self.lose(fault))
+        let fault = match asked.and_then(|asked| Ok(asked?)) {
+            Ok(asked) => return Ok(asked),
+            Err(fault) => fault,
+        };
+        // What was sent before and failed has PostgreSQL refuse all that follows, and says why.
+        self.arrive().await?;
+        Err(self.lose(fault))
     }
 
     /// Sends the words that begin or end a transaction, without waiting for their answer.

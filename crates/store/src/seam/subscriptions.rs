@@ -88,6 +88,14 @@ pub trait WriteSubscriptions: Send {
         secrets: &[SubscriptionSecret],
     ) -> Result<(), StoreError>;
 
+    /// Keeps others from changing a subscription until the transaction ends, so that what is read of it now holds when it
+    /// is written.
+    async fn subscription_hold(
+        &mut self,
+        team: TeamId,
+        id: SubscriptionId,
+    ) -> Result<(), StoreError>;
+
     /// Changes what can be changed of one that is not gone; what is sent from then on is sent so. Answers whether
     /// there was one. Must not become the same as another one (see [`ReadSubscriptions::subscription_find`]).
     async fn subscription_put(

@@ -21,7 +21,10 @@ use settling::Lapsed;
 
 use crate::{
     BODY_GONE, Lease, LeasedDelivery, PutOff, Redeliverable, Redelivery, Rescue, Settled,
-    Settlement, StoreError, Take, Taken, WriteDeliveries, place::Place, sql,
+    Settlement, StoreError, Take, Taken, WriteDeliveries,
+    destinations::{self, UNREADABLE_WAIT},
+    place::Place,
+    sql,
 };
 
 pub(super) const DELIVERY_STATE: Place = Place {
@@ -239,7 +242,16 @@ impl Change<'_> {
         if due.is_empty() {
             return Ok(more);
         }
-        let destination = self.destination(take.subscription, revision)?;
+        let destination = match self.destination(take.subscription, revision) {
+            Ok(destination) => destination,
+            Err(error) => {
+                let reason = destinations::unreadable(take.subscription, error)?;
+                for due in due {
+                    self.put_aside(due.id, &reason, now)?;
+                }
+                return Ok(more);
+            }
+        };
         let sql = "UPDATE delivery SET state = 'leased', attempts = attempts + 1, due_at = ?2,
                 lease_node = ?3, lease_until = ?4
             WHERE id = ?1";
@@ -272,6 +284,20 @@ impl Change<'_> {
             });
         }
         Ok(more)
+    }
+
+    /// Puts off a delivery whose subscription can't be read; that is no attempt.
+    pub(super) fn put_aside(
+        &self,
+        id: DeliveryId,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let sql =
+            "UPDATE delivery SET due_at = ?2, reason = ?3 WHERE id = ?1 AND state = 'waiting'";
+        let due = now.after(UNREADABLE_WAIT).as_millis();
+        self.run(sql, params![id.uuid(), due, reason])?;
+        Ok(())
     }
 
     /// What decides whether a delivery can be sent again.

@@ -147,7 +147,14 @@ impl Change<'_> {
         });
         let behind = chain.map(|chain| self.place_behind(chain)).transpose()?;
         let may_go = wants.state.sends() && behind.unwrap_or(0) == 0;
-        let permit = if may_go {
+        let destination = may_go.then(|| self.destination(wants.id, wants.revision));
+        let destination = match destination.transpose() {
+            Ok(destination) => destination,
+            // The event is stored all the same; the take says what is wrong.
+            Err(StoreError::Corrupt { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        let permit = if destination.is_some() {
             self.gathered.reserve(wants.id, wants.per_second)
         } else {
             None
@@ -185,7 +192,7 @@ impl Change<'_> {
                 behind,
             ],
         )?;
-        let Some((lease, (permit, _))) = lease.zip(permit) else {
+        let Some(((lease, (permit, _)), destination)) = lease.zip(permit).zip(destination) else {
             if may_go {
                 self.gathered.due(wants.id);
             }
@@ -199,7 +206,7 @@ impl Change<'_> {
             manual_by: None,
             replay: None,
             delivered_before: false,
-            destination: self.destination(wants.id, wants.revision)?,
+            destination,
             body: event.body.clone(),
         };
         self.gathered.ready.push((leased, permit));

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     Cancelled, Lease, LeasedDelivery, NOT_YET, ProbeTake, Seen, Stand, StandChange, StoreError,
-    WriteHealth, place::Place, sql,
+    WriteHealth, destinations, place::Place, sql,
 };
 
 const DELIVERY_STATE: Place = Place {
@@ -178,6 +178,14 @@ impl Change<'_> {
             self.expire(DeliveryId::new(id))?;
             return Ok(None);
         }
+        let destination = match self.destination(probe.subscription, probe.revision) {
+            Ok(destination) => destination,
+            Err(error) => {
+                let reason = destinations::unreadable(probe.subscription, error)?;
+                self.put_aside(DeliveryId::new(id), &reason, take.now)?;
+                return Ok(None);
+            }
+        };
         let sql = "UPDATE delivery SET state = 'leased', attempts = attempts + 1, due_at = ?2,
                 lease_node = ?3, lease_until = ?4
             WHERE id = ?1
@@ -185,7 +193,6 @@ impl Change<'_> {
                 coalesce(replay, copied_by)";
         let (now, until) = (take.now.as_millis(), take.until.as_millis());
         let bound = params![id, now, take.node.uuid(), until];
-        let destination = self.destination(probe.subscription, probe.revision)?;
         let leased = self.one(sql, bound, |row| {
             Ok(LeasedDelivery {
                 lease: Lease {

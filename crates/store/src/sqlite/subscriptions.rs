@@ -135,6 +135,11 @@ impl WriteSubscriptions for Change<'_> {
         Ok(())
     }
 
+    async fn subscription_hold(&mut self, _: TeamId, _: SubscriptionId) -> Result<(), StoreError> {
+        // There is one writer.
+        Ok(())
+    }
+
     async fn subscription_put(
         &mut self,
         id: SubscriptionId,

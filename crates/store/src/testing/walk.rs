@@ -381,6 +381,7 @@ async fn subscriptions(tx: &mut dyn WriteTx) {
         target: there.target.clone(),
         settings: SubscriptionSettings::default(),
     };
+    tx.subscription_hold(TEAM, there.id).await.unwrap();
     assert!(tx.subscription_put(there.id, &change).await.unwrap());
     let credentials = domain::Credentials::default();
     tx.credentials_put(there.id, Some(&credentials))
@@ -493,7 +494,9 @@ async fn chains(tx: &mut dyn WriteTx) {
             ..before.settings
         },
     };
-    tx.subscription_put(lane, &change).await.unwrap();
+    let mut torn = change.clone();
+    torn.settings.request.headers = vec!["x-key".to_owned()];
+    tx.subscription_put(lane, &torn).await.unwrap();
     for number in 10..12 {
         tx.event_append(&event(number)).await.unwrap();
     }
@@ -501,6 +504,10 @@ async fn chains(tx: &mut dyn WriteTx) {
         subscription: lane,
         limit: 100,
     }];
+    let soon = at().after(std::time::Duration::from_mins(30));
+    let none = tx.delivery_take(&take, NODE, soon, soon).await.unwrap();
+    assert!(none.deliveries.is_empty(), "its header has no value");
+    tx.subscription_put(lane, &change).await.unwrap();
     let later = at().after(std::time::Duration::from_hours(1));
     let taken = tx.delivery_take(&take, NODE, later, later).await.unwrap();
     let last = taken.deliveries.last().unwrap().lease;

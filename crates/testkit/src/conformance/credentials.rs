@@ -1,11 +1,11 @@
 //! What of a subscription's wishes is secret: kept encrypted, and there for whoever sends.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use domain::{
-    Authorization, Credentials, EventType, Proxy, RequestSettings, RequestStyle, Secret,
-    Subscription, SubscriptionId, SubscriptionSettings, SubscriptionState, TargetUrl, TeamId,
-    TlsSettings,
+    Authorization, Credentials, DeliveryState, EventType, Proxy, RequestSettings, RequestStyle,
+    Secret, Subscription, SubscriptionId, SubscriptionSettings, SubscriptionState, TargetUrl,
+    TeamId, TlsSettings,
 };
 use store::SubscriptionChange;
 
@@ -128,4 +128,54 @@ pub(super) async fn credentials_are_there_after_a_restart(world: &mut World) {
     let sent = world.take_one(made.id).await.destination.request.clone();
     let sent = sent.expect("it has wishes");
     assert_eq!(sent.credentials, credentials);
+}
+
+/// Has a subscription wish for what there is no secret of, which is never written so.
+async fn tear(world: &World, of: &Subscription) {
+    let (settings, _) = wishes();
+    wish(world, of, settings).await;
+}
+
+pub(super) async fn a_subscription_that_cannot_be_read_holds_up_nobody_else(world: &World) {
+    let scene = world.scene().await;
+    let torn = world.subscribe(&scene, EventType::TaskCompleted).await;
+    let sound = world.subscribe(&scene, EventType::TaskCompleted).await;
+    tear(world, &torn).await;
+    // With permits for all, where the event itself may hand over.
+    world.lanes.set_permits(10);
+    world.happen(&scene, EventType::TaskCompleted).await;
+    let handed = world.lanes.wait_handed(1).await;
+    assert_eq!(handed[0].destination.subscription, sound.id);
+    world.lanes.set_permits(0);
+
+    world.happen(&scene, EventType::TaskCompleted).await;
+    let wanted = [torn.id, sound.id].map(|subscription| store::Take {
+        subscription,
+        limit: 10,
+    });
+    let taken = world.take_as(world.other_node(), &wanted).await.deliveries;
+    let from: Vec<_> = taken
+        .iter()
+        .map(|one| one.destination.subscription)
+        .collect();
+    assert_eq!(from, [sound.id]);
+    let listed = world.deliveries(scene.team).await;
+    let of_torn: Vec<_> = listed
+        .iter()
+        .filter(|row| row.subscription_id == torn.id)
+        .collect();
+    assert_eq!(of_torn.len(), 2);
+    for row in of_torn {
+        assert_eq!((row.state, row.attempts), (DeliveryState::Waiting, 0));
+        assert!(row.reason.contains("credentials"), "{}", row.reason);
+    }
+    assert_eq!(world.take(torn.id, 10).await.len(), 0, "not at once again");
+    wish(world, &torn, RequestSettings::default()).await;
+    world.clock.advance(Duration::from_mins(1));
+    let taken = world.take(torn.id, 10).await;
+    let sequences: Vec<_> = taken
+        .iter()
+        .map(|one| (one.sequence, one.lease.attempt))
+        .collect();
+    assert_eq!(sequences, [(1, 1), (2, 1)], "once it is mended");
 }

@@ -4,7 +4,8 @@ use domain::{
     DeliveryOrder, EventType, Scope, Signing, Subscription, SubscriptionId, SubscriptionSettings,
     SubscriptionState, TargetUrl, TaskKey, TeamId, TemplateKey,
 };
-use store::{StateChange, SubscriptionChange, SubscriptionIdentity};
+use store::{StateChange, StoreError, SubscriptionChange, SubscriptionIdentity, Write as _};
+use tokio::task::JoinSet;
 
 use crate::{SeedSubscription, World, reading, writing};
 
@@ -157,6 +158,36 @@ pub(super) async fn the_same_one_can_not_be_stored_twice(world: &World) {
         .await;
 }
 
+pub(super) async fn whoever_looks_before_storing_the_same_at_once_finds_it(world: &World) {
+    let team = world.team("Blue").await;
+    let seed = world.unstored_subscription(team, EventType::TaskCompleted, Scope::Team);
+    let same = identity(&seed.unstored());
+    let mut at_once = JoinSet::new();
+    for _ in 0..16 {
+        let (seed, same) = (seed.clone(), same.clone());
+        // One that is overtaken between looking and storing is run again, and finds what the other has stored.
+        let unit = writing!([seed, same] tx => {
+            match tx.subscription_find(same).await? {
+                Some(found) => Ok(found.id),
+                None => Ok(seed.run(tx).await?.0.id),
+            }
+        });
+        let store = world.store.clone();
+        at_once.spawn(async move {
+            let stored: Result<SubscriptionId, StoreError> = store.write(unit).await;
+            stored
+        });
+    }
+    let stored = at_once.join_all().await;
+    let mut stored: Vec<_> = stored
+        .into_iter()
+        .map(|id| id.expect("it is there"))
+        .collect();
+    stored.dedup();
+    assert_eq!(stored.len(), 1, "{stored:?}");
+    assert_eq!(count(world, team).await, 1);
+}
+
 pub(super) async fn one_that_is_gone_does_not_count(world: &World) {
     let team = world.team("Blue").await;
     let seed = world.unstored_subscription(team, EventType::TaskCompleted, Scope::Team);
@@ -293,6 +324,43 @@ pub(super) async fn what_is_sent_after_a_change_is_sent_so(world: &World) {
         (&to.target, &to.settings),
         (&change.target, &change.settings)
     );
+}
+
+pub(super) async fn changes_of_a_subscription_at_once_are_made_one_after_the_other(world: &World) {
+    const CHANGES: u32 = 24;
+    let team = world.team("Blue").await;
+    let made = world
+        .subscribe_to(team, EventType::TaskCompleted, Scope::Team)
+        .await;
+    let id = made.id;
+    let mut at_once = JoinSet::new();
+    for _ in 0..CHANGES {
+        // Each follows from what it finds, so that one which did not see the one before would be missing at the end.
+        let unit = writing!([team, id] tx => {
+            tx.subscription_hold(*team, *id).await?;
+            let found = tx.subscription_get(*team, *id).await?.expect("it is there");
+            let rate = found.settings.rate_per_second.unwrap_or(0) + 1;
+            let change = SubscriptionChange {
+                source: found.source,
+                target: found.target,
+                settings: SubscriptionSettings {
+                    rate_per_second: Some(rate),
+                    ..found.settings
+                },
+            };
+            tx.subscription_put(*id, &change).await
+        });
+        let store = world.store.clone();
+        at_once.spawn(async move {
+            let put: Result<bool, StoreError> = store.write(unit).await;
+            put
+        });
+    }
+    for put in at_once.join_all().await {
+        assert!(put.expect("the store does it"));
+    }
+    let now = get(world, team, id).await.expect("it is there");
+    assert_eq!(now.settings.rate_per_second, Some(CHANGES));
 }
 
 pub(super) async fn subscriptions_are_listed_oldest_first(world: &World) {

@@ -111,6 +111,7 @@ forward! {
     }
     WriteSubscriptions {
         subscription_insert(subscription: &Subscription, secrets: &[SubscriptionSecret]) -> ();
+        subscription_hold(team: TeamId, id: SubscriptionId) -> ();
         subscription_put(id: SubscriptionId, change: &SubscriptionChange) -> bool;
         subscription_state_put(id: SubscriptionId, change: &StateChange) -> bool;
     }

@@ -12,12 +12,15 @@ use super::{
     super::{
         fault::Fault,
         subscriptions::EVENT_TYPE,
-        tx::Tx,
+        tx::{Tx, owned},
         values::{Cells as _, Moment},
     },
     ATTEMPTS, through,
 };
-use crate::{BODY_GONE, Destination, Lease, LeasedDelivery, StoreError, Take};
+use crate::{
+    BODY_GONE, Destination, Lease, LeasedDelivery, StoreError, Take,
+    destinations::{self, UNREADABLE_WAIT},
+};
 
 /// Deliveries that get a sequence in one transaction.
 pub(in crate::postgres) const NUMBERED_MAX: i64 = 5_000;
@@ -144,20 +147,43 @@ impl<G: Send> Tx<'_, G> {
         }
         rows.sort_unstable_by_key(|(place, _)| *place);
         let mut leased = Vec::with_capacity(rows.len());
-        let mut empty = Vec::new();
+        let (mut empty, mut unreadable) = (Vec::new(), Vec::new());
         for (_, row) in rows {
             if row.cell::<&[u8]>(10)?.is_empty() {
                 empty.push(row.guid(1)?);
                 continue;
             }
             let subscription = SubscriptionId::new(row.guid(6)?);
-            let destination = self.destination(subscription, row.cell(7)?).await?;
-            leased.push(leased_delivery(&row, terms, destination)?);
+            match self.destination(subscription, row.cell(7)?).await {
+                Ok(destination) => leased.push(leased_delivery(&row, terms, destination)?),
+                Err(error) => {
+                    unreadable.push((row.guid(1)?, destinations::unreadable(subscription, error)?));
+                }
+            }
         }
         if !empty.is_empty() {
             self.expire(&empty).await?;
         }
+        if !unreadable.is_empty() {
+            self.put_aside(unreadable, terms.now).await?;
+        }
         Ok(leased)
+    }
+
+    /// Puts off deliveries that were leased just now and whose subscription can't be read; that is no attempt.
+    async fn put_aside(
+        &mut self,
+        which: Vec<(Uuid, String)>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE delivery SET attempts = attempts - 1, state = 'waiting', due_at = $3,
+                reason = $2, lease_node = NULL, lease_until = NULL
+            WHERE id = $1";
+        let due = Moment(now.after(UNREADABLE_WAIT));
+        for (id, reason) in which {
+            self.later(sql, owned![id, reason, due]).await?;
+        }
+        Ok(())
     }
 
     /// Ends deliveries that were leased just now and of which there is nothing to send any more. Looked for here

@@ -78,3 +78,28 @@ async fn what_is_given_up_half_way_is_undone_and_goes_into_nobody_elses_commit()
         "0"
     );
 }
+
+#[tokio::test]
+async fn what_failed_first_is_what_is_said_of_a_transaction() {
+    let database = PostgresServer::of_this_process().database();
+    let source = source();
+    let key = MasterKey::generate(&source);
+    let options = PostgresOptions::new(database.url(), key, source);
+    let store = super::super::open::open::<PostgresError>(options, || Ok(None))
+        .await
+        .unwrap();
+    let core = store.shared.core.clone();
+    let conn = store.shared.pool.get().await.unwrap();
+    let insert = "INSERT INTO meta (name, value) VALUES ('there', '')";
+    let mut first: Tx<'_, ()> = Tx::begin(&conn, &core, Begin::Write).await;
+    first.run(insert, &[]).await.unwrap();
+    assert!(first.end(true).await.is_ok());
+
+    let mut tx: Tx<'_, ()> = Tx::begin(&conn, &core, Begin::Write).await;
+    // Whoever waits for nothing has asked the next before this has failed; preparing that fails, too, and says less.
+    tx.later(insert, Vec::new()).await.unwrap();
+    let next = tx.run("SELECT 'a text that nobody has asked before'", &[]);
+    assert!(next.await.is_err());
+    let lost = tx.end(true).await.err().expect("it can't be committed");
+    assert!(lost.collision, "{}", lost.error.with_sources());
+}
