@@ -149,9 +149,10 @@ async fn a_team_that_asks_for_too_many_is_told_to_come_back() {
     let [one, two, three, four] = all;
     let one_more = async {
         server.prover.wait_under_way(PROOFS_OF_TEAM_MAX).await;
-        let answer = server.post(&path).answer().await;
+        let answer = tokio::time::timeout(testkit::PATIENCE, server.post(&path).answer());
+        let answer = answer.await;
         gate.open();
-        answer
+        answer.expect("it is not begun")
     };
     let (_, _, _, _, full) = tokio::join!(one, two, three, four, one_more);
     assert_eq!(full.problem()["code"], "proofs_under_way");

@@ -277,3 +277,27 @@ impl Change for Put {
         Ok((&after).into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_has_a_bound_on_handshakes_beside_that_of_each_team() {
+        let proofs = Arc::new(Proofs::default());
+        let teams = (1..).map(TeamId::new).take(PROOFS_MAX / PROOFS_OF_TEAM_MAX);
+        let of_team = |team| std::iter::repeat_n(team, PROOFS_OF_TEAM_MAX);
+        let begun = teams.flat_map(of_team).map(|team| proofs.begin(team));
+        let mut begun: Vec<_> = begun.map(|one| one.expect("there is room")).collect();
+        let most = |team| match proofs.begin(TeamId::new(team)) {
+            Err(AppError::ProofsUnderWay { max }) => Some(max),
+            _ => None,
+        };
+        assert_eq!(most(1), Some(PROOFS_OF_TEAM_MAX));
+        assert_eq!(most(1_000), Some(PROOFS_MAX));
+        begun.pop();
+        assert_eq!(most(1_000), None);
+        begun.clear();
+        assert!(proofs.lock().is_empty(), "nothing is left of who has none");
+    }
+}

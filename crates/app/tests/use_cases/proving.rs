@@ -9,6 +9,7 @@ use domain::{
     SubscriptionId, SubscriptionRow,
 };
 use store::{AuditLine, ReadTx, StoreError};
+use testkit::PATIENCE;
 
 use crate::support::{Bench, HELD_NAME};
 
@@ -415,12 +416,9 @@ async fn a_change_that_needed_no_proof_may_need_one_by_the_time_it_is_stored() {
     let plain = bench.subscribe(SettingsChange::default()).await.unwrap();
     let id = plain.row.id;
     let held = format!("http://{HELD_NAME}/hook");
-    let (moved, proven) = between(
-        &bench,
-        bench.patch(id, Some(&held), SettingsChange::default()),
-        bench.patch(id, None, with(Proof::Echo)),
-    )
-    .await;
+    let moving = Box::pin(bench.patch(id, Some(&held), SettingsChange::default()));
+    let proving = Box::pin(bench.patch(id, None, with(Proof::Echo)));
+    let (moved, proven) = between(&bench, moving, proving).await;
     let error = moved.unwrap_err();
     assert!(matches!(error, AppError::SubscriptionChanged), "{error}");
     assert_eq!(bench.row(id).await, proven.unwrap().row);
@@ -437,12 +435,9 @@ async fn what_was_there_and_has_ended_is_not_made_anew_without_a_proof() {
     let id = first.unwrap().row.id;
     bench.held.begun.notified().await;
     bench.held.gate.close();
-    let (again, ended) = between(
-        &bench,
-        bench.app.subscribe(&bench.caller, ask),
-        bench.app.change(&bench.caller, Unsubscribe(id)),
-    )
-    .await;
+    let asking = Box::pin(bench.app.subscribe(&bench.caller, ask));
+    let ending = Box::pin(bench.app.change(&bench.caller, Unsubscribe(id)));
+    let (again, ended) = between(&bench, asking, ending).await;
     ended.unwrap();
     let error = again.unwrap_err();
     assert!(matches!(error, AppError::SubscriptionChanged), "{error}");
@@ -525,7 +520,9 @@ async fn a_team_has_a_bound_on_handshakes_and_each_gives_its_place_back() {
     };
     let mut held: Vec<_> = (0..PROOFS_OF_TEAM_MAX).map(|_| prove()).collect();
     bench.prover.wait_under_way(PROOFS_OF_TEAM_MAX).await;
-    let full = bench.app.prove_subscription(&bench.caller, id).await;
+    let full = bench.app.prove_subscription(&bench.caller, id);
+    let full = tokio::time::timeout(PATIENCE, full).await;
+    let full = full.expect("it is not begun");
     assert!(matches!(full, Err(AppError::ProofsUnderWay { .. })));
     // Others are not held up by it.
     let other = bench.other_team().await;

@@ -185,8 +185,9 @@ async fn a_receiver_that_hangs_is_given_up() {
     receiver.always("/hook", granting(Proof::Echo, Reply::ok()).after(&gate));
     let at_work = prover_with(|settings| settings.request_timeout = Duration::from_millis(200));
     let (target, handshake) = (receiver.target("/hook"), handshake(Proof::Echo));
-    let refused = at_work.prove(&target, None, &handshake).await.unwrap_err();
-    let refused = refused.to_string();
+    let refused = at_work.prove(&target, None, &handshake);
+    let refused = tokio::time::timeout(testkit::PATIENCE, refused).await;
+    let refused = refused.expect("it is given up").unwrap_err().to_string();
     assert!(refused.contains("did not answer within 200ms"), "{refused}");
     receiver.wait_idle().await;
     let longest = prover_with(|settings| settings.request_timeout = Duration::from_secs(30));
