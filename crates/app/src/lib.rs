@@ -212,7 +212,9 @@ impl App {
     /// concern.
     async fn note(&self, used: Used) {
         if self.0.last_used.claim(used) {
-            let _: Result<(), StoreError> = self.0.parts.store.write(used).await;
+            // Boxed, because it is seldom done and would make room for itself in every request.
+            let noting = Box::pin(self.0.parts.store.write(used));
+            let _: Result<(), StoreError> = noting.await;
         }
     }
 

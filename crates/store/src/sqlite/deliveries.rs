@@ -218,24 +218,7 @@ impl Change<'_> {
         // The engine may not know of a rate yet: no more than begins in a second.
         let limit = take.limit.min(rate.unwrap_or(u32::MAX));
         // One more than wanted, to know whether there is more.
-        let sql = "SELECT id, sequence, attempts, manual_by, delivered_at IS NOT NULL, event,
-                coalesce(replay, copied_by)
-            FROM delivery INDEXED BY delivery_due
-            WHERE subscription_id = ?1 AND state = 'waiting' AND due_at <= ?2
-                AND coalesce(behind, 0) = 0
-            ORDER BY due_at, sequence LIMIT ?3";
-        let bound = params![lane, now.as_millis(), i64::from(limit) + 1];
-        let mut due = self.all(sql, bound, |row| {
-            Ok(Due {
-                id: DeliveryId::new(row.guid(0)?),
-                sequence: row.get(1)?,
-                attempts: row.get(2)?,
-                manual_by: row.get(3)?,
-                delivered_before: row.get(4)?,
-                event: row.get(5)?,
-                replay: row.get::<_, Option<Uuid>>(6)?.map(ReplayJobId::new),
-            })
-        })?;
+        let mut due = self.lane_due(take.subscription, i64::from(limit) + 1, now)?;
         let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
         let more = due.len() > wanted;
         due.truncate(wanted);
@@ -284,6 +267,33 @@ impl Change<'_> {
             });
         }
         Ok(more)
+    }
+
+    /// What is due in one lane, in its order.
+    fn lane_due(
+        &self,
+        lane: SubscriptionId,
+        limit: i64,
+        now: Timestamp,
+    ) -> Result<Vec<Due>, StoreError> {
+        let sql = "SELECT id, sequence, attempts, manual_by, delivered_at IS NOT NULL, event,
+                coalesce(replay, copied_by)
+            FROM delivery INDEXED BY delivery_due
+            WHERE subscription_id = ?1 AND state = 'waiting' AND due_at <= ?2
+                AND coalesce(behind, 0) = 0
+            ORDER BY due_at, sequence LIMIT ?3";
+        let bound = params![lane.uuid(), now.as_millis(), limit];
+        self.all(sql, bound, |row| {
+            Ok(Due {
+                id: DeliveryId::new(row.guid(0)?),
+                sequence: row.get(1)?,
+                attempts: row.get(2)?,
+                manual_by: row.get(3)?,
+                delivered_before: row.get(4)?,
+                event: row.get(5)?,
+                replay: row.get::<_, Option<Uuid>>(6)?.map(ReplayJobId::new),
+            })
+        })
     }
 
     /// Puts off a delivery whose subscription can't be read; that is no attempt.
