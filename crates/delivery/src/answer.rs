@@ -7,7 +7,7 @@ use domain::{
     MASK, MASKED_ALWAYS, Outcome, RESPONSE_HEADERS_KEPT_BYTES_MAX, RESPONSE_KEPT_BYTES_MAX,
     RESPONSE_READ_BYTES_MAX, RetryAfter, SubscriptionSettings,
 };
-use http::{HeaderMap, Response, header::RETRY_AFTER};
+use http::{HeaderMap, Response, StatusCode, header::RETRY_AFTER};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 
@@ -84,16 +84,7 @@ impl Reading {
     /// dropped unread ends its connection.
     pub(crate) async fn read(&mut self, response: Response<Incoming>) -> Result<(), Failure> {
         let (parts, mut body) = response.into_parts();
-        let (headers, cut) = kept_headers(&parts.headers);
-        let retry_after = parts.headers.get(RETRY_AFTER);
-        self.head = Some(Head {
-            status: parts.status.as_u16(),
-            retry_after: retry_after
-                .and_then(|value| value.to_str().ok())
-                .and_then(RetryAfter::parse),
-            headers,
-            cut,
-        });
+        self.begin(parts.status, &parts.headers);
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| failure::of_exchange(&error))?;
             if let Ok(data) = frame.into_data()
@@ -105,7 +96,22 @@ impl Reading {
         Ok(())
     }
 
-    fn keep(&mut self, data: &[u8]) -> ControlFlow<()> {
+    /// Keeps the head of an answer.
+    pub(crate) fn begin(&mut self, status: StatusCode, headers: &HeaderMap) {
+        let retry_after = headers.get(RETRY_AFTER);
+        let (kept, cut) = kept_headers(headers);
+        self.head = Some(Head {
+            status: status.as_u16(),
+            retry_after: retry_after
+                .and_then(|value| value.to_str().ok())
+                .and_then(RetryAfter::parse),
+            headers: kept,
+            cut,
+        });
+    }
+
+    /// Keeps a part of the body, and says whether to read on.
+    pub(crate) fn keep(&mut self, data: &[u8]) -> ControlFlow<()> {
         let room = RESPONSE_KEPT_BYTES_MAX - self.kept.len();
         self.kept.extend_from_slice(&data[..data.len().min(room)]);
         self.read = self.read.saturating_add(data.len());
@@ -145,7 +151,7 @@ impl Reading {
 }
 
 fn status_sentence(status: u16) -> String {
-    let reason = http::StatusCode::from_u16(status)
+    let reason = StatusCode::from_u16(status)
         .ok()
         .and_then(|code| code.canonical_reason());
     let name = reason

@@ -1,6 +1,6 @@
 //! The HTTP client: one request, one answer, within one time limit.
 //!
-//! HTTP/1.1 over pooled connections. No redirect is followed and no proxy of the environment obeyed:
+//! HTTP/1.1 over pooled connections; HTTP/2 for subscriptions that wish for it ([`http2`]). No redirect is followed and no proxy of the environment obeyed:
 //! the client knows of neither. The pool is thrown away as a whole when its connections get too old
 //! or the address rule changes, because an open connection is not judged again.
 //!
@@ -10,6 +10,7 @@
 //! byte was written it fails, and the attempt counts.
 
 mod asking;
+mod http2;
 mod own;
 
 use std::{
@@ -62,6 +63,7 @@ struct Limits {
     max_age: Duration,
     idle_max: Duration,
     idle_per_host_max: usize,
+    http2: http2::Times,
 }
 
 struct Current {
@@ -86,6 +88,7 @@ impl Client {
             max_age: settings.connection_max_age,
             idle_max: settings.connection_idle_max,
             idle_per_host_max: usize::try_from(settings.idle_per_host_max).unwrap_or(usize::MAX),
+            http2: http2::Times::of(settings),
         };
         let connections = Connections::new();
         let checked = checked(&limits, policy.clone(), resolver.clone());
@@ -119,13 +122,13 @@ impl Client {
     pub(crate) async fn post(&self, target: &str, headers: HeaderMap, body: Bytes) -> Answer {
         let within = self.limits.request_timeout;
         let request = request(target, headers, body);
-        self.exchange(self.pool(), request, within).await
+        self.exchange(&self.pool(), request, within).await
     }
 
     async fn exchange(
         &self,
-        pool: Pool,
-        request: Result<Request<Full<Bytes>>, Failure>,
+        pool: &Pool,
+        request: Result<Request<Bytes>, Failure>,
         within: Duration,
     ) -> Answer {
         let request = match request {
@@ -133,12 +136,7 @@ impl Client {
             Err(failure) => return failure.into(),
         };
         let mut reading = Reading::default();
-        let exchange = time::timeout(within, async {
-            let response = pool.request(request).await;
-            reading
-                .read(response.map_err(|error| failure::of_request(&error))?)
-                .await
-        });
+        let exchange = time::timeout(within, self::exchange(pool, request, &mut reading));
         let ended = exchange.await.unwrap_or_else(|_| Err(self.timed_out()));
         reading.finish(ended)
     }
@@ -186,14 +184,24 @@ impl Client {
     }
 }
 
-fn request(target: &str, headers: HeaderMap, body: Bytes) -> Result<Request<Full<Bytes>>, Failure> {
+async fn exchange(
+    pool: &Pool,
+    request: Request<Bytes>,
+    reading: &mut Reading,
+) -> Result<(), Failure> {
+    let response = pool.request(request.map(Full::new)).await;
+    let response = response.map_err(|error| failure::of_request(&error))?;
+    reading.read(response).await
+}
+
+fn request(target: &str, headers: HeaderMap, body: Bytes) -> Result<Request<Bytes>, Failure> {
     let uri = target.parse::<Uri>().map_err(|error| {
         let refusal = TargetRefusal::NotAUrl {
             why: error.to_string(),
         };
         Failure::new(refusal.outcome(), refusal.to_string(), false)
     })?;
-    let mut request = Request::new(Full::new(body));
+    let mut request = Request::new(body);
     *request.method_mut() = Method::POST;
     *request.uri_mut() = uri;
     *request.version_mut() = Version::HTTP_11;

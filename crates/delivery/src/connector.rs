@@ -22,7 +22,7 @@ use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, time};
 use tower_service::Service;
 
-use crate::bounded::Bounded;
+use crate::bounded::{Bounded, Meter};
 
 pub(crate) use proxy::{TunnelError, Via};
 
@@ -70,6 +70,7 @@ pub(crate) struct CheckedConnector {
     resolver: Arc<dyn Resolver>,
     time_max: Duration,
     via: Option<Via>,
+    meter: Option<Arc<Meter>>,
 }
 
 impl CheckedConnector {
@@ -85,12 +86,19 @@ impl CheckedConnector {
             resolver,
             time_max,
             via: None,
+            meter: None,
         }
     }
 
     /// The same, through a proxy.
     pub(crate) fn via(mut self, via: Option<Via>) -> Self {
         self.via = via;
+        self
+    }
+
+    /// The same, for one connection that many requests share.
+    pub(crate) fn metered(mut self, meter: Arc<Meter>) -> Self {
+        self.meter = Some(meter);
         self
     }
 
@@ -103,7 +111,7 @@ impl CheckedConnector {
             Some(via) => self.open_via(via, checked.addresses()).await,
         };
         let (stream, _) = opened?.ok_or_else(|| nowhere(&target))?;
-        Ok(TokioIo::new(Bounded::new(stream)))
+        Ok(TokioIo::new(Bounded::new(stream, self.meter)))
     }
 
     /// A tunnel to the first of these addresses that the proxy reaches. The proxy's own address is judged like any

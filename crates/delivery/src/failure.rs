@@ -41,34 +41,59 @@ impl Failure {
 
 /// What an error of the HTTP client means.
 pub(crate) fn of_request(error: &hyper_util::client::legacy::Error) -> Failure {
-    let sent = !error.is_connect();
+    if error.is_connect() || find::<ConnectError>(error).is_some() {
+        return of_connecting(error);
+    }
+    of_exchange(error)
+}
+
+/// What an error means before there was a connection to send on.
+pub(crate) fn of_connecting(error: &(dyn Error + 'static)) -> Failure {
     if let Some(found) = find::<ConnectError>(error) {
         return of_connect(found);
     }
+    if let Some(failure) = of_wire(error, false) {
+        return failure;
+    }
+    // What is around it only says that it is another's.
+    let io = chain(error).filter_map(|error| error.downcast_ref::<io::Error>());
+    let why = io.last().map_or_else(|| last(error), io_words);
+    let sentence = format!("the connection could not be secured: {why}");
+    Failure::new(Outcome::TlsFailed, sentence, false)
+}
+
+/// What an error of the bytes themselves means, whatever is spoken in them.
+fn of_wire(error: &(dyn Error + 'static), sent: bool) -> Option<Failure> {
     if let Some(too_much) = find::<TooMuch>(error) {
-        return Failure::new(Outcome::Broken, too_much.to_string(), sent);
+        let sentence = too_much.to_string();
+        return Some(Failure::new(Outcome::Broken, sentence, sent));
     }
-    if let Some(tls) = find::<rustls::Error>(error) {
-        return Failure::new(Outcome::TlsFailed, tls_sentence(tls), sent);
-    }
-    if !sent {
-        // What is around it only says that it is another's.
-        let io = chain(error).filter_map(|error| error.downcast_ref::<io::Error>());
-        let why = io.last().map_or_else(|| last(error), io_words);
-        let sentence = format!("the connection could not be secured: {why}");
-        return Failure::new(Outcome::TlsFailed, sentence, sent);
-    }
-    of_exchange(error)
+    let tls = find::<rustls::Error>(error)?;
+    Some(Failure::new(Outcome::TlsFailed, tls_sentence(tls), sent))
+}
+
+/// What an error of a connection for many requests means to each of them.
+pub(crate) fn of_connection(error: &io::Error) -> Failure {
+    of_wire(error, true).unwrap_or_else(|| match error.kind() {
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe => closed(),
+        _ => {
+            let sentence = format!("the connection was lost: {}", io_words(error));
+            Failure::new(Outcome::Broken, sentence, true)
+        }
+    })
+}
+
+/// What an end without an answer means.
+pub(crate) fn closed() -> Failure {
+    let sentence = "the receiver closed the connection before its answer was whole";
+    Failure::new(Outcome::Broken, sentence, true)
 }
 
 /// What an error on the way means, once there was a connection.
 pub(crate) fn of_exchange(error: &(dyn Error + 'static)) -> Failure {
     let broken = |sentence: String| Failure::new(Outcome::Broken, sentence, true);
-    if let Some(too_much) = find::<TooMuch>(error) {
-        return broken(too_much.to_string());
-    }
-    if let Some(tls) = find::<rustls::Error>(error) {
-        return Failure::new(Outcome::TlsFailed, tls_sentence(tls), true);
+    if let Some(failure) = of_wire(error, true) {
+        return failure;
     }
     let Some(http) = find::<hyper::Error>(error) else {
         return broken(format!("the request failed: {}", last(error)));
@@ -82,7 +107,7 @@ pub(crate) fn of_exchange(error: &(dyn Error + 'static)) -> Failure {
     let io = find::<io::Error>(error);
     let ended_early = http.is_incomplete_message() || http.is_canceled() || http.is_closed();
     if ended_early || io.is_some_and(|io| io.kind() == io::ErrorKind::UnexpectedEof) {
-        return broken("the receiver closed the connection before its answer was whole".to_owned());
+        return closed();
     }
     if let Some(io) = io {
         return broken(match io.kind() {

@@ -15,6 +15,9 @@ use rustls::{
 /// Most certificates in one text.
 const CERTIFICATES_MAX: usize = 100;
 
+/// The name of HTTP/2 where TLS agrees on what is spoken inside (RFC 9113, section 3.2).
+pub(crate) const HTTP2_PROTOCOL: &[u8] = b"h2";
+
 /// TLS sessions that a subscription with wishes of its own keeps to resume.
 const SESSIONS_MAX: usize = 8;
 
@@ -70,6 +73,14 @@ impl From<ConfigBuilder<ClientConfig, WantsClientCert>> for Tls {
         let shared = Arc::new(rooted.clone().with_no_client_auth());
         Self { rooted, shared }
     }
+}
+
+/// The same, with HTTP/2 offered to the receiver, and HTTP/1.1 should it not speak that.
+pub(crate) fn offering_http2(config: &ClientConfig) -> Arc<ClientConfig> {
+    let mut config = config.clone();
+    config.resumption = Resumption::in_memory_sessions(SESSIONS_MAX);
+    config.alpn_protocols = vec![HTTP2_PROTOCOL.to_vec(), b"http/1.1".to_vec()];
+    Arc::new(config)
 }
 
 pub(crate) fn versions() -> ConfigBuilder<ClientConfig, rustls::WantsVerifier> {

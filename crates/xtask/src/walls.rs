@@ -22,7 +22,7 @@ const SQLITE: &[&str] = &["rusqlite", "rusqlite_migration"];
 const POSTGRES: &[&str] = &["deadpool-postgres", "tokio-postgres"];
 const RUNTIME: &[&str] = &["tokio"];
 const ROUTER: &[&str] = &["axum"];
-const HTTP: &[&str] = &["hyper"];
+const HTTP: &[&str] = &["h2", "hyper"];
 /// What makes a client of it, which `store` has for its object store (adr 9).
 const CLIENT: &[&str] = &["hyper-rustls", "hyper-util"];
 /// Errors that a caller cannot tell apart are for programs; a library's errors are enums.
@@ -287,6 +287,7 @@ mod tests {
             ("domain", "tokio-postgres"),
             ("domain", "axum"),
             ("domain", "hyper"),
+            ("api", "h2"),
             ("domain", "hyper-util"),
             ("store", "axum"),
             ("store", "hyper"),

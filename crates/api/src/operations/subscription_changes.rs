@@ -3,7 +3,7 @@
 use app::{ChangeAnswer, ChangeSubscription, SetPaused};
 use axum::{Json, extract::State};
 use domain::{
-    DeliveryOrder, HeaderNames, Proof, RATE_PER_SECOND_MAX, SettingsChange, Signing,
+    DeliveryOrder, HeaderNames, HttpVersion, Proof, RATE_PER_SECOND_MAX, SettingsChange, Signing,
     SubscriptionRow,
 };
 
@@ -15,7 +15,7 @@ use super::{
 use crate::{Api, ask::Ask, input::Input};
 
 /// What a change of a subscription may give.
-const CHANGEABLE: [&str; 17] = [
+const CHANGEABLE: [&str; 18] = [
     "subscriptionId",
     "source",
     "targetUrl",
@@ -26,6 +26,7 @@ const CHANGEABLE: [&str; 17] = [
     "httpsOnly",
     "payload",
     "traceparent",
+    "httpVersion",
     "headers",
     "authorization",
     "tls",
@@ -78,6 +79,7 @@ pub(super) fn settings(input: &mut Input) -> SettingsChange {
             for at once, as it is of a new target."),
         ("httpsOnly" = Option<bool>, Query, description = "Whether the target must be `https`."),
         ("traceparent" = Option<bool>, Query, description = "Whether requests carry a `traceparent`."),
+        ("httpVersion" = inline(Option<HttpVersion>), Query, description = "`1.1`, or `2` with an `https` target."),
         ("keepAnswer" = Option<bool>, Query, description = "Whether the log keeps headers and bodies \
             of answers."),
         ("maskResponseHeaders" = Option<String>, Query, description = "Names of headers of answers \

@@ -1,6 +1,8 @@
 //! Reading how a subscription's requests are to be made.
 
-use domain::{AuthorizationAsk, ClientAuth, Payload, ProxyAsk, RequestChange, Secret, TlsAsk};
+use domain::{
+    AuthorizationAsk, ClientAuth, HttpVersion, Payload, ProxyAsk, RequestChange, Secret, TlsAsk,
+};
 use utoipa::ToSchema;
 
 use crate::input::Input;
@@ -16,6 +18,8 @@ pub(crate) struct RequestWishes {
     payload: Option<Payload>,
     /// Whether requests carry a `traceparent`.
     traceparent: Option<bool>,
+    /// By which version of HTTP; `2` with `https` targets alone.
+    http_version: Option<HttpVersion>,
     /// All of its own headers, at most 20, by name.
     #[schema(example = json!({"X-Api-Key": "s3cr3t"}))]
     headers: Option<std::collections::BTreeMap<String, String>>,
@@ -93,6 +97,7 @@ pub(super) fn request(input: &mut Input) -> RequestChange {
         https_only: input.flag("httpsOnly"),
         payload: input.word::<Payload>("payload"),
         traceparent: input.flag("traceparent"),
+        http_version: input.word::<HttpVersion>("httpVersion"),
         headers: headers(input),
         authorization: given(input, "authorization", authorization),
         tls: given(input, "tls", tls),

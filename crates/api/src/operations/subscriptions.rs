@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use app::{GetSubscription, ListSubscriptions, ScopeKeys, Subscribe, SubscribeAnswer, Unsubscribe};
 use axum::{Json, extract::State};
-use domain::{DeliveryDetail, DeliveryOrder, EventType, Payload, Proof, Signing, SubscriptionRow};
+use domain::{
+    DeliveryDetail, DeliveryOrder, EventType, HttpVersion, Payload, Proof, Signing, SubscriptionRow,
+};
 
 use super::{
     Answer, rows, secrets::own_secret, subscription_changes::settings,
@@ -82,6 +84,8 @@ pub(crate) async fn list_subscriptions(
         ("payload" = inline(Option<Payload>), Query, description = "`full` (the default), or `thin`: identifiers alone. \
             Never changes."),
         ("traceparent" = Option<bool>, Query, description = "Whether requests carry a `traceparent`."),
+        ("httpVersion" = inline(Option<HttpVersion>), Query, description = "`1.1` (the default), or `2`: HTTP/2 with an `https` \
+            target that offers it, else 1.1."),
         ("keepAnswer" = Option<bool>, Query, description = "Whether the log keeps headers and bodies \
             of answers, rather than status and duration alone; `true` by default."),
         ("maskResponseHeaders" = Option<String>, Query, description = "Names of headers of answers \

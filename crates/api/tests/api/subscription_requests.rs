@@ -10,10 +10,11 @@ const PEM: &str = "-----BEGIN CERTIFICATE-----";
 const KEY: &str = "-----BEGIN PRIVATE KEY----- key-secret";
 
 /// The members that hold wishes.
-const MEMBERS: [&str; 7] = [
+const MEMBERS: [&str; 8] = [
     "httpsOnly",
     "payload",
     "traceparent",
+    "httpVersion",
     "headers",
     "authorization",
     "tls",
@@ -26,6 +27,7 @@ fn all() -> Value {
         "httpsOnly": true,
         "payload": "thin",
         "traceparent": true,
+        "httpVersion": "2",
         "headers": {"X-Api-Key": "header-secret", "x-tenant": "blue-secret"},
         "authorization": {"kind": "oauth2", "tokenUrl": "https://example.com/token", "clientId": "checkflow",
             "clientSecret": "client-secret", "scopes": ["hooks"], "clientAuth": "body"},
@@ -125,7 +127,7 @@ async fn each_wish_is_taken_away_by_null() {
     let server = Server::start().await;
     let plain = wishes(&subscribe(&server, &json!({"source": "plain"})).await.ok());
     let made = subscribe(&server, &all()).await.ok();
-    let nothing = json!({"httpsOnly": false, "traceparent": false, "headers": null,
+    let nothing = json!({"httpsOnly": false, "traceparent": false, "httpVersion": "1.1", "headers": null,
         "authorization": null, "tls": null, "proxy": null});
     let left = wishes(&change(&server, text(&made["id"]), &nothing).await.ok());
     let mut expected = plain;
@@ -234,6 +236,14 @@ fn others() -> Vec<(Value, &'static str)> {
             "httpsOnly must be true or false",
         ),
         (json!({"payload": "tiny"}), "payload must be full or thin"),
+        (
+            json!({"httpVersion": "3"}),
+            "httpVersion must be 1.1 or 2, but is",
+        ),
+        (
+            json!({"httpVersion": "2", "targetUrl": "http://example.com/hooks"}),
+            "httpVersion can't be 2 for a targetUrl with http",
+        ),
     ]
 }
 
@@ -304,6 +314,28 @@ async fn a_subscription_by_https_only_takes_no_other_target() {
         change(&server, id, &back).await.problem()["rule"],
         "not_https"
     );
+}
+
+#[tokio::test]
+async fn a_subscription_by_http_2_takes_no_target_without_tls() {
+    let server = Server::start().await;
+    let made = subscribe(&server, &json!({"httpVersion": "2"})).await.ok();
+    assert_eq!(made["httpVersion"], "2");
+    let id = text(&made["id"]);
+    let moved = json!({"targetUrl": "http://example.com/hooks"});
+    let problem = change(&server, id, &moved).await.problem();
+    assert_eq!(problem["code"], "invalid_request");
+    assert!(
+        errors(&problem)[0].starts_with("httpVersion can't be 2"),
+        "{problem}"
+    );
+    let both = json!({"targetUrl": "http://example.com/hooks", "httpVersion": "1.1"});
+    change(&server, id, &both).await.ok();
+    let back = change(&server, id, &json!({"httpVersion": "2"})).await;
+    assert_eq!(back.problem()["code"], "invalid_request");
+    let secure = json!({"targetUrl": "https://example.com/hooks", "httpVersion": "2"});
+    let row = change(&server, id, &secure).await.ok();
+    assert_eq!(row["httpVersion"], "2");
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 //! How a subscription's requests are made: what is checked of it before it is stored.
 
 use domain::{
-    Changed, Credentials, HttpsOnly, Payload, RequestChange, RequestSettings, Subscription,
-    SubscriptionId, TargetRefusal, TargetUrl, judge_reach,
+    Changed, Credentials, HttpVersion, HttpsOnly, Payload, RequestChange, RequestSettings,
+    Subscription, SubscriptionId, TargetRefusal, TargetUrl, judge_reach,
 };
 use store::{Doing, ReadTx, WriteTx};
 
@@ -75,6 +75,10 @@ pub(super) async fn stored<T: ReadTx + ?Sized>(
     stored.doing("loading the credentials of a subscription")
 }
 
+/// Why nothing is sent by HTTP/2 without TLS.
+const NO_PLAIN_HTTP2: &str = "can't be 2 for a targetUrl with http, because the two sides agree on HTTP/2 within TLS: \
+     take an https target, or httpVersion 1.1";
+
 fn payload_stays(payload: Payload) -> String {
     format!(
         "is {payload} and can't be changed, because whatever is sent of a delivery is the same every time: end the \
@@ -82,10 +86,16 @@ fn payload_stays(payload: Payload) -> String {
     )
 }
 
-fn https(settings: &RequestSettings, target: &TargetUrl) -> Result<(), TargetRefusal> {
-    if settings.https_only && !target.is_https() {
+fn https(settings: &RequestSettings, target: &TargetUrl) -> Result<(), AppError> {
+    if target.is_https() {
+        return Ok(());
+    }
+    if settings.https_only {
         let by = HttpsOnly::Subscription;
-        return Err(TargetRefusal::NotHttps { by });
+        return Err(TargetRefusal::NotHttps { by }.into());
+    }
+    if settings.http_version == HttpVersion::Http2 {
+        return Err(AppError::invalid("httpVersion", NO_PLAIN_HTTP2));
     }
     Ok(())
 }
@@ -132,6 +142,10 @@ pub(super) fn audited(old: &RequestSettings, new: &RequestSettings) -> Vec<(bool
         (
             old.traceparent != new.traceparent,
             format!("traceparent {}", new.traceparent),
+        ),
+        (
+            old.http_version != new.http_version,
+            format!("httpVersion {}", new.http_version),
         ),
         (
             old.headers != new.headers,

@@ -1,7 +1,8 @@
-//! One request of which nothing but the head of the answer is wanted.
+//! One request of which nothing but the head of the answer is wanted, by HTTP/1.1.
 
 use domain::{RequestStyle, Secret, bearer_authorization};
 use http::{HeaderMap, Method, StatusCode, header};
+use http_body_util::Full;
 use store::Destination;
 
 use super::{Bytes, Client, Failure, failure, own::Use, request, time};
@@ -36,12 +37,12 @@ impl Client {
                     let value: Secret = bearer_authorization(token.reveal());
                     headers.insert(header::AUTHORIZATION, secret_value(&value)?);
                 }
-                self.own_pool(to, style, Use::Deliveries)?
+                self.own_pool(to, style, Use::Deliveries)?.plain()
             }
         };
         let mut request = request(to.target.as_str(), headers, Bytes::new())?;
         *request.method_mut() = method;
-        let answer = pool.request(request).await;
+        let answer = pool.request(request.map(Full::new)).await;
         let (head, _) = answer
             .map_err(|error| failure::of_request(&error))?
             .into_parts();

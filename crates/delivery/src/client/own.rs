@@ -1,24 +1,26 @@
-//! Requests of subscriptions with wishes: through a proxy, with a TLS of their own, with a token.
+//! Requests of subscriptions with wishes: through a proxy, with a TLS of their own, with a token, by HTTP/2.
 //!
 //! Connections with wishes are of one subscription at one revision, so that nobody else's request ever goes out on
 //! one, nor one that was made before the wishes changed. Their pools go with the shared one, when it gets too old or the
 //! address rule changes.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use domain::{
-    Authorization, FetchedToken, RequestStyle, Secret, SubscriptionId, TargetUrl, USER_AGENT,
-    bearer_authorization, token_answer, token_error, token_request,
+    Authorization, FetchedToken, HttpVersion, RequestStyle, Secret, SubscriptionId, TargetUrl,
+    USER_AGENT, bearer_authorization, token_answer, token_error, token_request,
 };
 use http::{HeaderValue, header};
-use http_body_util::{BodyExt as _, Limited};
+use http_body_util::{BodyExt as _, Full, Limited};
 use store::Destination;
 
 use super::{
-    Answer, Bytes, Client, Duration, Failure, HeaderMap, Outcome, Pool, checked, connector,
-    failure, pool, request, time,
+    Answer, Bytes, Client, Duration, Failure, HeaderMap, Outcome, Pool, Reading, Request, checked,
+    connector, failure,
+    http2::{Streams, Way, no_room},
+    pool, request, time,
 };
-use crate::{connector::Via, styled::secret_value};
+use crate::{connector::Via, styled::secret_value, tls::offering_http2};
 
 /// Most pools of subscriptions with wishes. Beyond that all are let go, and made again as they are needed.
 const OWN_POOLS_MAX: usize = 256;
@@ -33,17 +35,34 @@ pub(super) enum Use {
     Tokens,
 }
 
+/// What a subscription's requests go out on.
+#[derive(Clone)]
+pub(super) enum Own {
+    Http1(Box<Pool>),
+    Http2(Arc<Streams>),
+}
+
+impl Own {
+    /// What speaks HTTP/1.1 to the same receiver in the same way.
+    pub(super) fn plain(&self) -> Pool {
+        match self {
+            Self::Http1(pool) => Pool::clone(pool),
+            Self::Http2(streams) => streams.plain().clone(),
+        }
+    }
+}
+
 /// The pools of subscriptions with wishes.
 #[derive(Default)]
-pub(super) struct OwnPools(HashMap<(SubscriptionId, Use), (i64, Pool)>);
+pub(super) struct OwnPools(HashMap<(SubscriptionId, Use), (i64, Own)>);
 
 impl OwnPools {
-    fn get(&self, of: &Destination, used: Use) -> Option<Pool> {
+    fn get(&self, of: &Destination, used: Use) -> Option<Own> {
         let (revision, pool) = self.0.get(&(of.subscription, used))?;
         (*revision == of.revision).then(|| pool.clone())
     }
 
-    fn put(&mut self, of: &Destination, used: Use, pool: Pool) {
+    fn put(&mut self, of: &Destination, used: Use, pool: Own) {
         if self.0.len() >= OWN_POOLS_MAX {
             self.0.clear();
         }
@@ -77,13 +96,13 @@ impl Client {
             Ok(())
         });
         let pool = ready.and_then(|()| self.own_pool(to, style, Use::Deliveries));
-        let pool = match pool {
-            Ok(pool) => pool,
-            Err(failure) => return failure.into(),
-        };
         let left = self.limits.request_timeout.saturating_sub(began.elapsed());
         let request = request(to.target.as_str(), headers, body);
-        let answer = self.exchange(pool, request, left).await;
+        let answer = match pool {
+            Ok(Own::Http1(pool)) => self.exchange(&pool, request, left).await,
+            Ok(Own::Http2(streams)) => self.exchange_http2(&streams, request, left).await,
+            Err(failure) => return failure.into(),
+        };
         if let Some(token) = token {
             let refused = answer.status == Some(401);
             if refused || answer.outcome == Outcome::Delivered {
@@ -91,6 +110,29 @@ impl Client {
             }
         }
         answer
+    }
+
+    async fn exchange_http2(
+        &self,
+        streams: &Streams,
+        request: Result<Request<Bytes>, Failure>,
+        within: Duration,
+    ) -> Answer {
+        let request = match request {
+            Ok(request) => request,
+            Err(failure) => return failure.into(),
+        };
+        let (mut reading, mut sent) = (Reading::default(), false);
+        let exchange = streams.exchange(request, &mut reading, &mut sent);
+        let ended = time::timeout(within, exchange).await;
+        let ended = ended.unwrap_or_else(|_| {
+            Err(if sent {
+                self.timed_out()
+            } else {
+                no_room(self.limits.request_timeout)
+            })
+        });
+        reading.finish(ended)
     }
 
     pub(super) async fn token(
@@ -151,10 +193,12 @@ impl Client {
         ] {
             headers.insert(name, HeaderValue::from_static(value));
         }
-        let pool = self.own_pool(to, style, Use::Tokens)?;
+        let Own::Http1(pool) = self.own_pool(to, style, Use::Tokens)? else {
+            return Err(none("tokens are fetched by HTTP/1.1"));
+        };
         let body = Bytes::copy_from_slice(asked.body.reveal().as_bytes());
         let request = request(token_url.as_str(), headers, body)?;
-        let response = pool.request(request).await;
+        let response = pool.request(request.map(Full::new)).await;
         let response = response.map_err(|error| failure::of_request(&error))?;
         let status = response.status();
         let read = Limited::new(response.into_body(), TOKEN_ANSWER_BYTES_MAX);
@@ -175,10 +219,13 @@ impl Client {
         to: &Destination,
         style: &RequestStyle,
         used: Use,
-    ) -> Result<Pool, Failure> {
-        let has_tls = style.settings.tls.is_some() && used == Use::Deliveries;
-        if !has_tls && style.settings.proxy.is_none() {
-            return Ok(self.pool());
+    ) -> Result<Own, Failure> {
+        let wishes = &style.settings;
+        let of_receiver = used == Use::Deliveries;
+        let has_tls = of_receiver && wishes.tls.is_some();
+        let by_http2 = of_receiver && wishes.http_version == HttpVersion::Http2;
+        if !has_tls && !by_http2 && wishes.proxy.is_none() {
+            return Ok(Own::Http1(Box::new(self.pool())));
         }
         let mut current = self.current();
         if let Some(pool) = current.own.get(to, used) {
@@ -193,10 +240,22 @@ impl Client {
             self.tls.shared.clone()
         };
         let checked = checked(&self.limits, current.policy.clone(), self.resolver.clone());
-        let connector = connector(&self.limits, checked.via(Via::of(style)), tls);
+        let checked = checked.via(Via::of(style));
+        let connector = connector(&self.limits, checked.clone(), tls.clone());
         let pool = pool(&self.limits, connector, self.connections.clone());
-        current.own.put(to, used, pool.clone());
-        Ok(pool)
+        let own = if by_http2 {
+            let way = Way {
+                checked,
+                tls: offering_http2(&tls),
+                times: self.limits.http2,
+            };
+            let streams = Streams::new(way, pool, self.connections.clone());
+            Own::Http2(Arc::new(streams))
+        } else {
+            Own::Http1(Box::new(pool))
+        };
+        current.own.put(to, used, own.clone());
+        Ok(own)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod connecting;
+mod http2;
 mod own;
 
 use std::{

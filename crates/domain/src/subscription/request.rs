@@ -14,6 +14,7 @@ mod secret;
 mod tls;
 mod token;
 mod trace;
+mod version;
 
 use std::collections::BTreeMap;
 
@@ -38,6 +39,7 @@ pub use token::{
     token_answer, token_error, token_request,
 };
 pub use trace::{TRACEPARENT_HEADER, traceparent};
+pub use version::{HttpVersion, UnknownHttpVersion};
 
 /// The member that names a proxy.
 pub const PROXY_MEMBER: &str = "proxy.url";
@@ -57,6 +59,9 @@ pub struct RequestSettings {
     /// Whether requests carry a `traceparent`.
     #[serde(skip_serializing_if = "is_default")]
     pub traceparent: bool,
+    /// By which version of HTTP it is sent to.
+    #[serde(skip_serializing_if = "is_default")]
+    pub http_version: HttpVersion,
     /// The names of its own headers, in lower case and in the order of their names.
     #[serde(skip_serializing_if = "is_default")]
     pub headers: Vec<String>,

@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use domain::{
-    Authorization, Credentials, DeliveryState, EventType, Proxy, RequestSettings, RequestStyle,
-    Secret, Subscription, SubscriptionId, SubscriptionSettings, SubscriptionState, TargetUrl,
-    TeamId, TlsSettings,
+    Authorization, Credentials, DeliveryState, EventType, HttpVersion, Proxy, RequestSettings,
+    RequestStyle, Secret, Subscription, SubscriptionId, SubscriptionSettings, SubscriptionState,
+    TargetUrl, TeamId, TlsSettings,
 };
 use store::SubscriptionChange;
 
@@ -16,6 +16,7 @@ fn wishes() -> (RequestSettings, Credentials) {
     let url = |text| TargetUrl::parse(text).expect("a target");
     let settings = RequestSettings {
         https_only: true,
+        http_version: HttpVersion::Http2,
         headers: vec!["x-key".to_owned()],
         authorization: Some(Authorization::Basic {
             user: "me".to_owned(),

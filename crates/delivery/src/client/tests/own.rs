@@ -20,11 +20,11 @@ use tokio_rustls::TlsAcceptor;
 use super::*;
 use crate::TlsCheck;
 
-fn url(text: &str) -> TargetUrl {
+pub(super) fn url(text: &str) -> TargetUrl {
     TargetUrl::parse(text).unwrap()
 }
 
-fn to(target: &str, subscription: u128, revision: i64) -> Destination {
+pub(super) fn to(target: &str, subscription: u128, revision: i64) -> Destination {
     Destination {
         subscription: SubscriptionId::new(uuid::Uuid::from_u128(subscription)),
         team: TeamId::new(1),
@@ -38,7 +38,7 @@ fn to(target: &str, subscription: u128, revision: i64) -> Destination {
     }
 }
 
-fn through(proxy: SocketAddr) -> RequestStyle {
+pub(super) fn through(proxy: SocketAddr) -> RequestStyle {
     let proxy = Proxy {
         url: url(&format!("http://{proxy}")),
         user: Some("me".to_owned()),
@@ -55,7 +55,7 @@ fn through(proxy: SocketAddr) -> RequestStyle {
     }
 }
 
-fn with_token(server: &str) -> RequestStyle {
+pub(super) fn with_token(server: &str) -> RequestStyle {
     RequestStyle {
         settings: RequestSettings {
             authorization: Some(Authorization::Oauth2 {
@@ -74,7 +74,7 @@ fn with_token(server: &str) -> RequestStyle {
     }
 }
 
-async fn post_as(client: &Client, to: &Destination, style: &RequestStyle) -> Answer {
+pub(super) async fn post_as(client: &Client, to: &Destination, style: &RequestStyle) -> Answer {
     let body = Bytes::from_static(b"{}");
     let answer = client.post_as(to, style, HeaderMap::new(), body).await;
     assert!(!answer.error.contains("-secret"), "{}", answer.error);
@@ -93,7 +93,7 @@ async fn read_to(stream: &mut TcpStream, end: &str) -> io::Result<String> {
 }
 
 /// A proxy that makes the tunnels it is asked for, and tells what it was asked.
-async fn proxy() -> (Receiver, mpsc::UnboundedReceiver<String>) {
+pub(super) async fn proxy() -> (Receiver, mpsc::UnboundedReceiver<String>) {
     let (tell, asked) = mpsc::unbounded_channel();
     let proxy = Receiver::start(move |_, mut stream| {
         let tell = tell.clone();
@@ -258,7 +258,7 @@ async fn a_proxy_that_says_nothing_costs_the_time_for_connecting() {
 }
 
 /// An authority, as tests make them.
-struct Authority(rcgen::Certificate, KeyPair);
+pub(super) struct Authority(rcgen::Certificate, KeyPair);
 
 fn pem(kind: &str, der: &[u8]) -> String {
     let text = BASE64_STANDARD.encode(der);
@@ -266,7 +266,7 @@ fn pem(kind: &str, der: &[u8]) -> String {
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new([]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -277,15 +277,16 @@ impl Authority {
         pem("CERTIFICATE", self.0.der())
     }
 
-    fn signs(&self, name: &str) -> (CertificateDer<'static>, Vec<u8>) {
+    pub(super) fn signs(&self, name: &str) -> (CertificateDer<'static>, Vec<u8>) {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new([name.to_owned()]).unwrap();
         let leaf = params.signed_by(&key, &self.0, &self.1).unwrap();
         (leaf.der().clone(), key.serialize_der())
     }
 
-    /// A receiver of this authority that lets in whoever shows a certificate of `clients`, if there is one.
-    async fn receiver(&self, clients: Option<&Self>) -> Receiver {
+    /// What receivers of this authority speak TLS with. They let in whoever shows a certificate of `clients`, if there
+    /// is one.
+    pub(super) fn config(&self, clients: Option<&Self>) -> ServerConfig {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(provider.clone());
         let builder = builder.with_safe_default_protocol_versions().unwrap();
@@ -301,8 +302,12 @@ impl Authority {
         };
         let (certificate, key) = self.signs("localhost");
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key));
-        let config = builder.with_single_cert(vec![certificate], key).unwrap();
-        let acceptor = TlsAcceptor::from(Arc::new(config));
+        builder.with_single_cert(vec![certificate], key).unwrap()
+    }
+
+    /// A receiver of this authority.
+    async fn receiver(&self, clients: Option<&Self>) -> Receiver {
+        let acceptor = TlsAcceptor::from(Arc::new(self.config(clients)));
         Receiver::start(move |_, stream| {
             let acceptor = acceptor.clone();
             async move {
@@ -323,7 +328,7 @@ impl Authority {
     }
 }
 
-fn with_tls(ca: Option<&Authority>, client: Option<&Authority>) -> RequestStyle {
+pub(super) fn with_tls(ca: Option<&Authority>, client: Option<&Authority>) -> RequestStyle {
     let pair = client.map(|client| client.signs("checkflow"));
     let certificate = pair.as_ref().map(|(der, _)| pem("CERTIFICATE", der));
     let key = pair.map(|(_, key)| Secret::new(pem("PRIVATE KEY", &key)));
@@ -464,7 +469,7 @@ fn what_can_not_be_used_for_tls_is_refused_when_it_is_set() {
 }
 
 /// A token server that answers so.
-async fn token_server(answer: &str) -> Receiver {
+pub(super) async fn token_server(answer: &str) -> Receiver {
     let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length";
     let answer: Arc<str> = if answer.starts_with('{') {
         format!("{head}: {}\r\n\r\n{answer}", answer.len()).into()
@@ -488,7 +493,7 @@ async fn token_server(answer: &str) -> Receiver {
     .await
 }
 
-fn token(expires_in: u32) -> String {
+pub(super) fn token(expires_in: u32) -> String {
     format!(r#"{{"access_token":"the-token","token_type":"Bearer","expires_in":{expires_in}}}"#)
 }
 
@@ -644,14 +649,14 @@ async fn pools_of_subscriptions_have_a_bound() {
 }
 
 /// Futures that are awaited together.
-struct JoinAll<F: Future>(Vec<Pin<Box<F>>>);
+pub(super) struct JoinAll<F: Future>(Vec<Pin<Box<F>>>);
 
 impl<F: Future> JoinAll<F> {
-    fn of(futures: impl Iterator<Item = F>) -> Self {
+    pub(super) fn of(futures: impl Iterator<Item = F>) -> Self {
         Self(futures.map(Box::pin).collect())
     }
 
-    async fn all(&mut self) -> Vec<F::Output> {
+    pub(super) async fn all(&mut self) -> Vec<F::Output> {
         let mut ended: Vec<Option<F::Output>> = self.0.iter().map(|_| None).collect();
         std::future::poll_fn(|cx| {
             for (future, ended) in self.0.iter_mut().zip(&mut ended) {

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    AuthorizationAsk, Credentials, HEADERS_BYTES_MAX, HEADERS_MAX, PROXY_MEMBER, Payload, ProxyAsk,
-    RequestSettings, Secret, TRACEPARENT_HEADER, TlsAsk, TlsJudge, authorization::secret_or_stored,
-    headers,
+    AuthorizationAsk, Credentials, HEADERS_BYTES_MAX, HEADERS_MAX, HttpVersion, PROXY_MEMBER,
+    Payload, ProxyAsk, RequestSettings, Secret, TRACEPARENT_HEADER, TlsAsk, TlsJudge,
+    authorization::secret_or_stored, headers,
 };
 use crate::{FieldError, TargetUrl};
 
@@ -18,6 +18,8 @@ pub struct RequestChange {
     pub payload: Option<Payload>,
     /// Whether requests carry a `traceparent`.
     pub traceparent: Option<bool>,
+    /// By which version of HTTP.
+    pub http_version: Option<HttpVersion>,
     /// All of its own headers.
     pub headers: Option<Vec<(String, Secret)>>,
     /// How it says who it is; `Some(None)` takes it away.
@@ -58,6 +60,7 @@ impl RequestChange {
             https_only: self.https_only.unwrap_or(before.https_only),
             payload: self.payload.unwrap_or(before.payload),
             traceparent: self.traceparent.unwrap_or(before.traceparent),
+            http_version: self.http_version.unwrap_or(before.http_version),
             ..before.clone()
         };
         let mut secrets = stored.cloned().unwrap_or_default();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Authorization, ClientAuth, MASK, Payload, RequestSettings};
+use super::{Authorization, ClientAuth, HttpVersion, MASK, Payload, RequestSettings};
 
 /// How requests are made beyond their signature. Sent back as it is, it changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -17,6 +17,8 @@ pub struct RequestRow {
     pub payload: Payload,
     /// Whether requests carry a `traceparent`.
     pub traceparent: bool,
+    /// By which version of HTTP it is sent to.
+    pub http_version: HttpVersion,
     /// Its own headers; each value is shown as `********`.
     #[schema(example = json!({"x-api-key": "********"}))]
     pub headers: BTreeMap<String, &'static str>,
@@ -98,6 +100,7 @@ impl From<&RequestSettings> for RequestRow {
             https_only: from.https_only,
             payload: from.payload,
             traceparent: from.traceparent,
+            http_version: from.http_version,
             headers: from
                 .headers
                 .iter()

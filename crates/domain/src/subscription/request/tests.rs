@@ -92,6 +92,7 @@ fn all() -> Changed {
         https_only: Some(true),
         payload: Some(Payload::Thin),
         traceparent: Some(true),
+        http_version: Some(HttpVersion::Http2),
         headers: headers(&[("X-Key", "header-secret")]).headers,
         authorization: authorized(oauth2("https://id.example.com/token", "client-secret"))
             .authorization,
@@ -183,6 +184,7 @@ fn each_wish_can_be_taken_away() {
         https_only: Some(false),
         payload: None,
         traceparent: Some(false),
+        http_version: Some(HttpVersion::Http11),
         headers: Some(Vec::new()),
         authorization: Some(None),
         tls: Some(None),
