@@ -237,6 +237,34 @@ async fn a_receiver_that_offers_no_http_2_is_sent_to_by_http_1() {
 }
 
 #[tokio::test]
+async fn who_does_not_wish_for_http_2_does_not_offer_it() {
+    let authority = Authority::new();
+    let offers = [&b"h2"[..], b"http/1.1"];
+    let receiver = receiver_of(
+        authority.config(None),
+        &offers,
+        |_, mut stream| async move {
+            let mut text = Vec::new();
+            while !text.ends_with(b"{}") {
+                if stream.read_buf(&mut text).await? == 0 {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+            }
+            assert!(text.starts_with(b"POST /hooks?a=b HTTP/1.1\r\n"));
+            stream.write_all(OK.as_bytes()).await
+        },
+    )
+    .await;
+    let policy = AddressPolicy::new(&["127.0.0.0/8"]).unwrap();
+    let rooted = crate::tls::versions().with_root_certificates(authority.roots());
+    let client = Client::new(&settings(), policy, localhost(), rooted.into());
+    let target = target(&receiver, 1);
+    let shared = post(&client, target.target.as_str()).await;
+    let own = post_as(&client, &target, &with_tls(Some(&authority), None)).await;
+    all_delivered(&[shared, own]);
+}
+
+#[tokio::test]
 async fn a_request_that_hangs_or_is_broken_off_does_nothing_to_the_others() {
     let authority = Authority::new();
     let turn = Arc::new(AtomicU64::new(0));

@@ -277,6 +277,12 @@ impl Authority {
         pem("CERTIFICATE", self.0.der())
     }
 
+    pub(super) fn roots(&self) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.0.der().clone()).unwrap();
+        roots
+    }
+
     pub(super) fn signs(&self, name: &str) -> (CertificateDer<'static>, Vec<u8>) {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new([name.to_owned()]).unwrap();
@@ -293,9 +299,7 @@ impl Authority {
         let builder = match clients {
             None => builder.with_no_client_auth(),
             Some(clients) => {
-                let mut roots = RootCertStore::empty();
-                roots.add(clients.0.der().clone()).unwrap();
-                let roots = Arc::new(roots);
+                let roots = Arc::new(clients.roots());
                 let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider);
                 builder.with_client_cert_verifier(verifier.build().unwrap())
             }
