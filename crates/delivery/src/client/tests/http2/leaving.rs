@@ -3,9 +3,14 @@
 use std::sync::Mutex;
 
 use super::{
-    frames::{Frames, MAX_CONCURRENT_STREAMS, go_away, ok, reset, settings as ours},
+    frames::{
+        ACK, Frames, MAX_CONCURRENT_STREAMS, PING, frame, go_away, ok, reset, settings as ours,
+    },
     *,
 };
+
+/// Longest wait for what comes at once.
+const SOON: Duration = Duration::from_secs(10);
 
 const NO_ERROR: u32 = 0;
 const INTERNAL_ERROR: u32 = 2;
@@ -180,13 +185,19 @@ async fn a_receiver_of_no_requests_is_told_of_and_nothing_is_sent() {
 }
 
 #[tokio::test]
-async fn a_receiver_that_takes_no_more_of_a_connection_gets_another() {
+async fn a_receiver_that_takes_no_more_of_a_connection_gets_another_in_its_place() {
     let authority = Authority::new();
-    let mut receiver = by_hand(&authority, &[], |_, mut frames| async move {
-        let stream = frames.request().await?;
-        frames.send(&ours(&[(MAX_CONCURRENT_STREAMS, 0)])).await?;
-        frames.send(&ok(stream)).await?;
-        frames.drain().await
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let mut receiver = by_hand(&authority, &[], move |number, mut frames| {
+        let tell = tell.clone();
+        async move {
+            let stream = frames.request().await?;
+            frames.send(&ours(&[(MAX_CONCURRENT_STREAMS, 0)])).await?;
+            frames.send(&ok(stream)).await?;
+            let ended = frames.drain().await;
+            tell.send(number).unwrap();
+            ended
+        }
     })
     .await;
     let (client, style) = (patient(), by_http2(&authority));
@@ -194,6 +205,42 @@ async fn a_receiver_that_takes_no_more_of_a_connection_gets_another() {
         all_delivered(&post_many(&client, &target(&receiver, 1), &style, 1).await);
     }
     assert_eq!(receiver.connections(), 5);
+    let mut ended = Vec::new();
+    while ended.len() < 4 {
+        let next = time::timeout(SOON, told.recv()).await;
+        ended.push(next.expect("it does not stay open").unwrap());
+    }
+    ended.sort_unstable();
+    assert_eq!(ended, [0, 1, 2, 3]);
+}
+
+#[tokio::test]
+async fn a_receiver_that_ends_every_connection_at_once_is_not_connected_to_without_end() {
+    let authority = Authority::new();
+    let mut receiver = by_hand(&authority, &[], |_, mut frames| async move {
+        loop {
+            let next = frames.read().await?;
+            if next.kind == PING {
+                let pong = frame(PING, ACK, 0, &next.payload);
+                frames.send(&[pong, go_away(0, NO_ERROR)].concat()).await?;
+            }
+        }
+    })
+    .await;
+    let (client, style) = (patient(), by_http2(&authority));
+    for _ in 0..2 {
+        let answer = post_as(&client, &target(&receiver, 1), &style).await;
+        // By whether the request was on its way already.
+        let early = "the receiver closed the connection before HTTP/2 could be spoken on it";
+        let late = "the receiver turned the request away 3 times";
+        assert_eq!(answer.outcome, Outcome::Broken);
+        assert!(
+            answer.error == early || answer.error.starts_with(late),
+            "{}",
+            answer.error
+        );
+        assert!((1..=3).contains(&receiver.connections()));
+    }
 }
 
 #[tokio::test]
@@ -271,17 +318,21 @@ async fn a_connection_that_falls_silent_is_noticed_before_the_time_of_its_reques
 async fn a_connection_without_requests_ends_after_its_time_and_one_with_a_request_does_not() {
     let authority = Authority::new();
     let (tell, mut told) = mpsc::unbounded_channel();
-    let receiver = by_hand(&authority, &[], move |number, mut frames| {
+    let mut receiver = by_hand(&authority, &[], move |number, mut frames| {
         let tell = tell.clone();
         async move {
-            let stream = frames.request().await?;
+            let mut streams = vec![frames.request().await?];
             if number > 0 {
-                // Longer than the other one was idle, to its end.
-                told_twice(&mut frames).await?;
+                // Longer than the first one was idle, to its end.
+                answer_pings(&mut frames, 4).await?;
+                tell.send(None).unwrap();
+                streams.push(frames.request().await?);
             }
-            frames.send(&ok(stream)).await?;
+            for stream in streams {
+                frames.send(&ok(stream)).await?;
+            }
             let ended = frames.drain().await.unwrap_err();
-            tell.send(ended.kind()).unwrap();
+            tell.send(Some(ended.kind())).unwrap();
             Ok(())
         }
     })
@@ -289,22 +340,30 @@ async fn a_connection_without_requests_ends_after_its_time_and_one_with_a_reques
     let mut client = patient();
     client.limits.http2.idle = Duration::from_millis(50);
     let (target, style) = (target(&receiver, 1), by_http2(&authority));
-    for _ in 0..2 {
-        let answer = post_as(&client, &target, &style).await;
-        assert_eq!(answer.outcome, Outcome::Delivered, "{}", answer.error);
-        assert_eq!(told.recv().await, Some(io::ErrorKind::UnexpectedEof));
-    }
+    let mut next = async || {
+        let next = time::timeout(SOON, told.recv()).await;
+        next.expect("something happens").unwrap()
+    };
+    all_delivered(&[post_as(&client, &target, &style).await]);
+    assert_eq!(next().await, Some(io::ErrorKind::UnexpectedEof));
+    let first = post_as(&client, &target, &style);
+    let second = async {
+        assert_eq!(next().await, None);
+        post_as(&client, &target, &style).await
+    };
+    let (first, second) = tokio::join!(first, second);
+    all_delivered(&[first, second]);
+    assert_eq!(next().await, Some(io::ErrorKind::UnexpectedEof));
+    assert_eq!(receiver.connections(), 2);
 }
 
-/// Waits for four pings, which come as often as an idle connection has time, and answers them.
-async fn told_twice(frames: &mut Frames<Stream>) -> io::Result<()> {
-    let mut pings = 0;
-    while pings < 4 {
+/// Answers so many pings, which come as often as an idle connection has time.
+async fn answer_pings(frames: &mut Frames<Stream>, mut many: usize) -> io::Result<()> {
+    while many > 0 {
         let next = frames.read().await?;
-        if next.kind == super::frames::PING {
-            pings += 1;
-            let pong = super::frames::frame(next.kind, super::frames::ACK, 0, &next.payload);
-            frames.send(&pong).await?;
+        if next.kind == PING {
+            many -= 1;
+            frames.send(&frame(PING, ACK, 0, &next.payload)).await?;
         }
     }
     Ok(())
