@@ -294,6 +294,7 @@ cases! { $
         only_the_lanes_that_are_named_are_taken_from,
         a_lane_is_taken_from_by_due_time_then_by_sequence,
         a_take_says_which_lanes_are_drained,
+        a_lane_that_gives_no_more_than_its_rate_is_not_drained,
         lanes_that_do_not_send_give_nothing_and_are_drained,
         two_who_take_at_once_never_get_the_same,
         the_lanes_with_something_to_send_are_listed_earliest_first,
@@ -344,6 +345,7 @@ cases! { $
         attempts_of_both_kinds_count_together,
         at_a_start_all_leases_but_our_own_end,
         a_rescue_takes_no_more_than_it_may,
+        what_lapses_in_a_pause_is_tried_once_more,
         what_was_handed_over_is_rescued_like_any_other,
     }
     redelivering {

@@ -42,13 +42,18 @@ impl WriteDeliveries for Change<'_> {
         until: Timestamp,
     ) -> Result<Taken, StoreError> {
         let terms = LeaseTerms { node, now, until };
-        let deliveries = self.lease_due(takes, terms).await?;
+        let (deliveries, passed_over) = self.lease_due(takes, terms).await?;
         let gave_less = |take: &Take| {
-            let of = |leased: &&crate::LeasedDelivery| {
-                leased.destination.subscription == take.subscription
-            };
-            let given = deliveries.iter().filter(of).count();
-            u32::try_from(given).is_ok_and(|given| given < take.limit)
+            let mut given = deliveries
+                .iter()
+                .map(|leased| &leased.destination)
+                .filter(|to| to.subscription == take.subscription)
+                .peekable();
+            // No more than begins in a second, as the statement has it.
+            let rate = given.peek().and_then(|to| to.settings.rate_per_second);
+            let might = take.limit.min(rate.unwrap_or(u32::MAX));
+            let less = u32::try_from(given.count()).is_ok_and(|given| given < might);
+            less && !passed_over.contains(&take.subscription)
         };
         // A lane that gave less than it might has no more, but for what another is taking just now. One
         // that gave all it might is looked at again.

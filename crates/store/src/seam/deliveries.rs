@@ -268,7 +268,8 @@ pub trait WriteDeliveries: Send {
 
     /// Ends leases that lapsed before `now`, or those of the dead: writes an attempt with
     /// outcome `unknown` for each, after which it is due now, or exhausted when it was the last of
-    /// `attempts_max`. At most `limit`; answers how many.
+    /// `attempts_max`. What began before a pause ended, or in one that goes on, is not the last: a probe never is, and
+    /// what is held is tried once more. At most `limit`; answers how many.
     async fn delivery_rescue(
         &mut self,
         which: Rescue,

@@ -141,7 +141,8 @@ impl WriteDeliveries for Change<'_> {
         let sql = format!(
             "SELECT d.id, d.subscription_id, d.attempts, d.due_at, d.manual_by,
                 d.delivered_at IS NOT NULL, s.target_url, d.cancelled_by IS NOT NULL,
-                coalesce(d.replay, d.copied_by)
+                coalesce(d.replay, d.copied_by),
+                s.state = 'paused' OR coalesce(s.resumed_at >= d.due_at, 0)
             FROM delivery d INDEXED BY delivery_leased
                 JOIN subscription s ON s.id = d.subscription_id
             WHERE d.state = 'leased' AND {which} ORDER BY d.lease_until LIMIT ?3"
@@ -158,6 +159,7 @@ impl WriteDeliveries for Change<'_> {
                 target: row.get(6)?,
                 cancelled: row.get(7)?,
                 replay: row.get::<_, Option<Uuid>>(8)?.map(ReplayJobId::new),
+                held: row.get(9)?,
             })
         })?;
         for one in &lapsed {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{DeliveryState, EventType, NodeId, Outcome, SubscriptionId};
+use domain::{DeliveryState, EventType, NodeId, Outcome, SubscriptionId, SubscriptionState};
 use store::{LeasedDelivery, Rescue, Take};
 
 use crate::{Scene, TestLanes, World, world::retry, writing};
@@ -195,6 +195,35 @@ pub(super) async fn a_rescue_takes_no_more_than_it_may(world: &World) {
     }
     assert_eq!(rescued, [2, 2, 1, 0]);
     assert_eq!(world.take(lane, 10).await.len(), 5);
+}
+
+pub(super) async fn what_lapses_in_a_pause_is_tried_once_more(world: &World) {
+    let (scene, lane) = scene_with(world, 1).await;
+    for _ in 1..ATTEMPTS_MAX {
+        let leased = world.take_one(lane).await;
+        let at = world.now();
+        world.settle(&[retry(&leased, at, at)]).await;
+    }
+    // The last attempt is under way in a pause, as that of a probe always is; and in the second round in one that
+    // has ended by then.
+    for (round, goes_on) in [(0, true), (1, false)] {
+        let last = world.take_one(lane).await;
+        assert_eq!(last.lease.attempt, ATTEMPTS_MAX + round);
+        world.put_state(lane, SubscriptionState::Paused).await;
+        if !goes_on {
+            world.put_state(lane, SubscriptionState::Active).await;
+        }
+        lapse(world);
+        assert_eq!(rescue(world, Rescue::Lapsed, 100).await, 1);
+        if goes_on {
+            world.put_state(lane, SubscriptionState::Active).await;
+        }
+    }
+    let last = world.take_one(lane).await;
+    lapse(world);
+    assert_eq!(rescue(world, Rescue::Lapsed, 100).await, 1);
+    let found = world.log(scene.team, last.lease.delivery).await;
+    assert_eq!(found.delivery.state, DeliveryState::Exhausted);
 }
 
 pub(super) async fn what_was_handed_over_is_rescued_like_any_other(world: &mut World) {

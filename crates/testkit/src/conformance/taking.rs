@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use domain::{EventType, Outcome, Scope, SubscriptionState};
-use store::{Lease, Node as _, PutOff, Take};
+use domain::{EventType, Outcome, Scope, SubscriptionSettings, SubscriptionState};
+use store::{Lease, Node as _, PutOff, SubscriptionChange, Take};
 
 use crate::{TestLanes, World, reading, world::retry, writing};
 
@@ -134,6 +134,33 @@ pub(super) async fn a_take_says_which_lanes_are_drained(world: &World) {
     );
     let rest = drained(&[Take { limit: 5, ..full }]).await;
     assert_eq!(rest, BTreeSet::from([full.subscription]));
+}
+
+pub(super) async fn a_lane_that_gives_no_more_than_its_rate_is_not_drained(world: &World) {
+    let scene = world.scene().await;
+    let lane = world.subscribe(&scene, KIND).await.id;
+    let team = scene.team;
+    let limit = writing!([team, lane] tx => {
+        let found = tx.subscription_get(*team, *lane).await?.expect("it is there");
+        let change = SubscriptionChange {
+            source: found.source,
+            target: found.target,
+            settings: SubscriptionSettings { rate_per_second: Some(2), ..found.settings },
+        };
+        tx.subscription_put(*lane, &change).await
+    });
+    world.write(limit).await;
+    for _ in 0..3 {
+        world.happen(&scene, KIND).await;
+    }
+    let wanted = [Take {
+        subscription: lane,
+        limit: 10,
+    }];
+    let first = world.take_as(world.other_node(), &wanted).await;
+    assert_eq!((first.deliveries.len(), first.drained), (2, vec![]));
+    let rest = world.take_as(world.other_node(), &wanted).await;
+    assert_eq!((rest.deliveries.len(), rest.drained), (1, vec![lane]));
 }
 
 pub(super) async fn lanes_that_do_not_send_give_nothing_and_are_drained(world: &World) {

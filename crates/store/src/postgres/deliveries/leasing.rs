@@ -89,7 +89,8 @@ impl<G: Send> Tx<'_, G> {
                 AND coalesce(d.behind, 0) = 0
             FOR NO KEY UPDATE OF d SKIP LOCKED"
         );
-        self.lease(sql, terms, &[&ids]).await
+        let (leased, _) = self.lease(sql, terms, &[&ids]).await?;
+        Ok(leased)
     }
 
     /// Leases those of `ids` that wait, whatever their subscription is: for probes.
@@ -105,15 +106,17 @@ impl<G: Send> Tx<'_, G> {
             WHERE d.state = 'waiting'
             FOR NO KEY UPDATE OF d SKIP LOCKED"
         );
-        self.lease(sql, terms, &[&ids]).await
+        let (leased, _) = self.lease(sql, terms, &[&ids]).await?;
+        Ok(leased)
     }
 
-    /// Leases what is due in the lanes that `takes` names, each up to its limit.
+    /// Leases what is due in the lanes that `takes` names, each up to its limit. Answers also the lanes of what was
+    /// found and not leased: it expired, or can't be sent for now.
     pub(super) async fn lease_due(
         &mut self,
         takes: &[Take],
         terms: LeaseTerms,
-    ) -> Result<Vec<LeasedDelivery>, StoreError> {
+    ) -> Result<(Vec<LeasedDelivery>, Vec<SubscriptionId>), StoreError> {
         let sql = lease!(
             "SELECT due.id, s.id AS subscription_id, due.sequence,
                 row_number() OVER (ORDER BY given.place, due.due_at, due.id) AS place
@@ -136,7 +139,7 @@ impl<G: Send> Tx<'_, G> {
         sql: &str,
         terms: LeaseTerms,
         which: &[&(dyn ToSql + Sync)],
-    ) -> Result<Vec<LeasedDelivery>, StoreError> {
+    ) -> Result<(Vec<LeasedDelivery>, Vec<SubscriptionId>), StoreError> {
         let (now, node) = (Moment(terms.now), terms.node.uuid());
         let until = Moment(self.core.lease_time(terms.until));
         let mut bound: Vec<&(dyn ToSql + Sync)> = vec![&now, &node, &until];
@@ -147,17 +150,19 @@ impl<G: Send> Tx<'_, G> {
         }
         rows.sort_unstable_by_key(|(place, _)| *place);
         let mut leased = Vec::with_capacity(rows.len());
-        let (mut empty, mut unreadable) = (Vec::new(), Vec::new());
+        let (mut empty, mut unreadable, mut passed_over) = (Vec::new(), Vec::new(), Vec::new());
         for (_, row) in rows {
+            let subscription = SubscriptionId::new(row.guid(6)?);
             if row.cell::<&[u8]>(10)?.is_empty() {
                 empty.push(row.guid(1)?);
+                passed_over.push(subscription);
                 continue;
             }
-            let subscription = SubscriptionId::new(row.guid(6)?);
             match self.destination(subscription, row.cell(7)?).await {
                 Ok(destination) => leased.push(leased_delivery(&row, terms, destination)?),
                 Err(error) => {
                     unreadable.push((row.guid(1)?, destinations::unreadable(subscription, error)?));
+                    passed_over.push(subscription);
                 }
             }
         }
@@ -167,7 +172,7 @@ impl<G: Send> Tx<'_, G> {
         if !unreadable.is_empty() {
             self.put_aside(unreadable, terms.now).await?;
         }
-        Ok(leased)
+        Ok((leased, passed_over))
     }
 
     /// Puts off deliveries that were leased just now and whose subscription can't be read; that is no attempt.

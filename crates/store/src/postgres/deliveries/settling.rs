@@ -201,28 +201,30 @@ impl Change<'_> {
                 SELECT d.id, d.subscription_id, d.attempts, d.due_at, d.manual_by,
                     coalesce(d.replay, d.copied_by) AS replay,
                     d.delivered_at IS NOT NULL AS delivered_before,
-                    d.cancelled_by IS NOT NULL AS cancelled
-                FROM delivery d
+                    d.cancelled_by IS NOT NULL AS cancelled, s.target_url,
+                    d.attempts >= $3 AND s.state <> 'paused'
+                        AND coalesce(s.resumed_at < d.due_at, true) AS used_up
+                FROM delivery d JOIN subscription s ON s.id = d.subscription_id
                 WHERE d.state = 'leased'
                     AND CASE WHEN $2::uuid IS NULL THEN d.lease_until < $8
                         ELSE d.lease_node <> $2 AND NOT EXISTS (
                             SELECT 1 FROM node n WHERE n.id = d.lease_node
                                 AND n.seen_at > clock_timestamp() - interval '{ALIVE}') END
-                ORDER BY d.lease_until LIMIT $4 FOR NO KEY UPDATE SKIP LOCKED),
+                ORDER BY d.lease_until LIMIT $4 FOR NO KEY UPDATE OF d SKIP LOCKED),
             tried AS (
                 INSERT INTO attempt (delivery_id, number, manual_by, started_at, duration_ms,
                     outcome, status, error, target, signature, response_headers, response_body,
                     response_truncated, replay)
-                SELECT l.id, l.attempts, l.manual_by, l.due_at, 0, $5, NULL, $6, s.target_url,
+                SELECT l.id, l.attempts, l.manual_by, l.due_at, 0, $5, NULL, $6, l.target_url,
                     '', '', '', false, l.replay
-                FROM lapsed l JOIN subscription s ON s.id = l.subscription_id)
+                FROM lapsed l)
             UPDATE delivery d SET
                 state = CASE WHEN l.delivered_before THEN 'delivered'
-                    WHEN l.attempts >= $3 THEN 'exhausted'
+                    WHEN l.used_up THEN 'exhausted'
                     WHEN l.cancelled THEN 'cancelled' ELSE 'waiting' END,
                 reason = CASE WHEN l.delivered_before THEN ''
-                    WHEN l.attempts >= $3 THEN $7 ELSE $6 END,
-                due_at = CASE WHEN l.delivered_before OR l.cancelled OR l.attempts >= $3 THEN NULL
+                    WHEN l.used_up THEN $7 ELSE $6 END,
+                due_at = CASE WHEN l.delivered_before OR l.cancelled OR l.used_up THEN NULL
                     ELSE $1::timestamptz END,
                 lease_node = NULL, lease_until = NULL, manual_by = NULL, replay = NULL,
                 last_ended_at = l.due_at, last_outcome = $5, last_status = NULL

@@ -16,6 +16,8 @@ pub(super) struct Lapsed {
     pub(super) manual_by: Option<String>,
     pub(super) delivered_before: bool,
     pub(super) cancelled: bool,
+    /// Whether its subscription is paused, or was when the attempt began.
+    pub(super) held: bool,
     pub(super) target: String,
     pub(super) replay: Option<ReplayJobId>,
 }
@@ -162,7 +164,7 @@ impl Change<'_> {
         self.attempt_insert(one.delivery, &attempt)?;
         let (state, reason, due_at) = if one.delivered_before {
             ("delivered", "", None)
-        } else if one.attempt >= max {
+        } else if one.attempt >= max && !one.held {
             ("exhausted", ATTEMPTS_USED_UP, None)
         } else if one.cancelled {
             ("cancelled", LEASE_LAPSED, None)
