@@ -193,12 +193,12 @@ impl Attempter {
             at: tried.now,
         };
         let standing = Standing::after(&leased.destination, tidings, &self.judge.settings);
-        let change = if leased.destination.state == SubscriptionState::Paused {
-            after_probe(next.change, tried.now)
+        let next = if leased.destination.state == SubscriptionState::Paused {
+            next.of_probe(tried.now)
         } else {
-            next.change
+            next
         };
-        let (state, due_at) = state_after(change);
+        let (state, due_at) = state_after(next.change);
         let reason = attempt.error.clone();
         // One that was delivered before stays so, whatever came of this.
         let ends_well = state == DeliveryState::Delivered || leased.delivered_before;
@@ -259,16 +259,6 @@ const fn state_after(change: DeliveryChange) -> (DeliveryState, Option<Timestamp
         DeliveryChange::Exhausted => (DeliveryState::Exhausted, None),
         DeliveryChange::Refused => (DeliveryState::Refused, None),
         DeliveryChange::Cancelled => (DeliveryState::Cancelled, None),
-    }
-}
-
-/// What becomes of a held delivery that its receiver was tried with. It counts as an attempt, for it was one, but never
-/// as the last: once the subscription sends again, there is at least one more. It waits as one that is due now, so
-/// that the next probe is made with another.
-const fn after_probe(change: DeliveryChange, now: Timestamp) -> DeliveryChange {
-    match change {
-        DeliveryChange::RetryAt(_) | DeliveryChange::Exhausted => DeliveryChange::RetryAt(now),
-        change => change,
     }
 }
 

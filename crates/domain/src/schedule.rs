@@ -230,6 +230,18 @@ impl NextStep {
         };
         Self { change, ..self }
     }
+
+    /// What follows from an attempt, at `now`, by which the receiver of a paused subscription was tried. It counts
+    /// as an attempt, for it was one, but never as the last: once the subscription sends again, there is at least
+    /// one more. The delivery waits as one that is due now, so that the next probe is made with another.
+    #[must_use]
+    pub fn of_probe(self, now: Timestamp) -> Self {
+        let change = match self.change {
+            DeliveryChange::RetryAt(_) | DeliveryChange::Exhausted => DeliveryChange::RetryAt(now),
+            change => change,
+        };
+        Self { change, ..self }
+    }
 }
 
 /// What becomes of a delivery after an attempt.

@@ -7,17 +7,29 @@
 //!   without gaps; each stands as the reference has it, is due when it says, and was tried as often.
 //! - *Nothing is settled twice.* An attempt ends once, and only for whoever holds its lease. What was undone
 //!   has changed nothing.
+//! - *What arrived has arrived.* A delivery that its receiver took ends as delivered, whoever has it sent again.
+//! - *A probe is one.* Of a subscription that the system has paused one delivery at most is tried at a time, and no
+//!   probe is the last attempt.
+//! - *Nothing is pulled from under who sends it.* What is not kept any longer goes from wherever it stands, but for
+//!   what is leased.
+//! - *A job says what it did.* Redelivery jobs find what they are about, and their counts are what became due.
 //! - *Every state has a way out.* From wherever a course has led, all comes to an end once its subscription
-//!   sends, time passes, and whoever may act does. The reference is asked that after each operation, and the
-//!   store at the end.
+//!   sends, time passes, and whoever may act does; or, where nobody does, once it is too old. The reference is asked
+//!   that after each operation, and the store at the end.
 
+mod again;
 mod agree;
 mod asking;
 mod command;
 mod course;
 mod effects;
+mod end;
+mod ending;
+mod jobs;
+mod less;
 mod operation;
 mod outlook;
+mod probing;
 mod record;
 mod seen;
 mod state;

@@ -1,13 +1,13 @@
 //! What the store answers to each command, and what it tells the lanes, beside what the reference says.
 
-use domain::{DeliveryId, SubscriptionId};
+use domain::{DeliveryId, StateCode, SubscriptionId, Timestamp};
 use proptest::{prelude::*, test_runner::TestCaseResult};
 use store::Lease;
 
 use super::{
     command::{Answer, Asked, Command},
     course::Course,
-    record::{Hold, Record, Right, Standing},
+    record::{Hold, Right},
 };
 use crate::{LaneCall, Refused, TestLanes};
 
@@ -68,7 +68,7 @@ impl Course {
                     since: now,
                     until,
                 };
-                self.taken(&takes, hold, taken)
+                self.taken(&takes, hold, taken).await
             }
             (Command::Settle(ends), Some(Answer::Settled(answers))) => {
                 self.settled(&ends, &answers).await
@@ -91,21 +91,45 @@ impl Course {
                 Ok(())
             }
             (Command::Put(lane, change), Some(Answer::Put(changed))) => {
-                let lane = self.lane(lane);
-                let before = self.model.lanes[lane].state;
-                let expected = self
-                    .model
-                    .put(lane, change.state, &change.reason, change.at);
-                prop_assert_eq!(changed, expected, "whether the state changed");
-                let resumed = changed && change.state.sends() && !before.sends();
-                let waits = |record: &Record| {
-                    record.lane == lane && matches!(record.standing, Standing::Waiting(_))
-                };
-                let due = resumed && self.model.records.iter().any(waits);
-                self.announced(&[lane][..usize::from(due)], &calls)
+                let code = StateCode::by_person(change.state);
+                let change = (code, change.reason.as_str(), change.at);
+                self.put_to(lane, change, changed, &calls)
+            }
+            (Command::GiveUp(lane, change), Some(Answer::Put(changed))) => {
+                let change = (change.code, change.reason.as_str(), change.at);
+                self.put_to(lane, change, changed, &calls)
+            }
+            (Command::Probe(take), Some(Answer::Probed(leased))) => {
+                self.probed(&take, leased).await
+            }
+            (Command::Less(less), Some(Answer::Less(slimmed))) => {
+                self.lessened(&less, slimmed).await
+            }
+            (Command::MakeJob(new), Some(Answer::JobMade)) => self.job_made(new).await,
+            (Command::Step(step), Some(Answer::Stepped(job))) => {
+                self.stepped(&step, job, &calls).await
+            }
+            (Command::PutJob(_, job, put), Some(Answer::JobPut(answer))) => {
+                self.job_put(job, &put, answer)
             }
             (command, answer) => Err(TestCaseError::fail(format!("{answer:?} to {command:?}"))),
         }
+    }
+
+    fn put_to(
+        &mut self,
+        lane: SubscriptionId,
+        (code, reason, at): (StateCode, &str, Timestamp),
+        changed: bool,
+        calls: &[LaneCall],
+    ) -> TestCaseResult {
+        let lane = self.lane(lane);
+        let before = self.model.lanes[lane].state();
+        let expected = self.model.put(lane, code, reason, at);
+        prop_assert_eq!(changed, expected, "whether the state changed");
+        let resumed = changed && code.state().sends() && !before.sends();
+        let due = resumed && !self.model.waiting(lane).is_empty();
+        self.announced(&[lane][..usize::from(due)], calls)
     }
 
     /// Does it in a unit that refuses: as if it had never been.
@@ -177,7 +201,7 @@ impl Course {
     pub(super) fn announced(&self, due: &[usize], calls: &[LaneCall]) -> TestCaseResult {
         let mut sending = due
             .iter()
-            .filter(|lane| self.model.lanes[**lane].state.sends())
+            .filter(|lane| self.model.lanes[**lane].sends())
             .peekable();
         if sending.peek().is_some() {
             prop_assert!(

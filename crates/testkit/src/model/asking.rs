@@ -1,12 +1,16 @@
 //! What an operation asks of the store, with what there is when its turn comes.
 
-use domain::{NodeId, SubscriptionId, SubscriptionState};
-use store::{LeasedDelivery, Node as _, Rescue, Settlement, StateChange, Take};
+use domain::{DeliveryState, NodeId, StateCode, SubscriptionId, SubscriptionState};
+use store::{
+    LeasedDelivery, Node as _, ProbeTake, Rescue, Settlement, StandChange, StateChange, Take,
+};
 
 use super::{
-    command::{BY, Command},
+    command::{BY, Command, Lessening, Of, What},
     course::{ALL, Course},
-    operation::{End, Operation, Pick},
+    end::End,
+    operation::{Less, Operation, Pick},
+    probing::{first_probe, settings},
     record::Standing,
 };
 use crate::{SeedOrder, TestLanes, world::settlement};
@@ -16,9 +20,7 @@ impl Course {
     pub(super) fn command(&self, operation: &Operation) -> Option<Command> {
         let now = self.world.now();
         Some(match operation {
-            Operation::Happen(kind, list) => {
-                Command::Happen(self.scenes[*list].event(*kind, &self.world.source))
-            }
+            Operation::Happen(kind, list) => Command::Happen(self.event(*kind, *list)),
             Operation::Order(lane, ordered) => Command::Order(SeedOrder {
                 team: self.scene.team,
                 subscription: self.lanes[usize::from(*lane) % self.lanes.len()],
@@ -55,7 +57,51 @@ impl Course {
                 delivery: *picked(&self.ids, *pick)?,
             },
             Operation::Put(lane, state) => self.put(usize::from(*lane) % self.lanes.len(), *state),
+            Operation::GiveUp(lane) => {
+                let lane = self.lanes[usize::from(*lane) % self.lanes.len()];
+                Command::GiveUp(lane, self.to(StateCode::PausedBySystem))
+            }
+            Operation::Probe(_) => self.probe(),
+            Operation::Less(less, slice) => Command::Less(self.less(*less, *slice)?),
+            Operation::Replay(choice, to) => self.job(*choice, *to),
+            Operation::Step(job, _) => {
+                Command::Step(picked(&self.jobs, *job)?.found.as_ref()?.step.clone())
+            }
+            Operation::PutJob(job, state) => self.put_job(picked(&self.jobs, *job)?, *state),
             _ => return None,
+        })
+    }
+
+    pub(super) fn probe(&self) -> Command {
+        let now = self.world.now();
+        Command::Probe(ProbeTake {
+            node: self.world.lanes.node(),
+            now,
+            until: now.after(TestLanes::LEASE),
+            settings: settings(),
+            limit: ALL,
+        })
+    }
+
+    fn less(&self, less: Less, slice: u32) -> Option<Lessening> {
+        let until = |event: u8| {
+            let at = picked(&self.events, event)?.at;
+            Some(Of::Before(at.after(std::time::Duration::from_millis(1))))
+        };
+        let bodies = |state| What::Bodies(Lessening::ending(state));
+        let (of, what) = match less {
+            Less::Bodies(event) => (until(event)?, bodies(DeliveryState::Expired)),
+            Less::Log(event, which) => (until(event)?, What::Deliveries(which)),
+            Less::Told(list) => {
+                let list = self.scenes[list].list.head.id;
+                (Of::List(list), bodies(DeliveryState::Cancelled))
+            }
+        };
+        Some(Lessening {
+            team: self.scene.team,
+            of,
+            what,
+            slice,
         })
     }
 
@@ -86,15 +132,23 @@ impl Course {
     }
 
     pub(super) fn put(&self, lane: usize, state: SubscriptionState) -> Command {
-        Command::Put(self.lanes[lane], self.to(state))
-    }
-
-    fn to(&self, state: SubscriptionState) -> StateChange {
-        StateChange {
+        let change = StateChange {
             state,
             reason: format!("it was put to {state}"),
             by: BY.to_owned(),
             at: self.world.now(),
+        };
+        Command::Put(self.lanes[lane], change)
+    }
+
+    fn to(&self, code: StateCode) -> StandChange {
+        let at = self.world.now();
+        StandChange {
+            code,
+            reason: format!("it is {}", code.word()),
+            by: BY.to_owned(),
+            at,
+            probe_at: (code == StateCode::PausedBySystem).then(|| first_probe(at)),
         }
     }
 
@@ -103,18 +157,19 @@ impl Course {
         &self,
         leased: &LeasedDelivery,
         end: End,
-    ) -> (Settlement, Option<(SubscriptionId, StateChange)>) {
+    ) -> (Settlement, Option<(SubscriptionId, StandChange)>) {
         let now = self.world.now();
-        let (state, due_at) = end.comes_to(&self.model.schedule, leased.lease.attempt, now);
+        // As the engine has it: nothing else is leased of one that is paused.
+        let probe = leased.destination.state == SubscriptionState::Paused;
+        let number = (leased.lease.attempt, probe);
+        let (state, due_at) = end.comes_to(&self.model.schedule, number, now);
         let settlement = Settlement {
             due_at,
             ..settlement(leased, end.outcome(), state, now)
         };
         let lane = leased.destination.subscription;
-        let gone = end
-            .ends_lane()
-            .then(|| (lane, self.to(SubscriptionState::Gone)));
-        (settlement, gone)
+        let change = end.makes_of_lane(probe).map(|code| (lane, self.to(code)));
+        (settlement, change)
     }
 
     fn pick(&self, pick: Pick) -> Option<&LeasedDelivery> {
@@ -157,6 +212,6 @@ impl Course {
     }
 }
 
-fn picked<T>(from: &[T], number: u8) -> Option<&T> {
+pub(super) fn picked<T>(from: &[T], number: u8) -> Option<&T> {
     from.get(usize::from(number).checked_rem(from.len())?)
 }

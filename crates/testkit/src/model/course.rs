@@ -10,7 +10,9 @@ use store::{LeasedDelivery, Node as _, Rescue};
 
 use super::{
     command::Answer,
-    operation::{End, LISTS, Operation, Time},
+    end::End,
+    jobs::Job,
+    operation::{LISTS, Operation, Time},
     record::Lane,
     state::Model,
 };
@@ -29,6 +31,8 @@ const SLICE: u32 = 2;
 /// Rounds after which everything must have come to an end: each is an attempt of what is left, or of the first of
 /// a chain.
 const ROUNDS_MAX: usize = 400;
+/// Probes at the end: more than there are attempts.
+const PROBES: usize = 6;
 /// Which of the subscriptions wants its deliveries in order at first.
 const ORDERED: usize = 1;
 
@@ -40,6 +44,12 @@ pub(super) struct Course {
     pub(super) model: Model,
     pub(super) lanes: Vec<SubscriptionId>,
     pub(super) events: Vec<Event>,
+    /// Redelivery jobs, oldest first.
+    pub(super) jobs: Vec<Job>,
+    /// Deliveries that have arrived.
+    pub(super) arrived: BTreeSet<usize>,
+    /// Whether the clock was ever set back.
+    pub(super) set_back: bool,
     /// The identifiers of the reference's deliveries.
     pub(super) ids: Vec<DeliveryId>,
     /// Deliveries whose log has grown since it was looked at.
@@ -84,18 +94,14 @@ impl Course {
             lanes.push(made.id);
         }
         world.order(scene.team, lanes[ORDERED], true).await;
-        let lane = |(place, (kind, _)): (usize, (EventType, Scope))| Lane {
-            kind,
-            state: SubscriptionState::Active,
-            reason: String::new(),
-            sequence: 0,
-            resumed: None,
-            ordered: place == ORDERED,
-        };
+        let lane =
+            |(place, (kind, _)): (usize, (EventType, Scope))| Lane::new(kind, place == ORDERED);
         let model = Model {
             schedule: RetrySchedule::new(&STEPS).expect("a schedule"),
             lanes: (0..).zip(wanted).map(lane).collect(),
             records: Vec::new(),
+            bare: BTreeSet::new(),
+            gone: BTreeSet::new(),
         };
         let other = world.other_node();
         Self {
@@ -105,6 +111,9 @@ impl Course {
             model,
             lanes,
             events: Vec::new(),
+            jobs: Vec::new(),
+            arrived: BTreeSet::new(),
+            set_back: false,
             ids: Vec::new(),
             logged: BTreeSet::new(),
             other,
@@ -127,6 +136,19 @@ impl Course {
             Operation::LetGo => drop(self.world.lanes.let_go()),
             Operation::Pass(time) => self.pass(*time),
             Operation::Restart => self.restart().await?,
+            Operation::Look(job, wanted) => self.look_for(*job, *wanted).await?,
+            Operation::Step(job, fresh) => {
+                if *fresh {
+                    self.look_for(*job, ALL).await?;
+                }
+                if let Some(command) = self.command(operation) {
+                    self.change(command).await?;
+                }
+            }
+            Operation::Probe(true) => {
+                self.pass(Time::ToProbe);
+                self.change(self.probe()).await?;
+            }
             Operation::Undone(one) => {
                 if let Some(command) = self.command(one) {
                     self.undo(command).await?;
@@ -146,17 +168,53 @@ impl Course {
             }
         }
         self.compare().await?;
-        for end in [End::Delivered, End::TimedOut, End::Cut] {
-            let dead_end = self.model.dead_end(self.world.now(), end);
+        let now = self.world.now();
+        let ends = [End::Delivered, End::TimedOut, End::Cut];
+        let sent = ends.iter().map(|end| self.model.dead_end(now, *end));
+        for dead_end in sent.chain([self.model.unprobed(now), self.model.everlasting(now)]) {
             prop_assert!(dead_end.is_none(), "{}", dead_end.unwrap_or_default());
         }
         Ok(())
     }
 
-    /// Has everything come to an end: subscriptions send, time passes, what is due is sent.
+    /// Has everything come to an end: jobs work on, subscriptions send, time passes, what is due is sent; or, in one
+    /// course of three, it is not sent and becomes too old.
     pub(super) async fn end(mut self) -> TestCaseResult {
+        self.end_jobs().await?;
+        if self.events.len().is_multiple_of(3) {
+            self.end_by_age().await?;
+        } else {
+            self.end_by_sending().await?;
+        }
+        let kept: Vec<_> = self.kept().collect();
+        self.logged.extend(kept);
+        self.compare().await?;
+        self.forget_all().await?;
+        self.compare().await?;
+        self.world.finish().await;
+        Ok(())
+    }
+
+    /// Receivers of those that the system has paused are tried: some take it, some do not, and some take the server
+    /// with them.
+    async fn end_by_probing(&mut self) -> TestCaseResult {
+        for _ in 0..PROBES {
+            if self.model.next_probe().is_none() {
+                break;
+            }
+            self.pass(Time::ToProbe);
+            self.change(self.rescue(Rescue::Lapsed, ALL)).await?;
+            self.change(self.probe()).await?;
+            self.change(self.last_attempts()).await?;
+            self.compare().await?;
+        }
+        Ok(())
+    }
+
+    async fn end_by_sending(&mut self) -> TestCaseResult {
+        self.end_by_probing().await?;
         for lane in 0..self.lanes.len() {
-            if self.model.lanes[lane].state == SubscriptionState::Paused {
+            if self.model.lanes[lane].state() == SubscriptionState::Paused {
                 self.change(self.put(lane, SubscriptionState::Active))
                     .await?;
             }
@@ -179,13 +237,10 @@ impl Course {
             }
         }
         prop_assert!(self.model.is_over(), "it never ends: {:#?}", self.model);
-        self.logged.extend(0..self.ids.len());
-        self.compare().await?;
-        self.world.finish().await;
         Ok(())
     }
 
-    fn pass(&self, time: Time) {
+    fn pass(&mut self, time: Time) {
         let now = self.world.now();
         let then = match time {
             Time::Millis(millis) => Some(now.after(Duration::from_millis(millis.into()))),
@@ -196,7 +251,11 @@ impl Course {
             }
             Time::ToLapse => self.model.lapses(now).min(),
             Time::Day => Some(now.after(Duration::from_hours(24))),
-            Time::Back => Some(now.before(Duration::from_hours(1))),
+            Time::ToProbe => self.model.next_probe().filter(|at| *at > now),
+            Time::Back => {
+                self.set_back = true;
+                Some(now.before(Duration::from_hours(1)))
+            }
         };
         self.world.clock.set(then.unwrap_or(now));
     }
@@ -208,6 +267,7 @@ impl Course {
         prop_assert_eq!(before.permits_out(), 0, "permits of the server that ended");
         self.world.lanes.set_permits(self.permits);
         self.heard = 0;
+        self.jobs_begin_anew().await?;
         let which = Rescue::OfTheDead(self.world.lanes.node());
         let mut count = 0;
         loop {

@@ -2,21 +2,23 @@
 
 use std::collections::BTreeSet;
 
-use domain::{DeliveryId, Event, SubscriptionId, Timestamp};
+use domain::{
+    DeliveryId, DeliveryState, Event, StateCode, SubscriptionId, SubscriptionState, Timestamp,
+};
 use proptest::{prelude::*, test_runner::TestCaseResult};
 use store::{
-    Cancelled, Lease, LeasedDelivery, Node as _, Redelivery, Rescue, Settled, Settlement,
-    StateChange, Take, Taken,
+    Cancelled, Lease, LeasedDelivery, Node as _, ProbeTake, Redelivery, Rescue, Settled,
+    Settlement, StandChange, Take, Taken,
 };
 
 use super::{
     command::BY,
     course::Course,
-    record::{Ended, Hold, Right, Standing},
+    record::{Ended, Hold, Record, Right, Standing},
 };
 use crate::{LaneCall, Scene, TestLanes};
 
-type Ends = [(Settlement, Option<(SubscriptionId, StateChange)>)];
+type Ends = [(Settlement, Option<(SubscriptionId, StandChange)>)];
 
 impl Course {
     pub(super) async fn happened(&mut self, event: Event, calls: &[LaneCall]) -> TestCaseResult {
@@ -59,7 +61,7 @@ impl Course {
                 Standing::Behind
             } else if handed.contains(&ids[0]) {
                 known.insert(ids[0]);
-                let sends = self.model.lanes[lane].state.sends();
+                let sends = self.model.lanes[lane].sends();
                 prop_assert!(sends, "it is leased though its subscription does not send");
                 let permit = calls.contains(&LaneCall::Reserve(subscription, true));
                 prop_assert!(permit, "it is leased though its lane gave no permit");
@@ -67,7 +69,7 @@ impl Course {
             } else {
                 let could = calls.contains(&LaneCall::Reserve(subscription, true))
                     && !calls.contains(&LaneCall::Reserve(subscription, false));
-                let sends = self.model.lanes[lane].state.sends();
+                let sends = self.model.lanes[lane].sends();
                 let waits = !sends || !could || self.beset;
                 prop_assert!(waits, "it waits though its lane gave a permit");
                 due.push(lane);
@@ -87,13 +89,19 @@ impl Course {
         self.announced(&due, calls)
     }
 
-    pub(super) fn taken(&mut self, takes: &[Take], hold: Hold, answer: Taken) -> TestCaseResult {
-        let (mut expected, mut drained) = (Vec::new(), Vec::new());
+    pub(super) async fn taken(
+        &mut self,
+        takes: &[Take],
+        hold: Hold,
+        answer: Taken,
+    ) -> TestCaseResult {
+        let (mut expected, mut drained, mut let_go) = (Vec::new(), Vec::new(), Vec::new());
         for take in takes {
             let lane = self.lane(take.subscription);
-            let (rights, all) = self.model.take(lane, take.limit, hold);
-            expected.extend(rights);
-            drained.extend(all.then_some(take.subscription));
+            let took = self.model.take(lane, take.limit, hold);
+            expected.extend(took.rights);
+            drained.extend(took.drained.then_some(take.subscription));
+            let_go.extend(took.let_go);
         }
         let rights: Vec<_> = answer
             .deliveries
@@ -104,12 +112,53 @@ impl Course {
         prop_assert_eq!(rights, expected, "what is taken, in order");
         prop_assert_eq!(&answer.drained, &drained, "which lanes have nothing more");
         for lane in drained {
-            self.world.lanes.clear_backlog_of(lane);
+            // The engine does not forget what it hears of while it takes.
+            if !let_go.contains(&self.lane(lane)) {
+                self.world.lanes.clear_backlog_of(lane);
+            }
         }
         for leased in answer.deliveries {
             self.leased(leased, hold)?;
         }
-        Ok(())
+        self.told_of(&let_go).await
+    }
+
+    pub(super) async fn probed(
+        &mut self,
+        take: &ProbeTake,
+        answer: Vec<LeasedDelivery>,
+    ) -> TestCaseResult {
+        let hold = Hold {
+            node: take.node,
+            since: take.now,
+            until: take.until,
+        };
+        let runs = |record: &Record| {
+            record.probe && matches!(record.standing, Standing::Leased(by) if by.until > take.now)
+        };
+        for leased in &answer {
+            let lane = self.lane(leased.destination.subscription);
+            let before = self.model.records.iter();
+            let before = before.filter(|record| record.lane == lane && runs(record));
+            prop_assert_eq!(before.count(), 0, "another probe of it runs");
+            let now = answer
+                .iter()
+                .filter(|other| other.destination.subscription == leased.destination.subscription);
+            prop_assert_eq!(now.count(), 1, "a probe sends one");
+            let code = self.model.lanes[lane].code;
+            prop_assert_eq!(code, StateCode::PausedBySystem, "what is probed");
+        }
+        let probed = self.model.probe(hold);
+        let mut rights: Vec<_> = answer.iter().map(|one| self.right(&one.lease)).collect();
+        let mut expected: Vec<_> = probed.rights.into_iter().map(Some).collect();
+        // Lanes whose probes are due at the same moment have no order.
+        rights.sort_unstable();
+        expected.sort_unstable();
+        prop_assert_eq!(rights, expected, "what is probed");
+        for leased in answer {
+            self.leased(leased, hold)?;
+        }
+        self.told_of(&probed.let_go).await
     }
 
     /// Somebody got a delivery to send.
@@ -129,9 +178,13 @@ impl Course {
         prop_assert_eq!((leased.event, &leased.body), (event.id, &event.body));
         prop_assert_eq!(leased.sequence, record.sequence);
         prop_assert_eq!(&leased.manual_by, &record.manual_by);
+        prop_assert_eq!(leased.replay, record.of_job());
         prop_assert_eq!(leased.delivered_before, record.delivered);
         let destination = (leased.destination.subscription, leased.destination.state);
-        let lane = (self.lanes[record.lane], self.model.lanes[record.lane].state);
+        let lane = (
+            self.lanes[record.lane],
+            self.model.lanes[record.lane].state(),
+        );
         prop_assert_eq!(destination, lane);
         self.known.push(leased);
         Ok(())
@@ -149,13 +202,23 @@ impl Course {
                 continue;
             }
             self.ended(right)?;
+            self.not_used_up_by_a_probe(right)?;
             if let Some((lane, change)) = end {
                 let lane = self.lane(*lane);
-                self.model
-                    .put(lane, change.state, &change.reason, change.at);
+                self.model.put(lane, change.code, &change.reason, change.at);
             }
         }
         self.told_of(&let_go).await
+    }
+
+    /// A probe is never the last attempt.
+    fn not_used_up_by_a_probe(&self, right: Right) -> TestCaseResult {
+        let record = &self.model.records[right.delivery];
+        let used_up = record.standing == Standing::Ended(DeliveryState::Exhausted);
+        // Of one that has ended since, nothing is sent any more.
+        let ended = self.model.lanes[record.lane].state() == SubscriptionState::Gone;
+        prop_assert!(!(record.probe && used_up) || ended, "{record:#?}");
+        Ok(())
     }
 
     /// An attempt has come to its end, which it does once.
@@ -208,6 +271,9 @@ impl Course {
         let mut due = Vec::new();
         for right in ended {
             self.ended(right)?;
+            if !self.set_back {
+                self.not_used_up_by_a_probe(right)?;
+            }
             let record = &self.model.records[right.delivery];
             if matches!(record.standing, Standing::Waiting(_)) {
                 due.push(record.lane);

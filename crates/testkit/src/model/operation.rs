@@ -1,12 +1,10 @@
 //! What may happen to deliveries, at random.
 
-use std::time::Duration;
+use domain::{DeliveryState, EventType, ReplayState, SubscriptionState};
+use proptest::{collection::vec, option, prelude::*};
+use store::Forget;
 
-use domain::{
-    DeliveryChange, DeliveryState, EventType, LaneEffect, Outcome, RetryAfter, RetrySchedule,
-    SubscriptionState, Timestamp, Tried,
-};
-use proptest::{collection::vec, prelude::*};
+use super::end::End;
 
 /// Most operations of one course.
 const OPERATIONS_MAX: usize = 60;
@@ -49,6 +47,20 @@ pub(super) enum Operation {
     Put(u8, SubscriptionState),
     /// A subscription wants its deliveries in order from now on, or no longer.
     Order(u8, bool),
+    /// The system pauses a subscription, after nothing but failures.
+    GiveUp(u8),
+    /// The receivers of those that the system has paused are tried, where it is time; or once it is.
+    Probe(bool),
+    /// Less is kept of some events, in slices of so many deliveries.
+    Less(Less, u32),
+    /// A redelivery job is made, whose events may go to another subscription.
+    Replay(Choice, Option<u8>),
+    /// It is looked for what a job is to make due next, so many at most.
+    Look(u8, u32),
+    /// What a job found last is made due, whether or not that was done before; or else what there is now.
+    Step(u8, bool),
+    /// A job is put into a state.
+    PutJob(u8, ReplayState),
     /// Time passes.
     Pass(Time),
     /// This, in a unit that refuses in the end.
@@ -68,76 +80,27 @@ pub(super) enum Pick {
     Any(u8),
 }
 
-/// How an attempt ends.
+/// What goes, and of which events.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum End {
-    /// With a success.
-    Delivered,
-    /// With an answer that is none, which may ask for so many seconds of patience.
-    Failed(Option<u32>),
-    /// Without an answer in time.
-    TimedOut,
-    /// With 410.
-    Gone,
-    /// At the address rule.
-    Refused,
-    /// Because a person stopped it.
-    Cancelled,
-    /// At the end of the server.
-    Cut,
+pub(super) enum Less {
+    /// The bodies of this one and all that happened before; what waits expires.
+    Bodies(u8),
+    /// Deliveries of this one and all that happened before.
+    Log(u8, Forget),
+    /// What was told of a checklist.
+    Told(usize),
 }
 
-impl End {
-    /// The word for it.
-    pub(super) const fn outcome(self) -> Outcome {
-        match self {
-            Self::Delivered => Outcome::Delivered,
-            Self::Failed(_) => Outcome::RefusedStatus,
-            Self::TimedOut => Outcome::TimedOut,
-            Self::Gone => Outcome::Gone,
-            Self::Refused => Outcome::AddressRefused,
-            Self::Cancelled => Outcome::Cancelled,
-            Self::Cut => Outcome::Unknown,
-        }
-    }
-
-    /// What it makes of its delivery after attempt number `attempt`, and when that is due, as the engine has it.
-    pub(super) fn comes_to(
-        self,
-        schedule: &RetrySchedule,
-        attempt: u32,
-        now: Timestamp,
-    ) -> (DeliveryState, Option<Timestamp>) {
-        match schedule.next(&self.tried(attempt, now)).change {
-            DeliveryChange::Delivered => (DeliveryState::Delivered, None),
-            DeliveryChange::RetryAt(at) => (DeliveryState::Waiting, Some(at)),
-            DeliveryChange::Exhausted => (DeliveryState::Exhausted, None),
-            DeliveryChange::Refused => (DeliveryState::Refused, None),
-            DeliveryChange::Cancelled => (DeliveryState::Cancelled, None),
-        }
-    }
-
-    /// Whether the subscription ends by it.
-    pub(super) fn ends_lane(self) -> bool {
-        let next = RetrySchedule::default().next(&self.tried(1, Timestamp::default()));
-        next.lane == LaneEffect::End
-    }
-
-    fn tried(self, attempt: u32, now: Timestamp) -> Tried {
-        let patience = match self {
-            Self::Failed(seconds) => seconds,
-            _ => None,
-        };
-        let seconds = |seconds: u32| Duration::from_secs(seconds.into());
-        Tried {
-            attempt,
-            outcome: self.outcome(),
-            status: None,
-            retry_after: patience.map(|asked| RetryAfter::Delay(seconds(asked))),
-            now,
-            jitter: 0.5,
-        }
-    }
+/// Which deliveries, or which events, a redelivery job is about.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Choice {
+    pub(super) list: Option<usize>,
+    pub(super) lane: Option<u8>,
+    pub(super) state: Option<DeliveryState>,
+    /// Of which no attempt was made.
+    pub(super) untried: bool,
+    /// Of this event and all that happened since.
+    pub(super) since: Option<u8>,
 }
 
 /// How far the clock moves.
@@ -151,6 +114,8 @@ pub(super) enum Time {
     ToLast,
     /// To the moment after that.
     ToLapse,
+    /// Until the next probe is due.
+    ToProbe,
     /// A day.
     Day,
     /// An hour back: somebody has set the clock.
@@ -180,6 +145,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         3 => Just(SubscriptionState::Paused),
         1 => Just(SubscriptionState::Gone),
     ];
+    let slice = prop_oneof![1..4_u32, Just(100)];
     prop_oneof![
         8 => (kind, 0..LISTS).prop_map(|(kind, list)| Operation::Happen(kind, list)),
         2 => (0..3_usize).prop_map(Operation::Permits),
@@ -193,7 +159,58 @@ fn operation() -> impl Strategy<Value = Operation> {
         3 => any::<u8>().prop_map(Operation::Cancel),
         3 => (any::<u8>(), state).prop_map(|(lane, state)| Operation::Put(lane, state)),
         1 => (any::<u8>(), any::<bool>()).prop_map(|(lane, on)| Operation::Order(lane, on)),
-        6 => time().prop_map(Operation::Pass),
+        2 => any::<u8>().prop_map(Operation::GiveUp),
+        4 => any::<bool>().prop_map(Operation::Probe),
+        3 => (less(), slice.clone()).prop_map(|(less, slice)| Operation::Less(less, slice)),
+        2 => (choice(), option::weighted(0.4, any::<u8>()))
+            .prop_map(|(choice, to)| Operation::Replay(choice, to)),
+        1 => (any::<u8>(), slice).prop_map(|(job, wanted)| Operation::Look(job, wanted)),
+        4 => (any::<u8>(), any::<bool>()).prop_map(|(job, fresh)| Operation::Step(job, fresh)),
+        1 => (any::<u8>(), job_state()).prop_map(|(job, state)| Operation::PutJob(job, state)),
+        7 => time().prop_map(Operation::Pass),
+    ]
+}
+
+fn less() -> impl Strategy<Value = Less> {
+    let which = prop_oneof![Just(Forget::Settled), Just(Forget::All)];
+    prop_oneof![
+        3 => any::<u8>().prop_map(Less::Bodies),
+        1 => (any::<u8>(), which).prop_map(|(event, which)| Less::Log(event, which)),
+        1 => (0..LISTS).prop_map(Less::Told),
+    ]
+}
+
+fn choice() -> impl Strategy<Value = Choice> {
+    let state = prop_oneof![
+        Just(DeliveryState::Delivered),
+        Just(DeliveryState::Waiting),
+        Just(DeliveryState::Held),
+        Just(DeliveryState::Exhausted),
+        Just(DeliveryState::Cancelled),
+        Just(DeliveryState::Expired),
+    ];
+    let seldom = 0.25;
+    (
+        option::weighted(seldom, 0..LISTS),
+        option::weighted(seldom, any::<u8>()),
+        option::weighted(seldom, state),
+        prop::bool::weighted(0.1),
+        option::weighted(seldom, any::<u8>()),
+    )
+        .prop_map(|(list, lane, state, untried, since)| Choice {
+            list,
+            lane,
+            state,
+            untried,
+            since,
+        })
+}
+
+fn job_state() -> impl Strategy<Value = ReplayState> {
+    prop_oneof![
+        2 => Just(ReplayState::Running),
+        2 => Just(ReplayState::Paused),
+        1 => Just(ReplayState::Cancelled),
     ]
 }
 
@@ -224,6 +241,7 @@ fn time() -> impl Strategy<Value = Time> {
         3 => Just(Time::ToDue),
         1 => Just(Time::ToLast),
         2 => Just(Time::ToLapse),
+        2 => Just(Time::ToProbe),
         1 => Just(Time::Day),
         1 => Just(Time::Back),
     ]

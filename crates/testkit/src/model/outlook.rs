@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use domain::{DeliveryState, NodeId, SubscriptionState, Timestamp};
+use domain::{DeliveryState, NodeId, StateCode, SubscriptionState, Timestamp};
 use store::Rescue;
 
 use super::{
-    operation::End,
+    end::End,
     record::{Ended, Entry, Hold, Record, Right, Standing},
     state::Model,
 };
@@ -44,7 +44,7 @@ impl Model {
     /// Whether something could be sent.
     pub(super) fn is_any_due(&self, now: Timestamp) -> bool {
         self.records.iter().any(|record| {
-            let sends = self.lanes[record.lane].state.sends();
+            let sends = self.lanes[record.lane].sends();
             sends && matches!(record.standing, Standing::Waiting(at) if at <= now)
         })
     }
@@ -52,22 +52,77 @@ impl Model {
     /// Whether everything has come to an end.
     pub(super) fn is_over(&self) -> bool {
         self.records.iter().all(|record| {
-            !matches!(
-                self.shown(record),
-                DeliveryState::Waiting | DeliveryState::Leased | DeliveryState::Held
-            )
+            record.standing.is_through()
+                || !matches!(
+                    self.shown(record),
+                    DeliveryState::Waiting | DeliveryState::Leased | DeliveryState::Held
+                )
         })
     }
 
     /// What hinders everything from coming to an end, if everybody who may do something does it, and every
     /// attempt ends so.
-    pub(super) fn dead_end(&self, mut now: Timestamp, end: End) -> Option<String> {
+    pub(super) fn dead_end(&self, now: Timestamp, end: End) -> Option<String> {
         let mut model = self.clone();
         for lane in 0..model.lanes.len() {
-            if model.lanes[lane].state == SubscriptionState::Paused {
-                model.put(lane, SubscriptionState::Active, "", now);
+            if model.lanes[lane].state() == SubscriptionState::Paused {
+                model.put(lane, StateCode::Active, "", now);
             }
         }
+        model.sent_to_the_end(now, end)
+    }
+
+    /// What hinders those that the system has paused from coming back, if their receivers take what is sent to them.
+    pub(super) fn unprobed(&self, mut now: Timestamp) -> Option<String> {
+        let mut model = self.clone();
+        for lane in 0..model.lanes.len() {
+            let by_person = model.lanes[lane].code == StateCode::PausedByPerson;
+            if by_person {
+                model.put(lane, StateCode::Active, "", now);
+            }
+        }
+        for _ in 0..MOMENTS_MAX {
+            let held = |record: &Record| model.lanes[record.lane].probe_at.is_some();
+            let waits = |record: &&Record| !record.standing.is_through();
+            let is_any = model.records.iter().filter(waits).any(held);
+            let Some(next) = model.next_probe().filter(|_| is_any) else {
+                return model.sent_to_the_end(now, End::Delivered);
+            };
+            now = now.max(next);
+            model.rescue(Rescue::Lapsed, now);
+            let by = Hold::now(now);
+            for right in model.probe(by).rights {
+                model.end_attempt(right, End::Delivered, now);
+            }
+        }
+        Some(format!("this is never probed: {model:#?}"))
+    }
+
+    /// What is left once everything has become too old that nobody sends.
+    pub(super) fn everlasting(&self, now: Timestamp) -> Option<String> {
+        let mut model = self.clone();
+        let events: Vec<_> = model.records.iter().map(|record| record.event).collect();
+        let too_old = (DeliveryState::Expired, "");
+        model.strip(&events, too_old, false);
+        let leased = |model: &Self| {
+            let held = |record: &&Record| matches!(record.standing, Standing::Leased(_));
+            model.records.iter().filter(held).count()
+        };
+        if leased(&model) != leased(self) {
+            return Some(format!("it was pulled from under who sends it: {model:#?}"));
+        }
+        let last = model.lapses(now).max();
+        model.rescue(Rescue::Lapsed, last.unwrap_or(now));
+        model.strip(&events, too_old, false);
+        let is_over = model
+            .records
+            .iter()
+            .all(|record| record.standing.is_through());
+        (!is_over).then(|| format!("this is never too old: {model:#?}"))
+    }
+
+    fn sent_to_the_end(mut self, mut now: Timestamp, end: End) -> Option<String> {
+        let model = &mut self;
         for _ in 0..MOMENTS_MAX {
             model.rescue(Rescue::Lapsed, now);
             let sent = model.send_all(now, end);
@@ -86,32 +141,50 @@ impl Model {
     /// Sends everything that is due, all of it to this end; whether there was anything.
     fn send_all(&mut self, now: Timestamp, end: End) -> bool {
         let mut sent = false;
-        let by = Hold {
-            node: NodeId::ZERO,
-            since: now,
-            until: now,
-        };
         for lane in 0..self.lanes.len() {
-            for right in self.take(lane, ALL, by).0 {
+            let took = self.take(lane, ALL, Hold::now(now));
+            sent |= !took.let_go.is_empty();
+            for right in took.rights {
                 sent = true;
-                let ended = Ended::by(end, self, right, now);
-                self.settle(right, ended);
-                if end.ends_lane() {
-                    self.put(lane, SubscriptionState::Gone, "", now);
-                }
+                self.end_attempt(right, end, now);
             }
         }
         sent
+    }
+
+    /// An attempt ends, with what that does to its subscription.
+    pub(super) fn end_attempt(&mut self, right: Right, end: End, now: Timestamp) {
+        let record = &self.records[right.delivery];
+        let (lane, probe) = (record.lane, record.probe);
+        let ended = Ended::by(end, self, right, now);
+        self.settle(right, ended);
+        if let Some(code) = end.makes_of_lane(probe) {
+            self.put(lane, code, "", now);
+        }
+    }
+}
+
+impl Hold {
+    /// That of somebody who is done at once.
+    const fn now(now: Timestamp) -> Self {
+        Self {
+            node: NodeId::ZERO,
+            since: now,
+            until: now,
+        }
     }
 }
 
 impl Ended {
     /// An attempt that ends at once.
     pub(super) fn by(end: End, model: &Model, right: Right, now: Timestamp) -> Self {
-        let (state, due_at) = end.comes_to(&model.schedule, right.attempt, now);
+        let record = &model.records[right.delivery];
+        let number = (right.attempt, record.probe);
+        let (state, due_at) = end.comes_to(&model.schedule, number, now);
         let entry = Entry {
             number: right.attempt,
-            manual_by: model.records[right.delivery].manual_by.clone(),
+            manual_by: record.manual_by.clone(),
+            replay: record.of_job(),
             outcome: end.outcome(),
             status: None,
             started_at: now,

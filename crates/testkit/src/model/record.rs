@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use domain::{Attempt, DeliveryState, EventType, NodeId, Outcome, SubscriptionState, Timestamp};
+use domain::{
+    Attempt, DeliveryState, EventType, NodeId, Outcome, ReplayJobId, StateCode, SubscriptionState,
+    Timestamp,
+};
 use store::Settlement;
 
 /// A lease.
@@ -24,12 +27,14 @@ pub(super) enum Standing {
     Leased(Hold),
     /// It is not sent any more.
     Ended(DeliveryState),
+    /// It is not in the log any more.
+    Forgotten,
 }
 
 impl Standing {
     /// Whether it holds nothing of its chain back any more.
     pub(super) const fn is_through(self) -> bool {
-        matches!(self, Self::Ended(_))
+        matches!(self, Self::Ended(_) | Self::Forgotten)
     }
 }
 
@@ -38,6 +43,7 @@ impl Standing {
 pub(super) struct Entry {
     pub(super) number: u32,
     pub(super) manual_by: Option<String>,
+    pub(super) replay: Option<ReplayJobId>,
     pub(super) outcome: Outcome,
     pub(super) status: Option<u16>,
     pub(super) started_at: Timestamp,
@@ -50,6 +56,7 @@ impl Entry {
         Self {
             number: attempt.number,
             manual_by: attempt.manual_by.clone(),
+            replay: attempt.replay,
             outcome: attempt.outcome,
             status: attempt.status,
             started_at: attempt.started_at,
@@ -96,6 +103,12 @@ pub(super) struct Record {
     pub(super) reason: Option<String>,
     pub(super) attempts: u32,
     pub(super) manual_by: Option<String>,
+    /// The job that its next attempt is made for.
+    pub(super) replay: Option<ReplayJobId>,
+    /// The job that made it.
+    pub(super) made_by: Option<ReplayJobId>,
+    /// Whether it was leased last to try its receiver.
+    pub(super) probe: bool,
     pub(super) delivered: bool,
     /// Whether somebody wants it not tried again.
     pub(super) cancelled: bool,
@@ -105,6 +118,29 @@ pub(super) struct Record {
 }
 
 impl Record {
+    /// The job that an attempt of it is for.
+    pub(super) fn of_job(&self) -> Option<ReplayJobId> {
+        self.replay.or(self.made_by)
+    }
+
+    /// Nobody's wish stands any more.
+    pub(super) fn unask(&mut self) {
+        self.manual_by = None;
+        self.replay = None;
+    }
+
+    /// It ends in a way that says nothing of its receiver; one that had arrived has arrived.
+    pub(super) fn end(&mut self, state: DeliveryState, reason: Option<&str>) {
+        self.unask();
+        let reason = if self.delivered { Some("") } else { reason };
+        self.reason = reason.map(str::to_owned);
+        self.standing = Standing::Ended(if self.delivered {
+            DeliveryState::Delivered
+        } else {
+            state
+        });
+    }
+
     /// How it stands once nobody tries it any more because somebody wanted so.
     pub(super) const fn stopped(&self) -> Standing {
         Standing::Ended(if self.delivered {
@@ -119,13 +155,41 @@ impl Record {
 #[derive(Clone, Debug)]
 pub(super) struct Lane {
     pub(super) kind: EventType,
-    pub(super) state: SubscriptionState,
+    /// Its state, and why.
+    pub(super) code: StateCode,
     pub(super) reason: String,
     pub(super) sequence: i64,
     /// When a pause of it last ended.
     pub(super) resumed: Option<Timestamp>,
     /// Whether it wants its deliveries in order.
     pub(super) ordered: bool,
+    /// When its receiver is tried next, of one that the system has paused, and how often it was.
+    pub(super) probe_at: Option<Timestamp>,
+    pub(super) probes: u32,
+}
+
+impl Lane {
+    /// One to which nothing has happened yet.
+    pub(super) const fn new(kind: EventType, ordered: bool) -> Self {
+        Self {
+            kind,
+            code: StateCode::Active,
+            reason: String::new(),
+            sequence: 0,
+            resumed: None,
+            ordered,
+            probe_at: None,
+            probes: 0,
+        }
+    }
+
+    pub(super) const fn state(&self) -> SubscriptionState {
+        self.code.state()
+    }
+
+    pub(super) const fn sends(&self) -> bool {
+        self.state().sends()
+    }
 }
 
 /// The right to settle a delivery.

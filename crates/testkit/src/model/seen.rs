@@ -25,13 +25,15 @@ impl Course {
             let query = DeliveryQuery { limit: ALL, ..DeliveryQuery::default() };
             let page = tx.delivery_page(*team, &query).await?;
             let lanes = tx.delivery_lanes(ALL).await?;
+            let probe = tx.probe_next().await?;
             let mut records = Vec::new();
             for id in ids {
                 records.push(tx.delivery_get(*team, *id).await?);
             }
-            Ok((page, lanes, records))
+            Ok((page, lanes, probe, records))
         });
-        let (page, lanes, records) = self.world.read(look).await;
+        let (page, lanes, probe, records) = self.world.read(look).await;
+        prop_assert_eq!(probe, self.model.next_probe(), "when the next probe is due");
         self.compare_page(&page)?;
         let given = &self.world.lanes;
         let (out, handed) = (given.permits_out(), given.handed().len());
@@ -43,12 +45,18 @@ impl Course {
         prop_assert_eq!(given.permits_returned_twice(), 0);
         prop_assert_eq!(lanes, self.due_lanes(), "lanes with something to send");
         for (place, found) in logged.into_iter().zip(records) {
+            if self.model.records[place].standing == Standing::Forgotten {
+                prop_assert!(found.is_none(), "{} is still there", self.ids[place]);
+                continue;
+            }
             let record = &self.model.records[place];
             prop_assert!(found.is_some(), "{} is lost", self.ids[place]);
             let found = found.expect("it was just looked at");
             let log: Vec<_> = found.attempts.iter().map(Entry::of).collect();
             prop_assert_eq!(&log, &record.log, "the log of {}", self.ids[place]);
-            prop_assert_eq!(found.body.as_ref(), Some(&self.events[record.event].body));
+            let body = Some(&self.events[record.event].body);
+            let body = body.filter(|_| !self.model.bare.contains(&record.event));
+            prop_assert_eq!(found.body.as_ref(), body);
             // Counted when it begins, logged when it ends.
             let under_way = u32::from(matches!(record.standing, Standing::Leased(_)));
             let numbers: Vec<_> = log.iter().map(|entry| entry.number).collect();
@@ -58,8 +66,8 @@ impl Course {
         Ok(())
     }
 
-    fn compare_page(&self, page: &[Delivery]) -> TestCaseResult {
-        let mut order: Vec<_> = (0..self.ids.len()).collect();
+    fn compare_page(&mut self, page: &[Delivery]) -> TestCaseResult {
+        let mut order: Vec<_> = self.kept().collect();
         order.sort_by_key(|place| Reverse(self.ids[*place]));
         let expected = order.iter().map(|place| self.ids[*place]);
         let found = page.iter().map(|found| found.delivery_id);
@@ -70,8 +78,25 @@ impl Course {
         );
         for (place, found) in order.into_iter().zip(page) {
             prop_assert_eq!(found, &self.shown(place, found));
+            if found.state == DeliveryState::Delivered {
+                self.arrived.insert(place);
+            }
+            let ended = found.next_attempt_date_time.is_none()
+                && !matches!(found.state, DeliveryState::Leased | DeliveryState::Held);
+            let undelivered = ended && found.state != DeliveryState::Delivered;
+            prop_assert!(
+                !(undelivered && self.arrived.contains(&place)),
+                "it had arrived: {found:#?}"
+            );
         }
         Ok(())
+    }
+
+    /// Deliveries that are in the log.
+    pub(super) fn kept(&self) -> impl Iterator<Item = usize> {
+        let records = self.model.records.iter().enumerate();
+        let kept = records.filter(|(_, record)| record.standing != Standing::Forgotten);
+        kept.map(|(place, _)| place)
     }
 
     /// A delivery as it should be shown. Where the store has words of its own, those that it `says` will do.
@@ -103,7 +128,7 @@ impl Course {
             reason: reason.unwrap_or(&says.reason).clone(),
             reason_code: domain::ReasonCode::of(domain::ReasonFacts {
                 state,
-                subscription: domain::StateCode::by_person(lane.state),
+                subscription: lane.code,
                 last_outcome: last.map(|last| last.outcome),
                 asked_for: record.manual_by.is_some(),
                 cancelled: record.cancelled && !waits,
@@ -118,7 +143,7 @@ impl Course {
             last_attempt_date_time: last.map(Entry::ended_at),
             last_outcome: last.map(|last| last.outcome),
             last_status_code: last.and_then(|last| last.status),
-            made_by_job_id: None,
+            made_by_job_id: record.made_by,
         }
     }
 
@@ -132,9 +157,7 @@ impl Course {
                     Standing::Waiting(at) if record.lane == place => Some(at),
                     _ => None,
                 });
-            let earliest = waits
-                .min()
-                .filter(|_| self.model.lanes[place].state.sends())?;
+            let earliest = waits.min().filter(|_| self.model.lanes[place].sends())?;
             Some(DueLane {
                 subscription: *subscription,
                 earliest,

@@ -1,9 +1,11 @@
 //! The deliveries as they should be: what every operation makes of them, without a store.
 
-use domain::{DeliveryState, EventType, Outcome, RetrySchedule, SubscriptionState, Timestamp};
-use store::{Cancelled, Redelivery, Rescue, Settled};
+use std::collections::BTreeSet;
 
-use super::record::{Ended, Entry, Hold, Lane, Record, Right, Standing};
+use domain::{DeliveryState, EventType, RetrySchedule, SubscriptionState, Timestamp};
+use store::Settled;
+
+use super::record::{Ended, Hold, Lane, Record, Right, Standing};
 
 /// All there is.
 #[derive(Clone, Debug)]
@@ -11,12 +13,26 @@ pub(super) struct Model {
     pub(super) schedule: RetrySchedule,
     pub(super) lanes: Vec<Lane>,
     pub(super) records: Vec<Record>,
+    /// Events whose body is gone.
+    pub(super) bare: BTreeSet<usize>,
+    /// Events that are gone altogether.
+    pub(super) gone: BTreeSet<usize>,
+}
+
+/// What came of a take from a lane.
+pub(super) struct Took {
+    /// What is leased, in order.
+    pub(super) rights: Vec<Right>,
+    /// Whether nothing more was due.
+    pub(super) drained: bool,
+    /// The lane as often as one of it may go because nothing is left to send of the one before it.
+    pub(super) let_go: Vec<usize>,
 }
 
 impl Model {
     /// Which lanes an event of this type reaches.
     pub(super) fn reached(&self, kind: EventType) -> Vec<usize> {
-        let wants = |lane: &Lane| lane.kind == kind && lane.state != SubscriptionState::Gone;
+        let wants = |lane: &Lane| lane.kind == kind && lane.state() != SubscriptionState::Gone;
         (0..self.lanes.len())
             .filter(|place| wants(&self.lanes[*place]))
             .collect()
@@ -50,6 +66,9 @@ impl Model {
             reason: (standing != Standing::Behind).then(String::new),
             attempts: u32::from(leased),
             manual_by: None,
+            replay: None,
+            made_by: None,
+            probe: false,
             delivered: false,
             cancelled: false,
             chain: self.lanes[lane].ordered.then_some(list),
@@ -58,33 +77,64 @@ impl Model {
         self.records.len() - 1
     }
 
-    /// What a take from a lane gets, in order, and whether that leaves nothing due.
-    pub(super) fn take(&mut self, lane: usize, limit: u32, by: Hold) -> (Vec<Right>, bool) {
-        if !self.lanes[lane].state.sends() {
-            return (Vec::new(), true);
-        }
-        let due = |(place, record): (usize, &Record)| match record.standing {
-            Standing::Waiting(at) if record.lane == lane && at <= by.since => {
-                Some((at, record.sequence, place))
-            }
+    /// Those of a lane that are sent in their turn, first to last.
+    pub(super) fn waiting(&self, lane: usize) -> Vec<(Timestamp, usize)> {
+        let waits = |(place, record): (usize, &Record)| match record.standing {
+            Standing::Waiting(at) if record.lane == lane => Some((at, record.sequence, place)),
             _ => None,
         };
-        let mut due: Vec<_> = self.records.iter().enumerate().filter_map(due).collect();
-        due.sort_unstable();
-        let limit = usize::try_from(limit).expect("a few");
-        let drained = due.len() <= limit;
-        due.truncate(limit);
-        let lease = |(_, _, delivery): (Timestamp, i64, usize)| {
-            let record = &mut self.records[delivery];
-            record.standing = Standing::Leased(by);
-            record.attempts += 1;
-            Right {
-                delivery,
-                node: by.node,
-                attempt: record.attempts,
-            }
+        let waits = self.records.iter().enumerate().filter_map(waits);
+        let mut waits: Vec<_> = waits.collect();
+        waits.sort_unstable();
+        let waits = waits.into_iter().map(|(at, _, place)| (at, place));
+        waits.collect()
+    }
+
+    /// What a take from a lane gets.
+    pub(super) fn take(&mut self, lane: usize, limit: u32, by: Hold) -> Took {
+        let mut took = Took {
+            rights: Vec::new(),
+            drained: true,
+            let_go: Vec::new(),
         };
-        (due.into_iter().map(lease).collect(), drained)
+        if !self.lanes[lane].sends() {
+            return took;
+        }
+        let mut due = self.waiting(lane);
+        due.retain(|(at, _)| *at <= by.since);
+        let limit = usize::try_from(limit).expect("a few");
+        took.drained = due.len() <= limit;
+        due.truncate(limit);
+        for (_, delivery) in due {
+            match self.lease(delivery, by, false) {
+                Ok(right) => took.rights.push(right),
+                Err(next) => took.let_go.extend(next),
+            }
+        }
+        took
+    }
+
+    /// Leases one that waits; or ends it, where there is nothing to send, and says in which lane the next of its
+    /// chain may go.
+    pub(super) fn lease(
+        &mut self,
+        delivery: usize,
+        by: Hold,
+        probe: bool,
+    ) -> Result<Right, Option<usize>> {
+        let record = &mut self.records[delivery];
+        if self.bare.contains(&record.event) {
+            record.end(DeliveryState::Expired, None);
+            return Err(self.let_go(delivery));
+        }
+        record.standing = Standing::Leased(by);
+        record.attempts += 1;
+        record.probe = probe;
+        Ok(Right {
+            delivery,
+            node: by.node,
+            attempt: record.attempts,
+        })
     }
 
     /// Whether whoever has this right has it still.
@@ -100,7 +150,7 @@ impl Model {
             return (Settled::LeaseLost, None);
         }
         let record = &mut self.records[right.delivery];
-        record.manual_by = None;
+        record.unask();
         record.log.push(ended.entry);
         if record.delivered {
             record.standing = Standing::Ended(DeliveryState::Delivered);
@@ -151,129 +201,11 @@ impl Model {
         (true, self.let_go(right.delivery))
     }
 
-    /// Ends leases; answers which, and in which lanes the next of a chain may go.
-    pub(super) fn rescue(&mut self, which: Rescue, now: Timestamp) -> (Vec<Right>, Vec<usize>) {
-        let attempts_max = self.schedule.attempts();
-        let mut ended = Vec::new();
-        for (delivery, record) in self.records.iter_mut().enumerate() {
-            let Standing::Leased(hold) = record.standing else {
-                continue;
-            };
-            let over = match which {
-                Rescue::Lapsed => hold.until < now,
-                Rescue::OfTheDead(spare) => hold.node != spare,
-            };
-            if !over {
-                continue;
-            }
-            ended.push(Right {
-                delivery,
-                node: hold.node,
-                attempt: record.attempts,
-            });
-            record.log.push(Entry {
-                number: record.attempts,
-                manual_by: record.manual_by.take(),
-                outcome: Outcome::Unknown,
-                status: None,
-                started_at: hold.since,
-                duration_ms: 0,
-            });
-            record.reason = None;
-            record.standing = if record.delivered {
-                Standing::Ended(DeliveryState::Delivered)
-            } else if record.attempts >= attempts_max {
-                Standing::Ended(DeliveryState::Exhausted)
-            } else if record.cancelled {
-                Standing::Ended(DeliveryState::Cancelled)
-            } else {
-                Standing::Waiting(now)
-            };
-        }
-        let let_go = ended
-            .iter()
-            .filter_map(|right| self.let_go(right.delivery))
-            .collect();
-        (ended, let_go)
-    }
-
-    /// Somebody wants it sent again; what they are told, if not that it is due.
-    pub(super) fn redeliver(
-        &mut self,
-        delivery: usize,
-        by: &str,
-        now: Timestamp,
-    ) -> Option<Redelivery> {
-        let record = &mut self.records[delivery];
-        match (self.lanes[record.lane].state, record.standing) {
-            (SubscriptionState::Gone, _) => return Some(Redelivery::Gone),
-            (_, Standing::Leased(_)) => return Some(Redelivery::BeingSent),
-            (SubscriptionState::Paused, _) => return Some(Redelivery::Paused),
-            _ => {}
-        }
-        record.manual_by = Some(by.to_owned());
-        record.cancelled = false;
-        match record.standing {
-            // It keeps its place.
-            Standing::Behind => return None,
-            Standing::Waiting(_) | Standing::Leased(_) => {}
-            // It was through, and holds nothing back any more.
-            Standing::Ended(_) => record.chain = None,
-        }
-        record.standing = Standing::Waiting(now);
-        record.reason = Some(String::new());
-        None
-    }
-
-    /// Somebody wants it not tried again; what they are told, and in which lane the next of a chain may go.
-    pub(super) fn cancel(&mut self, delivery: usize) -> (Cancelled, Option<usize>) {
-        let shown = self.shown(&self.records[delivery]);
-        let record = &mut self.records[delivery];
-        match (record.standing, shown) {
-            (Standing::Leased(_) | Standing::Ended(DeliveryState::Cancelled), _)
-                if record.cancelled =>
-            {
-                return (Cancelled::Before, None);
-            }
-            // The attempt that runs may deliver it.
-            (Standing::Leased(_), _) => record.cancelled = true,
-            (
-                Standing::Waiting(_) | Standing::Behind,
-                DeliveryState::Waiting | DeliveryState::Held,
-            ) => {
-                record.cancelled = true;
-                record.manual_by = None;
-                record.standing = record.stopped();
-            }
-            _ => return (Cancelled::Settled(shown), None),
-        }
-        (Cancelled::Now, self.let_go(delivery))
-    }
-
-    /// A subscription is put into a state; whether that changes it.
-    pub(super) fn put(
-        &mut self,
-        lane: usize,
-        state: SubscriptionState,
-        reason: &str,
-        at: Timestamp,
-    ) -> bool {
-        let lane = &mut self.lanes[lane];
-        if lane.state == SubscriptionState::Gone || lane.state == state {
-            return false;
-        }
-        if lane.state == SubscriptionState::Paused && state.sends() {
-            lane.resumed = Some(at);
-        }
-        lane.state = state;
-        reason.clone_into(&mut lane.reason);
-        true
-    }
-
     /// How a delivery is shown: what waits stands as its subscription does.
     pub(super) fn shown(&self, record: &Record) -> DeliveryState {
-        match (record.standing, self.lanes[record.lane].state) {
+        match (record.standing, self.lanes[record.lane].state()) {
             (Standing::Ended(state), _) => state,
+            (Standing::Forgotten, _) => unreachable!("it is not shown"),
             (Standing::Leased(_), _) => DeliveryState::Leased,
             (Standing::Waiting(_) | Standing::Behind, SubscriptionState::Paused) => {
                 DeliveryState::Held
