@@ -156,3 +156,14 @@ impl Write for Pause {
         tx.stand_put(self.0, &self.1).await
     }
 }
+
+pub(crate) struct NextProbe;
+
+impl Read for NextProbe {
+    type Done = Option<Timestamp>;
+    type Error = StoreError;
+
+    async fn run(&self, tx: &mut dyn ReadTx) -> Result<Option<Timestamp>, StoreError> {
+        tx.probe_next().await
+    }
+}
