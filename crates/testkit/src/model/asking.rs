@@ -1,6 +1,6 @@
 //! What an operation asks of the store, with what there is when its turn comes.
 
-use domain::{DeliveryState, NodeId, StateCode, SubscriptionId, SubscriptionState};
+use domain::{DeliveryId, DeliveryState, NodeId, StateCode, SubscriptionId, SubscriptionState};
 use store::{
     LeasedDelivery, Node as _, ProbeTake, Rescue, Settlement, StandChange, StateChange, Take,
 };
@@ -47,11 +47,7 @@ impl Course {
                 Command::GiveBack { leases, now }
             }
             Operation::Rescue => self.rescue(Rescue::Lapsed, ALL),
-            Operation::Redeliver(pick) => Command::Redeliver {
-                team: self.scene.team,
-                delivery: *picked(&self.ids, *pick)?,
-                now,
-            },
+            Operation::Redeliver(pick) => self.redeliver(*picked(&self.ids, *pick)?),
             Operation::Cancel(pick) => Command::Cancel {
                 team: self.scene.team,
                 delivery: *picked(&self.ids, *pick)?,
@@ -70,6 +66,14 @@ impl Course {
             Operation::PutJob(job, state) => self.put_job(picked(&self.jobs, *job)?, *state),
             _ => return None,
         })
+    }
+
+    pub(super) fn redeliver(&self, delivery: DeliveryId) -> Command {
+        Command::Redeliver {
+            team: self.scene.team,
+            delivery,
+            now: self.world.now(),
+        }
     }
 
     pub(super) fn probe(&self) -> Command {

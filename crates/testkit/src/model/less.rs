@@ -68,8 +68,15 @@ impl Course {
         Ok(())
     }
 
-    /// Nothing is sent any more, and all becomes too old.
+    /// Nothing is sent any more, and all becomes too old: also what had arrived, and waits because somebody wants it
+    /// sent again.
     pub(super) async fn end_by_age(&mut self) -> TestCaseResult {
+        let arrived = self.kept().filter(|place| {
+            self.model.records[*place].standing == Standing::Ended(DeliveryState::Delivered)
+        });
+        for place in arrived.collect::<Vec<_>>() {
+            self.change(self.redeliver(self.ids[place])).await?;
+        }
         // What is being sent goes only once its lease has lapsed.
         for _ in 0..2 {
             self.change(self.all(What::Bodies(Lessening::ending(DeliveryState::Expired))))
