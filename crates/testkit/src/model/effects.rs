@@ -2,19 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use domain::{
-    DeliveryId, DeliveryState, Event, StateCode, SubscriptionId, SubscriptionState, Timestamp,
-};
+use domain::{DeliveryId, DeliveryState, Event, SubscriptionId, SubscriptionState, Timestamp};
 use proptest::{prelude::*, test_runner::TestCaseResult};
 use store::{
-    Cancelled, Lease, LeasedDelivery, Node as _, ProbeTake, Redelivery, Rescue, Settled,
-    Settlement, StandChange, Take, Taken,
+    Cancelled, Lease, LeasedDelivery, Node as _, Redelivery, Rescue, Settled, Settlement,
+    StandChange, Take, Taken,
 };
 
 use super::{
     command::BY,
     course::Course,
-    record::{Ended, Hold, Record, Right, Standing},
+    record::{Ended, Hold, Right, Standing},
 };
 use crate::{LaneCall, Scene, TestLanes};
 
@@ -123,46 +121,8 @@ impl Course {
         self.told_of(&let_go).await
     }
 
-    pub(super) async fn probed(
-        &mut self,
-        take: &ProbeTake,
-        answer: Vec<LeasedDelivery>,
-    ) -> TestCaseResult {
-        let hold = Hold {
-            node: take.node,
-            since: take.now,
-            until: take.until,
-        };
-        let runs = |record: &Record| {
-            record.probe && matches!(record.standing, Standing::Leased(by) if by.until > take.now)
-        };
-        for leased in &answer {
-            let lane = self.lane(leased.destination.subscription);
-            let before = self.model.records.iter();
-            let before = before.filter(|record| record.lane == lane && runs(record));
-            prop_assert_eq!(before.count(), 0, "another probe of it runs");
-            let now = answer
-                .iter()
-                .filter(|other| other.destination.subscription == leased.destination.subscription);
-            prop_assert_eq!(now.count(), 1, "a probe sends one");
-            let code = self.model.lanes[lane].code;
-            prop_assert_eq!(code, StateCode::PausedBySystem, "what is probed");
-        }
-        let probed = self.model.probe(hold);
-        let mut rights: Vec<_> = answer.iter().map(|one| self.right(&one.lease)).collect();
-        let mut expected: Vec<_> = probed.rights.into_iter().map(Some).collect();
-        // Lanes whose probes are due at the same moment have no order.
-        rights.sort_unstable();
-        expected.sort_unstable();
-        prop_assert_eq!(rights, expected, "what is probed");
-        for leased in answer {
-            self.leased(leased, hold)?;
-        }
-        self.told_of(&probed.let_go).await
-    }
-
     /// Somebody got a delivery to send.
-    fn leased(&mut self, leased: LeasedDelivery, hold: Hold) -> TestCaseResult {
+    pub(super) fn leased(&mut self, leased: LeasedDelivery, hold: Hold) -> TestCaseResult {
         let place = self.place(leased.lease.delivery);
         let record = place.map(|place| &self.model.records[place]);
         prop_assert!(record.is_some(), "nobody knows {leased:?}");

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use domain::{HealthSettings, StateCode, SubscriptionState, Timestamp};
+use proptest::{prelude::*, test_runner::TestCaseResult};
+use store::{LeasedDelivery, ProbeTake};
 
 use super::{
-    record::{Hold, Right},
+    course::Course,
+    record::{Hold, Record, Right, Standing},
     state::Model,
 };
 
@@ -68,6 +71,47 @@ impl Model {
     /// When the next probe is due.
     pub(super) fn next_probe(&self) -> Option<Timestamp> {
         self.lanes.iter().filter_map(|lane| lane.probe_at).min()
+    }
+}
+
+impl Course {
+    /// What was probed is what should be, and one of each.
+    pub(super) async fn probed(
+        &mut self,
+        take: &ProbeTake,
+        answer: Vec<LeasedDelivery>,
+    ) -> TestCaseResult {
+        let hold = Hold {
+            node: take.node,
+            since: take.now,
+            until: take.until,
+        };
+        let runs = |record: &Record| {
+            record.probe && matches!(record.standing, Standing::Leased(by) if by.until > take.now)
+        };
+        for leased in &answer {
+            let lane = self.lane(leased.destination.subscription);
+            let before = self.model.records.iter();
+            let before = before.filter(|record| record.lane == lane && runs(record));
+            prop_assert_eq!(before.count(), 0, "another probe of it runs");
+            let now = answer
+                .iter()
+                .filter(|other| other.destination.subscription == leased.destination.subscription);
+            prop_assert_eq!(now.count(), 1, "a probe sends one");
+            let code = self.model.lanes[lane].code;
+            prop_assert_eq!(code, StateCode::PausedBySystem, "what is probed");
+        }
+        let probed = self.model.probe(hold);
+        let mut rights: Vec<_> = answer.iter().map(|one| self.right(&one.lease)).collect();
+        let mut expected: Vec<_> = probed.rights.into_iter().map(Some).collect();
+        // Lanes whose probes are due at the same moment have no order.
+        rights.sort_unstable();
+        expected.sort_unstable();
+        prop_assert_eq!(rights, expected, "what is probed");
+        for leased in answer {
+            self.leased(leased, hold)?;
+        }
+        self.told_of(&probed.let_go).await
     }
 }
 
