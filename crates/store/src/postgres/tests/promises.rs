@@ -100,6 +100,6 @@ async fn what_failed_first_is_what_is_said_of_a_transaction() {
     tx.later(insert, Vec::new()).await.unwrap();
     let next = tx.run("SELECT 'a text that nobody has asked before'", &[]);
     assert!(next.await.is_err());
-    let lost = tx.end(true).await.err().expect("it can't be committed");
+    let lost = tx.end(true).await.expect_err("it can't be committed");
     assert!(lost.collision, "{}", lost.error.with_sources());
 }
