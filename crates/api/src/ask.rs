@@ -1,18 +1,25 @@
 //! A request to an operation: who asks, and what is given.
 
-use app::Caller;
+use std::sync::Arc;
+
+use app::{Caller, Once};
 use axum::{
     body::Body,
     extract::{FromRequest, Request},
 };
 use bytes::{Bytes, BytesMut};
+use domain::Right;
 use futures_util::StreamExt;
 use http::{HeaderMap, Method, header, request::Parts};
 
-use crate::{Api, Code, input::Input, problem::Problem};
+use crate::{Api, Code, input::Input, instead::Instead, problem::Problem};
 
 /// The header with the key.
 pub(crate) const KEY_HEADER: &str = "x-api-key";
+/// The header with the name of a request that may be sent again.
+pub(crate) const IDEMPOTENCY_HEADER: &str = "idempotency-key";
+/// Longest such name, in bytes.
+const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 /// The header with the version of the API that the caller was written for.
 pub(crate) const VERSION_HEADER: &str = "x-api-version";
 /// The versions there are, which mean the same.
@@ -32,6 +39,10 @@ impl Ask {
         let caller = caller(&parts.headers)?;
         version(&parts.headers)?;
         let query = parts.uri.query().unwrap_or_default();
+        let caller = match idempotency_key(parts)? {
+            Some(key) => caller.with_once(once(parts, &key, &[])),
+            None => caller,
+        };
         let max = api.limits().query_bytes_max;
         if query.len() > max {
             let detail = format!(
@@ -48,9 +59,9 @@ impl Ask {
 }
 
 impl FromRequest<Api> for Ask {
-    type Rejection = Problem;
+    type Rejection = Instead;
 
-    async fn from_request(request: Request, api: &Api) -> Result<Self, Problem> {
+    async fn from_request(request: Request, api: &Api) -> Result<Self, Instead> {
         let (parts, body) = request.into_parts();
         let mut ask = Self::of_parts(&parts, api)?;
         // The body of a GET means nothing (RFC 9110, section 9.3.1), and some clients send one.
@@ -59,9 +70,43 @@ impl FromRequest<Api> for Ask {
             if !bytes.is_empty() {
                 ask.input.add_body(&bytes)?;
             }
+            if let Some(key) = idempotency_key(&parts)? {
+                ask.caller = ask.caller.with_once(once(&parts, &key, &bytes));
+                // Before a name is looked up, or a target asked, for what was done long ago.
+                let needs = parts.extensions.get().copied().unwrap_or(Right::Admin);
+                api.app.answered(&ask.caller, needs).await?;
+            }
         }
         Ok(ask)
     }
+}
+
+/// The name that a POST is given so that it can be sent again safely, if it is. Quoted, as a string of RFC 8941, or as
+/// it is.
+fn idempotency_key(parts: &Parts) -> Result<Option<String>, Problem> {
+    if parts.method != Method::POST {
+        return Ok(None);
+    }
+    let mut given = parts.headers.get_all(IDEMPOTENCY_HEADER).iter();
+    let Some(key) = given.next() else {
+        return Ok(None);
+    };
+    let key = key.as_bytes().trim_ascii();
+    let bare = key
+        .strip_prefix(b"\"")
+        .and_then(|key| key.strip_suffix(b"\""))
+        .unwrap_or(key);
+    let fits = (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&bare.len());
+    if !fits || !bare.iter().all(u8::is_ascii_graphic) || given.next().is_some() {
+        let message = "must be given once, and be 1 to 255 letters, digits and signs without spaces, such as a UUID";
+        return Err(Problem::field("Idempotency-Key", message));
+    }
+    Ok(Some(String::from_utf8_lossy(bare).into_owned()))
+}
+
+fn once(parts: &Parts, key: &str, body: &[u8]) -> Arc<Once> {
+    let query = parts.uri.query().unwrap_or_default();
+    Once::new(parts.uri.path(), key, [query.as_bytes(), body])
 }
 
 /// The key that a request carries.

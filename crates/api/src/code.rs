@@ -120,6 +120,9 @@ codes! {
     /// No such redelivery job.
     RedeliveryJobMissing = NOT_FOUND "redelivery_job_missing", "There is no such redelivery job",
         "The team has no redelivery job with this identifier. `GET /api/web-hook/redelivery-jobs` lists those it has; those that have ended are listed for as long as the log is kept.";
+    /// An `Idempotency-Key` for something else.
+    IdempotencyKeyReused = UNPROCESSABLE_ENTITY "idempotency_key_reused", "The Idempotency-Key was used for something else",
+        "The key in `Idempotency-Key` was used within the last 24 hours for a request to the same operation with another query or body. Make a new key for each change, and use it again only to send that same request again.";
     /// The path has no such method.
     MethodNotAllowed = METHOD_NOT_ALLOWED "method_not_allowed", "The path does not take this method",
         "The header `Allow` lists the methods that the path takes.";

@@ -136,9 +136,10 @@ pub(crate) async fn timed(State(api): State<Api>, request: Request, next: Next) 
 /// been past that check, so it is made here, on the way out, and only then.
 pub(crate) async fn proof(
     State((api, needs)): State<(Api, Right)>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
+    request.extensions_mut().insert(needs);
     let caller = ask::caller(request.headers());
     let response = next.run(request).await;
     let status = response.status();

@@ -9,6 +9,7 @@ mod ask;
 mod code;
 mod edge;
 mod input;
+mod instead;
 mod openapi;
 mod operations;
 mod page;

@@ -85,7 +85,7 @@ pub fn openapi() -> Value {
                 "bearer": {"type": "http", "scheme": "bearer", "description": "The same key."},
             },
             "responses": common_responses(),
-            "parameters": {"version": version_parameter(), "requestId": request_id_parameter()},
+            "parameters": {"version": version_parameter(), "requestId": request_id_parameter(), "idempotencyKey": idempotency_parameter()},
             "headers": {"requestId": {"description": "Names the request, here and in the server's log.", "schema": {"type": "string"}}},
         },
     })
@@ -100,6 +100,10 @@ fn described(operation: &Operation) -> Value {
     let mut parameters = parameters.as_array().cloned().unwrap_or_default();
     parameters.push(json!({"$ref": "#/components/parameters/version"}));
     parameters.push(json!({"$ref": "#/components/parameters/requestId"}));
+    let is_post = operation.method == HttpMethod::Post;
+    if is_post {
+        parameters.push(json!({"$ref": "#/components/parameters/idempotencyKey"}));
+    }
     described["parameters"] = Value::Array(parameters);
 
     let changes = operation.method != HttpMethod::Get;
@@ -109,7 +113,9 @@ fn described(operation: &Operation) -> Value {
         &[]
     };
     let full = changes.then_some(&Code::StorageFull);
-    let codes = by_status(COMMON.iter().chain(json).chain(operation.codes).chain(full));
+    let reused = is_post.then_some(&Code::IdempotencyKeyReused);
+    let own = json.iter().chain(operation.codes).chain(full).chain(reused);
+    let codes = by_status(COMMON.iter().chain(own));
     let common = by_status(COMMON.iter());
     if let Some(responses) = described["responses"].as_object_mut() {
         for response in responses.values_mut() {
@@ -204,6 +210,17 @@ fn version_parameter() -> Value {
         "required": false,
         "description": "`1.0` or `2.0`, which mean the same here. May be left out.",
         "schema": {"type": "string", "enum": ["1.0", "2.0"]},
+    })
+}
+
+fn idempotency_parameter() -> Value {
+    json!({
+        "name": "Idempotency-Key",
+        "in": "header",
+        "required": false,
+        "description": "A name for this change, such as a UUID, under which it can be sent again for 24 hours: it is made once, and \
+            answered the same, with `idempotency-replayed: true`. Refusals are not kept.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
     })
 }
 

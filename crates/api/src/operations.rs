@@ -43,7 +43,7 @@ use std::time::Duration;
 
 use axum::Json;
 
-use crate::{Api, problem::Problem};
+use crate::{Api, instead::Instead, problem::Problem};
 
 /// What waiting for something leaves of the time that a request may take.
 const ANSWER_TIME: Duration = Duration::from_secs(5);
@@ -54,12 +54,12 @@ fn wait_within(api: &Api, wait: Duration) -> Duration {
 }
 
 /// What an operation answers.
-pub(crate) type Answer<T> = Result<Json<T>, Problem>;
+pub(crate) type Answer<T> = Result<Json<T>, Instead>;
 
 /// The rows of a list, or the 404 that CheckFlow has for an empty one.
 fn rows<T>(rows: Vec<T>, what: &str) -> Answer<Vec<T>> {
     if rows.is_empty() {
-        Err(Problem::nothing_found(what))
+        Err(Problem::nothing_found(what).into())
     } else {
         Ok(Json(rows))
     }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use domain::{
@@ -10,7 +10,7 @@ use domain::{
 };
 use store::{Doing, Read, ReadTx, StoreError, Write, WriteTx};
 
-use crate::{App, AppError, Query};
+use crate::{App, AppError, Once, Query};
 
 /// Most keys whose last use is remembered. Beyond that all are forgotten, which costs a write for each.
 const REMEMBERED_MAX: usize = 10_000;
@@ -19,6 +19,7 @@ const REMEMBERED_MAX: usize = 10_000;
 #[derive(Clone, Debug)]
 pub struct Caller {
     hash: KeyHash,
+    once: Option<Arc<Once>>,
 }
 
 impl Caller {
@@ -26,7 +27,21 @@ impl Caller {
     pub fn key(secret: &str) -> Self {
         Self {
             hash: KeyHash::of(secret),
+            once: None,
         }
+    }
+
+    /// The same, who wants what is asked for to be done once.
+    #[must_use]
+    pub fn with_once(self, once: Arc<Once>) -> Self {
+        Self {
+            once: Some(once),
+            ..self
+        }
+    }
+
+    pub(crate) const fn once(&self) -> Option<&Arc<Once>> {
+        self.once.as_ref()
     }
 
     /// Who it is, if they may do what needs `right`. The only place where that is decided.

@@ -36,14 +36,19 @@ struct EraseSlice {
 }
 
 /// What a slice came to, and where to go on.
+#[derive(Serialize)]
 struct Slice {
     erased: Erased,
+    #[serde(skip)]
     reached: Option<EventPlace>,
     ended: bool,
 }
 
 impl Change for EraseSlice {
     const NEEDS: Right = Right::Admin;
+
+    // One of several steps, and made again it goes on.
+    const KEPT: bool = false;
 
     type Answer = Slice;
 

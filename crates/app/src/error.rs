@@ -109,6 +109,14 @@ pub enum AppError {
         /// What this takes.
         needs: Right,
     },
+    /// It was done before, and this was answered.
+    #[error("it was done before, under the same Idempotency-Key")]
+    Answered(Vec<u8>),
+    /// Something else was asked for under the same key.
+    #[error(
+        "the Idempotency-Key was used for something else within a day; take a new one for each change"
+    )]
+    KeyReused,
     /// What was asked for is not there.
     #[error("{0}")]
     Missing(#[from] Missing),

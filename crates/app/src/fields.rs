@@ -18,6 +18,7 @@ pub struct SetField {
 }
 
 /// The control as it stands now.
+#[derive(serde::Serialize)]
 pub struct SetFieldAnswer {
     /// As lists show it.
     pub row: FieldRow,

@@ -18,6 +18,7 @@ mod fields;
 mod files;
 mod health;
 mod keys;
+mod once;
 mod operator;
 mod replays;
 mod sample;
@@ -30,6 +31,8 @@ use std::{future::Future, sync::Arc};
 use actor::{LastUsed, Used};
 use feed::News;
 use subscriptions::Proofs;
+
+use serde::Serialize;
 
 use domain::{
     Actor, AddressPolicy, ChecklistId, Prover, PublicUrl, Resolver, Right, Source, TlsJudge,
@@ -57,6 +60,7 @@ pub use keys::{
     KEYS_MAX, KEYS_PAGE_MAX, KeyMade, KeyPage, KeyRefusal, KeyRow, KeyWish, ListKeys, MadeKey,
     MakeKey, RevokeKey,
 };
+pub use once::{ANSWERS_KEPT, Once, forget_answers};
 pub use operator::{OperatorError, create_key, create_team, list_keys, revoke_key};
 pub use replays::{
     DRY_RUN_ROWS_MAX, GetReplay, ListReplays, MakeReplay, PutReplay, REPLAY_JOBS_OPEN_MAX,
@@ -134,8 +138,17 @@ pub trait Change: Send + Sync + 'static {
     /// What whoever asks must be allowed to do.
     const NEEDS: Right;
 
+    /// Whether what it answers is what a door answers, and is kept for a caller who asks again under the same
+    /// `Idempotency-Key`. Not so for one of several steps.
+    const KEPT: bool = true;
+
     /// What it answers.
-    type Answer: Send + 'static;
+    type Answer: Serialize + Send + Sync + 'static;
+
+    /// What tells it from another, beside what the door was given: a hash of what was only then read.
+    fn fingerprint(&self) -> Option<&[u8]> {
+        None
+    }
 
     /// The one checklist that it changes, if it changes an existing one ([`store::Write::about`]).
     fn about(&self) -> Option<ChecklistId> {
@@ -269,7 +282,16 @@ impl<C: Change> store::Write for Unit<C> {
     async fn run(&self, tx: &mut dyn WriteTx) -> Result<Self::Done, AppError> {
         let now = self.app.source().now();
         let (actor, used) = self.caller.authenticate(tx, now, C::NEEDS).await?;
-        Ok((self.case.run(&self.app, &actor, tx).await?, used))
+        let once = self.caller.once().filter(|_| C::KEPT);
+        let more = self.case.fingerprint();
+        if let Some(once) = once {
+            once.find(tx, actor.team, more).await?;
+        }
+        let answer = self.case.run(&self.app, &actor, tx).await?;
+        if let Some(once) = once {
+            once.keep(tx, (actor.team, now), more, &answer).await?;
+        }
+        Ok((answer, used))
     }
 }
 

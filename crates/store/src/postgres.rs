@@ -4,6 +4,7 @@
 //! side with the twin for SQLite; how what is committed reaches the delivery engine is in `hints`.
 
 mod address;
+mod answers;
 mod asking;
 mod bodies;
 mod chains;

@@ -4,6 +4,7 @@
 //! there. Methods are named noun first. A caller that changes a checklist or a template takes its
 //! lock first, so that two nodes do not decide on the same state at once.
 
+mod answers;
 mod bodies;
 mod chains;
 mod checklists;
@@ -23,6 +24,7 @@ mod subscriptions;
 mod teams;
 mod templates;
 
+pub use answers::*;
 pub use bodies::*;
 pub use chains::*;
 pub use checklists::*;
@@ -65,6 +67,7 @@ pub trait ReadTx:
     + ReadChecklists
     + ReadSubscriptions
     + ReadSecrets
+    + ReadAnswers
     + ReadCredentials
     + ReadDeliveries
     + ReadFeed
@@ -82,6 +85,7 @@ impl<T> ReadTx for T where
         + ReadChecklists
         + ReadSubscriptions
         + ReadSecrets
+        + ReadAnswers
         + ReadCredentials
         + ReadDeliveries
         + ReadFeed
@@ -103,6 +107,7 @@ pub trait WriteTx:
     + WriteEvents
     + WriteSubscriptions
     + WriteSecrets
+    + WriteAnswers
     + WriteCredentials
     + WriteDeliveries
     + WriteKeeping
@@ -123,6 +128,7 @@ impl<T> WriteTx for T where
         + WriteEvents
         + WriteSubscriptions
         + WriteSecrets
+        + WriteAnswers
         + WriteCredentials
         + WriteDeliveries
         + WriteKeeping

@@ -45,6 +45,15 @@ pub(crate) fn credentials_cell(row: &[u8]) -> Cell<'_> {
     }
 }
 
+/// Where the answer `row` lies.
+pub(crate) fn answer_cell(row: &[u8]) -> Cell<'_> {
+    Cell {
+        table: "kept_answer",
+        column: "answer",
+        row,
+    }
+}
+
 /// The name under which a database keeps what its key is known by.
 pub(crate) const KEY_NAME: &str = "master_key";
 /// What the check value of the master key decrypts to.

@@ -32,6 +32,9 @@ statements! {
     API_KEY_REVOKE = "UPDATE api_key SET revoked_at = $1
         WHERE id = $2 AND team_id = $3 AND revoked_at IS NULL";
     API_KEY_THERE = "SELECT 1 FROM api_key WHERE id = $1 AND team_id = $2";
+    ANSWER_GET = "SELECT request, answer FROM kept_answer WHERE id = $1";
+    ANSWER_PUT = "INSERT INTO kept_answer (id, at, request, answer) VALUES ($1, $2, $3, $4)";
+    ANSWER_FORGET = "DELETE FROM kept_answer WHERE id IN (SELECT id FROM kept_answer WHERE at < $1 LIMIT $2)";
     TEMPLATE_LIST = "SELECT key, name FROM template WHERE team_id = $1
         ORDER BY name_folded, name, key LIMIT $2";
     TEMPLATE_COUNT = "SELECT count(*) FROM template WHERE team_id = $1";

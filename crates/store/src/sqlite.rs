@@ -4,6 +4,7 @@
 //! beside it. What the statements are is in the file of each kind of data; how units of work share
 //! a commit is in `writer`.
 
+mod answers;
 mod bodies;
 mod chains;
 mod checklists;

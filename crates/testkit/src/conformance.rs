@@ -9,6 +9,7 @@
 //! There is one list of cases, in this file. A case that is written and not listed is dead code to
 //! the compiler, so none can be left out, by the suite or by a backend.
 
+mod answers;
 mod checklists;
 mod chores;
 mod credentials;
@@ -157,6 +158,12 @@ cases! { $
         a_revoked_key_says_so_from_the_commit_on,
         a_key_keeps_what_it_may_do_until_when_and_its_last_use,
         audit_lines_are_read_back_newest_first,
+    }
+    answers {
+        an_answer_is_read_back_as_it_was_given,
+        an_answer_goes_with_its_change_or_not_at_all,
+        of_two_under_one_name_at_once_the_other_finds_the_first,
+        answers_are_forgotten_by_age_in_slices,
     }
     chores {
         a_chore_is_one_nodes_until_it_is_done_and_comes_round_again,

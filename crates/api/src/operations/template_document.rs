@@ -54,10 +54,7 @@ pub(crate) async fn put_template(
         .await
         .map_err(only_json)?;
     if bytes.is_empty() {
-        return Err(Problem::field(
-            "body",
-            "must be a template as a JSON document",
-        ));
+        return Err(Problem::field("body", "must be a template as a JSON document").into());
     }
     let document = input::template(&bytes)?;
     let put = PutTemplate { template, document };

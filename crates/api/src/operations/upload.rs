@@ -26,7 +26,7 @@ use utoipa::ToSchema;
 
 use self::paced::{FileBegun, FormTooLong, paced};
 use super::Answer;
-use crate::{Api, Code, ask::Ask, input::Input, problem::Problem};
+use crate::{Api, Code, ask::Ask, input::Input, instead::Instead, problem::Problem};
 
 /// The field of the form that holds the file.
 const FILE_FIELD: &str = "file";
@@ -83,7 +83,7 @@ pub(crate) async fn upload(State(api): State<Api>, request: Request) -> Answer<F
     })?;
     for _ in 0..=FIELDS_BEFORE_MAX {
         let Some(file) = next(&mut form, max).await? else {
-            return Err(no_file());
+            return Err(no_file().into());
         };
         if is_file(&file) {
             // What comes after the file is never read.
@@ -91,7 +91,7 @@ pub(crate) async fn upload(State(api): State<Api>, request: Request) -> Answer<F
             return store(&api.app, &ask.caller, field, file).await.map(Json);
         }
     }
-    Err(too_many_fields())
+    Err(too_many_fields().into())
 }
 
 /// The next field of the form.
@@ -142,7 +142,7 @@ async fn store(
     caller: &Caller,
     field: FieldId,
     file: Field<'_>,
-) -> Result<FileRow, Problem> {
+) -> Result<FileRow, Instead> {
     let upload = Upload {
         field,
         file_name: file.file_name().unwrap_or_default().to_owned(),
@@ -161,8 +161,8 @@ async fn store(
     let failure = failure.lock().ok().and_then(|mut failure| failure.take());
     stored.map_err(|error| match (error, failure) {
         // The use case knows that the bytes stopped; why they did is known here.
-        (AppError::UploadInterrupted, Some(failure)) => failure,
-        (error, _) => Problem::from(error),
+        (AppError::UploadInterrupted, Some(failure)) => failure.into(),
+        (error, _) => error.into(),
     })
 }
 

@@ -34,6 +34,9 @@ impl From<AppError> for Problem {
             AppError::RightMissing { has, needs, .. } => said(Code::ScopeMissing, &error)
                 .with("scopes", has)
                 .with("needs", needs.word()),
+            // A door answers it as it was answered before.
+            AppError::Answered(_) => Self::new(Code::Internal),
+            AppError::KeyReused => said(Code::IdempotencyKeyReused, &error),
             AppError::Missing(missing) => said(missing_code(missing), &error),
             AppError::Refused(refusal) => refused(refusal),
             AppError::Value { .. } => said(Code::ValueRefused, &error),

@@ -43,7 +43,7 @@ pub(crate) struct Server {
     pub(crate) team: TeamId,
     pub(crate) key: String,
     pub(crate) other_key: String,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Server {
@@ -104,8 +104,13 @@ impl Server {
             team: teams[0],
             key,
             other_key,
-            _folder: folder,
+            folder,
         }
+    }
+
+    /// Where everything is kept.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     /// A request with the key of the first team.

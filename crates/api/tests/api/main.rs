@@ -12,6 +12,7 @@ mod files;
 mod harness;
 mod health;
 mod lists;
+mod once;
 mod proving;
 mod replays;
 mod rights;

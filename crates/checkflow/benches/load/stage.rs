@@ -160,8 +160,7 @@ impl Stage {
         let mut api = self.api().await?;
         let scope = format!("templateKey={}", self.template.key);
         for number in 0..count {
-            let (target, wish) = bench.sink.target_by(bench.way, number);
-            api.subscribe(&target, &format!("{scope}{wish}")).await?;
+            api.subscribe(&bench.sink.target(number), &scope).await?;
         }
         Ok(())
     }

@@ -18,6 +18,13 @@ const PRUNE: Chore = Chore {
     lease: Duration::from_mins(1),
 };
 
+/// How often answers are looked for that nobody asks for again.
+const FORGET: Chore = Chore {
+    name: "forget answers",
+    every: Duration::from_mins(10),
+    lease: Duration::from_mins(1),
+};
+
 /// Of what nodes that differ prune nothing.
 const SECTION: &str = "keeping.";
 
@@ -31,9 +38,25 @@ pub(super) fn begin(
 ) -> JoinHandle<()> {
     let pruner = Arc::new(Pruner::new(store.clone(), source.clone(), keeping));
     tokio::spawn(async move {
-        let work = || prune(pruner.clone(), peers.clone());
-        chore::attend(store, source, PRUNE, work).await;
+        let forget = || forget(store.clone(), source.clone());
+        let forgetting = chore::attend(store.clone(), source.clone(), FORGET, forget);
+        let prune = || prune(pruner.clone(), peers.clone());
+        let pruning = chore::attend(store.clone(), source.clone(), PRUNE, prune);
+        tokio::join!(forgetting, pruning);
     })
+}
+
+/// Removes what was answered under an `Idempotency-Key` a day ago.
+async fn forget(store: Store, source: Source) {
+    match app::forget_answers(&store, source.now()).await {
+        Ok(0) => {}
+        Ok(answers) => info!(answers, "forgot what was answered a day ago"),
+        Err(error) if error.is_away() => {}
+        Err(error) => warn!(
+            error = one_line(&error.into()),
+            "forgetting old answers failed; next try in a few minutes"
+        ),
+    }
 }
 
 async fn prune(pruner: Arc<Pruner>, peers: Arc<Peers>) {

@@ -4,7 +4,6 @@
 mod addresses;
 mod answers;
 mod certificates;
-mod http2;
 mod names;
 mod receiver;
 mod slow;

@@ -62,7 +62,7 @@ const fn column_name(name: &'static str) -> &'static str {
 }
 
 /// All that is copied.
-pub(crate) static TABLES: [Table; 21] = [
+pub(crate) static TABLES: [Table; 22] = [
     table!(preset meta by "name": Text name; Bytes value;),
     table!(preset counter by "name": Text name; Int next;),
     table!(team by "id": Int id; Text name; Time created_at;),
@@ -71,6 +71,7 @@ pub(crate) static TABLES: [Table; 21] = [
         Text rights; Time expires_at used_at;),
     table!(audit by "team_id, number":
         Int team_id number; Time at; Guid key_id; Text by_name door action subject detail;),
+    table!(kept_answer by "id": Bytes id; Time at; Bytes request answer;),
     table!(template by "key":
         Guid key; Int team_id; Text name name_folded; Guid version; Time created_at updated_at;),
     table!(template_version by "id": Guid id template_key; Json document; Time created_at;),

@@ -52,6 +52,10 @@ const STEPS: &[Step] = &[
         "0010_rights",
         include_str!("../../migrations/postgres/0010_rights.sql"),
     ),
+    (
+        "0011_answers",
+        include_str!("../../migrations/postgres/0011_answers.sql"),
+    ),
 ];
 
 /// The advisory lock of whoever migrates: "checkflo" as a number.

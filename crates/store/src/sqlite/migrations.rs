@@ -48,6 +48,10 @@ const STEPS: &[Step] = &[
         "0009_rights",
         include_str!("../../migrations/sqlite/0009_rights.sql"),
     ),
+    (
+        "0010_answers",
+        include_str!("../../migrations/sqlite/0010_answers.sql"),
+    ),
 ];
 
 /// How far the schema of the database in `folder` is, brought up to date if it is to be.

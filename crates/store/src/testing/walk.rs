@@ -26,8 +26,9 @@ const DELIVERY: DeliveryId = DeliveryId::new(Uuid::from_u128(41));
 const NODE: NodeId = NodeId::new(Uuid::from_u128(77));
 
 /// Tables whose rows follow from how the server is used, rather than from how it is set up.
-pub(crate) const GROWING: [&str; 9] = [
+pub(crate) const GROWING: [&str; 10] = [
     "audit",
+    "kept_answer",
     "checklist",
     "checklist_task",
     "field",
@@ -52,9 +53,22 @@ pub(crate) async fn everything(tx: &mut dyn WriteTx) {
     keeping(tx).await;
     chains(tx).await;
     chores(tx).await;
+    answers(tx).await;
     tx.mark_make("a mark", b"one").await.unwrap();
     tx.mark_replace("a mark", b"two").await.unwrap();
     tx.mark_get("a mark").await.unwrap().unwrap();
+}
+
+async fn answers(tx: &mut dyn WriteTx) {
+    let id = crate::AnswerId([7; 32]);
+    let kept = crate::KeptAnswer {
+        request: [8; 32],
+        answer: b"{}".to_vec(),
+    };
+    tx.answer_put(id, &kept, at()).await.unwrap();
+    assert_eq!(tx.answer_get(id).await.unwrap(), Some(kept));
+    let later = at().after(std::time::Duration::from_hours(1));
+    assert_eq!(tx.answer_forget(later, 10).await.unwrap(), 1);
 }
 
 async fn replays(tx: &mut dyn WriteTx) {

@@ -11,17 +11,18 @@ use domain::{
     TemplateKey, Timestamp, UndeliveredSummary, VersionId,
 };
 use store::{
-    AuditLine, Cancelled, Chain, ChecklistQuery, Chore, ChoreHold, ChoreLease, ChoreTurn,
+    AnswerId, AuditLine, Cancelled, Chain, ChecklistQuery, Chore, ChoreHold, ChoreLease, ChoreTurn,
     ControlPlace, DeliveryQuery, DeliveryRecord, DueLane, Ending, EventPlace, EventQuery, FeedPage,
-    FeedQuery, Fields, Forget, KeptEvent, Lease, LeasedDelivery, Named, NewReplay, NoticeQuery,
-    Page, Permit, ProbeTake, PutOff, ReadChains, ReadChecklists, ReadCredentials, ReadDeliveries,
-    ReadFeed, ReadHealth, ReadKeeping, ReadMarks, ReadReplays, ReadSecrets, ReadSubscriptions,
-    ReadTeams, ReadTemplates, Redelivery, ReplayChanged, ReplayFound, ReplayLook, ReplayPlace,
-    ReplayPut, ReplayStep, ReplayWork, Rescue, Revoked, Seen, Settled, Settlement, Slimmed, Stand,
-    StandChange, StateChange, StoreError, SubscriptionChange, SubscriptionIdentity, Take, Taken,
-    TaskPlace, TemplateRecord, WriteBodies, WriteChains, WriteChecklists, WriteChores,
-    WriteCredentials, WriteDeliveries, WriteEvents, WriteHealth, WriteKeeping, WriteMarks,
-    WriteReplays, WriteSecrets, WriteSubscriptions, WriteTeams, WriteTemplates, WriteTx,
+    FeedQuery, Fields, Forget, KeptAnswer, KeptEvent, Lease, LeasedDelivery, Named, NewReplay,
+    NoticeQuery, Page, Permit, ProbeTake, PutOff, ReadAnswers, ReadChains, ReadChecklists,
+    ReadCredentials, ReadDeliveries, ReadFeed, ReadHealth, ReadKeeping, ReadMarks, ReadReplays,
+    ReadSecrets, ReadSubscriptions, ReadTeams, ReadTemplates, Redelivery, ReplayChanged,
+    ReplayFound, ReplayLook, ReplayPlace, ReplayPut, ReplayStep, ReplayWork, Rescue, Revoked, Seen,
+    Settled, Settlement, Slimmed, Stand, StandChange, StateChange, StoreError, SubscriptionChange,
+    SubscriptionIdentity, Take, Taken, TaskPlace, TemplateRecord, WriteAnswers, WriteBodies,
+    WriteChains, WriteChecklists, WriteChores, WriteCredentials, WriteDeliveries, WriteEvents,
+    WriteHealth, WriteKeeping, WriteMarks, WriteReplays, WriteSecrets, WriteSubscriptions,
+    WriteTeams, WriteTemplates, WriteTx,
 };
 
 use super::{Fault, Memory};
@@ -56,6 +57,13 @@ forward! {
     }
     WriteChains {
         chain_let_go(chains: &[Chain]) -> ();
+    }
+    ReadAnswers {
+        answer_get(id: AnswerId) -> Option<KeptAnswer>;
+    }
+    WriteAnswers {
+        answer_put(id: AnswerId, kept: &KeptAnswer, at: Timestamp) -> ();
+        answer_forget(before: Timestamp, limit: u32) -> u64;
     }
     ReadTeams {
         team_get(id: TeamId) -> Option<Team>;
