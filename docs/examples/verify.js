@@ -13,7 +13,8 @@ const readline = require("node:readline");
 const { Webhook } = require("standardwebhooks");
 
 const TOLERANCE = 5 * 60; // seconds that a timestamp may be off
-const FETCH_AGAIN = 10; // seconds, at least, between two looks for a key that is not known
+const KEPT = 5 * 60; // seconds that keys are kept: one that was revoked is trusted no longer than that
+const FETCH_AGAIN = 1; // seconds, at least, between two looks for a key that is not known
 
 /** HMAC (v1): the library does it all. */
 function bySecret(secret) {
@@ -24,14 +25,16 @@ function bySecret(secret) {
 /** Ed25519 (v1a): the library knows only v1, so the keys are fetched and tried here. */
 function byPublicKeys(url) {
   let keys = new Map();
-  let fetchFrom = 0;
+  let fetched = -Infinity;
 
-  /** The key with this id. One that is not known is new, or nobody's: both are told by fetching the set anew. */
+  /** The key with this id. One that is not known is new, or nobody's, and one that is known may have been revoked: both are
+   *  told by fetching the set anew. */
   async function keyOf(kid) {
-    if (!keys.has(kid) && Date.now() >= fetchFrom) {
-      fetchFrom = Date.now() + FETCH_AGAIN * 1000;
+    const age = (performance.now() - fetched) / 1000;
+    if (age >= KEPT || (!keys.has(kid) && age >= FETCH_AGAIN)) {
       const set = await (await fetch(url)).json();
       keys = new Map(set.keys.map((key) => [key.kid, crypto.createPublicKey({ key, format: "jwk" })]));
+      fetched = performance.now();
     }
     return keys.get(kid);
   }

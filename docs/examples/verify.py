@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks import Webhook, WebhookVerificationError
 
 TOLERANCE = 5 * 60  # seconds that a timestamp may be off
-FETCH_AGAIN = 10  # seconds, at least, between two looks for a key that is not known
+KEPT = 5 * 60  # seconds that keys are kept: one that was revoked is trusted no longer than that
+FETCH_AGAIN = 1  # seconds, at least, between two looks for a key that is not known
 
 
 def verify_secret(secret, headers, body):
@@ -32,16 +33,18 @@ class PublicKeys:
     """Ed25519 (v1a): the library knows only v1, so the keys are fetched and tried here."""
 
     def __init__(self, url):
-        self.url, self.keys, self.fetched = url, {}, 0
+        self.url, self.keys, self.fetched = url, {}, float("-inf")
 
     def key(self, kid):
-        """The key with this id. One that is not known is new, or nobody's: both are told by fetching the set anew."""
-        if kid not in self.keys and time.monotonic() >= self.fetched:
-            self.fetched = time.monotonic() + FETCH_AGAIN
+        """The key with this id. One that is not known is new, or nobody's, and one that is known may have been revoked: both
+        are told by fetching the set anew."""
+        age = time.monotonic() - self.fetched
+        if age >= KEPT or (kid not in self.keys and age >= FETCH_AGAIN):
             with urllib.request.urlopen(self.url, timeout=10) as answer:
                 found = json.load(answer)["keys"]
             decoded = {key["kid"]: base64.urlsafe_b64decode(key["x"] + "=") for key in found if key["crv"] == "Ed25519"}
             self.keys = {kid: Ed25519PublicKey.from_public_bytes(x) for kid, x in decoded.items()}
+            self.fetched = time.monotonic()
         return self.keys.get(kid)
 
     def verify(self, headers, body):

@@ -109,6 +109,18 @@ impl Input {
         }
     }
 
+    /// Takes a JSON array of texts for the same with commas between, as a query has it.
+    pub(crate) fn join_list(&mut self, name: &str) {
+        let Some(Value::Array(items)) = self.given.get(&name.to_ascii_lowercase()) else {
+            return;
+        };
+        let texts: Option<Vec<&str>> = items.iter().map(Value::as_str).collect();
+        if let Some(texts) = texts {
+            let joined = texts.join(",");
+            self.given.insert(name.to_ascii_lowercase(), joined.into());
+        }
+    }
+
     /// Whether `name` is given in the query, and so in the address.
     pub(crate) fn is_in_query(&self, name: &str) -> bool {
         self.in_query.contains(&name.to_ascii_lowercase())

@@ -36,30 +36,44 @@ const CHANGEABLE: [&str; 18] = [
     "deleteBodyOnSuccess",
 ];
 
-/// The settings that a request gives; `ratePerSecond` as nothing takes the limit off.
+/// The settings that a request gives; one as nothing goes back to what it is when nobody says.
 pub(super) fn settings(input: &mut Input) -> SettingsChange {
     let rate = input.number_in("ratePerSecond", 1, RATE_PER_SECOND_MAX);
+    // As a query has it, and as it is read.
+    input.join_list("maskResponseHeaders");
     SettingsChange {
-        ordering: input.word::<DeliveryOrder>("ordering"),
+        ordering: or_default(input, "ordering", Input::word::<DeliveryOrder>),
         rate_per_second: rate
             .map(Some)
             .or_else(|| input.cleared("ratePerSecond").then_some(None)),
-        signing: input.word::<Signing>("signing"),
-        proof: input.word::<Proof>("proof"),
+        signing: or_default(input, "signing", Input::word::<Signing>),
+        proof: or_default(input, "proof", Input::word::<Proof>),
         request: request(input),
-        keep_answer: input.flag("keepAnswer"),
-        mask_response_headers: if input.cleared("maskResponseHeaders") {
-            Some(HeaderNames::default())
+        keep_answer: if input.cleared("keepAnswer") {
+            Some(true)
         } else {
-            input.word::<HeaderNames>("maskResponseHeaders")
+            input.flag("keepAnswer")
         },
-        delete_body_on_success: input.flag("deleteBodyOnSuccess"),
+        mask_response_headers: or_default(input, "maskResponseHeaders", Input::word::<HeaderNames>),
+        delete_body_on_success: or_default(input, "deleteBodyOnSuccess", Input::flag),
     }
+}
+
+/// What is given, or the default for what is given as nothing.
+pub(super) fn or_default<T: Default>(
+    input: &mut Input,
+    name: &str,
+    read: impl FnOnce(&mut Input, &str) -> Option<T>,
+) -> Option<T> {
+    if input.cleared(name) {
+        return Some(T::default());
+    }
+    read(input, name)
 }
 
 /// Change a subscription
 ///
-/// What is left out stays as it is. A `ratePerSecond` of null takes the limit off. A new `targetUrl` is checked as
+/// What is left out stays as it is; a setting of null goes back to its default. A new `targetUrl` is checked as
 /// when subscribing, and has to prove itself if there is a `proof`; deliveries that wait go to it from then on. What a subscription is about, its event and its
 /// keys, can't be changed: subscribe anew. A name that means nothing here is refused.
 #[utoipa::path(

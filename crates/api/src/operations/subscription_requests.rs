@@ -5,6 +5,7 @@ use domain::{
 };
 use utoipa::ToSchema;
 
+use super::subscription_changes::or_default;
 use crate::input::Input;
 
 /// How requests are made beyond their signature. Each member may be left out.
@@ -94,10 +95,10 @@ struct ProxyWish {
 /// What a request gives of it.
 pub(super) fn request(input: &mut Input) -> RequestChange {
     RequestChange {
-        https_only: input.flag("httpsOnly"),
+        https_only: or_default(input, "httpsOnly", Input::flag),
         payload: input.word::<Payload>("payload"),
-        traceparent: input.flag("traceparent"),
-        http_version: input.word::<HttpVersion>("httpVersion"),
+        traceparent: or_default(input, "traceparent", Input::flag),
+        http_version: or_default(input, "httpVersion", Input::word::<HttpVersion>),
         headers: headers(input),
         authorization: given(input, "authorization", authorization),
         tls: given(input, "tls", tls),

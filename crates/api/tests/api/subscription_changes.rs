@@ -27,6 +27,68 @@ async fn get(server: &Server, id: &str) -> Value {
 }
 
 #[tokio::test]
+async fn a_setting_of_null_goes_back_to_its_default_and_what_was_read_can_be_sent_back() {
+    let server = Server::start().await;
+    let set = json!({"source": "custom", "eventType": "task_completed", "scope": "team",
+        "targetUrl": "https://example.com/hooks", "ordering": "checklist", "ratePerSecond": 5,
+        "httpsOnly": true, "traceparent": true, "httpVersion": "2", "keepAnswer": false,
+        "maskResponseHeaders": ["x-one", "x-two"], "deleteBodyOnSuccess": true});
+    let made = server.post("/api/web-hook/subscribe").json(&set);
+    let made = made.answer().await.ok();
+    let id = text(&made["id"]);
+    let names = [
+        "ordering",
+        "ratePerSecond",
+        "httpsOnly",
+        "traceparent",
+        "httpVersion",
+        "keepAnswer",
+        "maskResponseHeaders",
+        "deleteBodyOnSuccess",
+    ];
+    for name in names {
+        assert_eq!(made[name], set[name], "{name}");
+        let same = change(&server, id, &json!({name: made[name]})).await.ok();
+        assert_eq!(same[name], set[name], "{name} as it was read");
+    }
+    let plain = json!({"ordering": "none", "ratePerSecond": null, "httpsOnly": false, "traceparent": false,
+        "httpVersion": "1.1", "keepAnswer": true, "maskResponseHeaders": [], "deleteBodyOnSuccess": false});
+    for name in names {
+        let cleared = change(&server, id, &json!({name: null})).await.ok();
+        assert_eq!(cleared[name], plain[name], "{name}");
+    }
+    change(&server, id, &json!({"maskResponseHeaders": ["x-one"]}))
+        .await
+        .ok();
+    let none = change(&server, id, &json!({"maskResponseHeaders": []}))
+        .await
+        .ok();
+    assert_eq!(none["maskResponseHeaders"], json!([]));
+}
+
+#[tokio::test]
+async fn https_only_is_asked_of_the_token_server_too() {
+    let server = Server::start().await;
+    let made = subscribe(&server, "httpsOnly=true").await.ok();
+    let id = text(&made["id"]);
+    let oauth = |url: &str| json!({"authorization": {"kind": "oauth2", "tokenUrl": url, "clientId": "c", "clientSecret": "s"}});
+    let refused = change(&server, id, &oauth("http://example.com/token")).await;
+    let problem = refused.problem();
+    assert_eq!(problem["code"], "target_refused", "{problem}");
+    assert_eq!(problem["rule"], "not_https");
+    assert_eq!(problem["errors"][0]["field"], "authorization.tokenUrl");
+    change(&server, id, &oauth("https://example.com/token"))
+        .await
+        .ok();
+    change(&server, id, &json!({"httpsOnly": false})).await.ok();
+    change(&server, id, &oauth("http://example.com/token"))
+        .await
+        .ok();
+    let refused = change(&server, id, &json!({"httpsOnly": true})).await;
+    assert_eq!(refused.problem()["rule"], "not_https");
+}
+
+#[tokio::test]
 async fn of_two_changes_at_once_each_is_made_whole() {
     let server = Server::start().await;
     let made = subscribe(&server, "").await.ok();

@@ -2,7 +2,7 @@
 
 use domain::{
     Changed, Credentials, HttpVersion, HttpsOnly, Payload, RequestChange, RequestSettings,
-    Subscription, SubscriptionId, TargetRefusal, TargetUrl, judge_reach,
+    Subscription, SubscriptionId, TOKEN_MEMBER, TargetRefusal, TargetUrl, judge_reach,
 };
 use store::{Doing, ReadTx, WriteTx};
 
@@ -87,11 +87,16 @@ fn payload_stays(payload: Payload) -> String {
 }
 
 fn https(settings: &RequestSettings, target: &TargetUrl) -> Result<(), AppError> {
+    let by = HttpsOnly::Subscription;
+    let token = settings.token_url().filter(|url| !url.is_https());
+    if settings.https_only && token.is_some() {
+        let (member, refusal) = (TOKEN_MEMBER, Box::new(TargetRefusal::NotHttps { by }));
+        return Err(AppError::Reached { member, refusal });
+    }
     if target.is_https() {
         return Ok(());
     }
     if settings.https_only {
-        let by = HttpsOnly::Subscription;
         return Err(TargetRefusal::NotHttps { by }.into());
     }
     if settings.http_version == HttpVersion::Http2 {

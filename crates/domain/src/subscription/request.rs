@@ -44,7 +44,7 @@ pub use version::{HttpVersion, UnknownHttpVersion};
 /// The member that names a proxy.
 pub const PROXY_MEMBER: &str = "proxy.url";
 /// The member that names a token server.
-const TOKEN_MEMBER: &str = "authorization.tokenUrl";
+pub const TOKEN_MEMBER: &str = "authorization.tokenUrl";
 
 /// What of a subscription's wishes is not secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,15 +79,18 @@ pub struct RequestSettings {
 impl RequestSettings {
     /// What requests reach beside their target, each with the member that says so.
     pub fn reaches(&self) -> Vec<(&'static str, TargetUrl)> {
-        let token = match &self.authorization {
-            Some(Authorization::Oauth2 { token_url, .. }) => {
-                Some((TOKEN_MEMBER, token_url.clone()))
-            }
-            _ => None,
-        };
+        let token = self.token_url().map(|url| (TOKEN_MEMBER, url.clone()));
         let proxy = self.proxy.as_ref();
         let proxy = proxy.map(|proxy| (PROXY_MEMBER, proxy.url.clone()));
         token.into_iter().chain(proxy).collect()
+    }
+
+    /// Where a token is fetched, if one is.
+    pub fn token_url(&self) -> Option<&TargetUrl> {
+        match &self.authorization {
+            Some(Authorization::Oauth2 { token_url, .. }) => Some(token_url),
+            _ => None,
+        }
     }
 
     /// Whether nothing was wished for.
