@@ -179,20 +179,25 @@ pub(super) fn secret_or_stored(
     })
 }
 
-/// What is wrong with a user and a password (RFC 7617, section 2).
+/// What is wrong with a user and a password (RFC 7617, section 2). Either may be empty, as where a key stands for the
+/// user and there is no password.
 pub(super) fn basic_in(of: &str, user: &str, password: &Secret) -> Vec<FieldError> {
     let control = |text: &str| text.chars().any(char::is_control);
     let mut errors = Vec::new();
-    if user.is_empty() || user.len() > CREDENTIAL_BYTES_MAX || user.contains(':') || control(user) {
+    if user.len() > CREDENTIAL_BYTES_MAX || user.contains(':') || control(user) {
         let why = format!(
-            "must have 1 to {CREDENTIAL_BYTES_MAX} bytes, without a colon and control characters"
+            "must have at most {CREDENTIAL_BYTES_MAX} bytes, without a colon and control characters"
         );
         errors.push(FieldError::new(format!("{of}.user"), why));
     }
     let password = password.reveal();
-    if password.is_empty() || password.len() > CREDENTIAL_BYTES_MAX || control(password) {
+    if user.is_empty() && password.is_empty() {
+        let why = "must not be empty together with the password: give either, or both";
+        errors.push(FieldError::new(format!("{of}.user"), why));
+    }
+    if password.len() > CREDENTIAL_BYTES_MAX || control(password) {
         let why =
-            format!("must have 1 to {CREDENTIAL_BYTES_MAX} bytes, without control characters");
+            format!("must have at most {CREDENTIAL_BYTES_MAX} bytes, without control characters");
         errors.push(FieldError::new(format!("{of}.password"), why));
     }
     errors

@@ -113,6 +113,26 @@ fn refused(change: &RequestChange) -> Vec<String> {
 }
 
 #[test]
+fn a_user_may_have_no_password_and_a_password_no_user() {
+    for (user, password, value) in [("key", "", "Basic a2V5Og=="), ("", "key", "Basic OmtleQ==")] {
+        let plain = RequestSettings::default();
+        let changed = authorized(basic(user, password)).of(&plain, None, &Judge);
+        let changed = changed.unwrap();
+        let stored = changed.credentials.unwrap().authorization.unwrap();
+        assert_eq!(stored.reveal(), password);
+        assert_eq!(basic_authorization(user, stored.reveal()).reveal(), value);
+        RequestStyle::of(
+            &changed.settings,
+            Some(Credentials {
+                authorization: Some(stored),
+                ..Credentials::default()
+            }),
+        )
+        .unwrap();
+    }
+}
+
+#[test]
 fn what_is_wished_for_reads_back_from_what_is_stored() {
     let all = all();
     let text = serde_json::to_string(&all.settings).unwrap();
@@ -263,9 +283,8 @@ fn what_is_set_otherwise_is_no_header() {
 #[test]
 fn authorizations_that_no_header_can_carry_are_refused() {
     for (ask, expected) in [
-        (basic("", "p"), "authorization.user"),
+        (basic("", ""), "authorization.user"),
         (basic("a:b", "p"), "authorization.user"),
-        (basic("a", ""), "authorization.password"),
         (basic("a", "p\n"), "authorization.password"),
         (
             AuthorizationAsk::Bearer {
@@ -318,7 +337,7 @@ fn a_proxy_is_a_host_and_a_port_and_tls_is_whole() {
     ] {
         assert_eq!(refused(&proxied(url, None)), ["proxy.url"], "{url}");
     }
-    let userless = proxied("http://proxy.example.com", Some(("", "p")));
+    let userless = proxied("http://proxy.example.com", Some(("", "")));
     assert_eq!(refused(&userless), ["proxy.user"]);
     let long = "x".repeat(PEM_BYTES_MAX + 1);
     for (change, expected) in [
