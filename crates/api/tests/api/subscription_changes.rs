@@ -194,7 +194,7 @@ async fn what_is_kept_is_chosen_shown_and_changed() {
         errors(&change(&server, id, &wrong).await.problem()),
         [
             "keepAnswer must be true or false, but is \"often\"",
-            "maskResponseHeaders must be up to 20 names of headers with commas between, such as \
+            "maskResponseHeaders must be up to 20 names of headers with commas between and without patterns, such as \
              x-session,x-token, but is \"a b\"",
             "deleteBodyOnSuccess must be true or false, but is \"7\"",
         ]
