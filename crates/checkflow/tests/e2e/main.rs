@@ -23,6 +23,7 @@ mod kill;
 mod life;
 mod migrate;
 mod ordered;
+mod pace;
 mod proof;
 mod refusals;
 mod replay;
