@@ -33,5 +33,6 @@ mod settings;
 mod signing;
 mod support;
 mod sync;
+mod through;
 mod trips;
 mod trying;

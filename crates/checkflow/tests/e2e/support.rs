@@ -3,6 +3,7 @@
 mod client;
 mod look;
 mod namespace;
+mod tunnel;
 
 use std::{
     net::SocketAddr,
@@ -24,6 +25,7 @@ pub(crate) use self::{
     client::{Answer, Broken, Client, form},
     look::{Left, look, look_through},
     namespace::Namespace,
+    tunnel::Tunnels,
 };
 
 /// The first line of a server that can answer, up to its address.
