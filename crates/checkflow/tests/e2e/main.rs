@@ -29,6 +29,7 @@ mod refusals;
 mod replay;
 mod restart;
 mod roles;
+mod rolling;
 mod settings;
 mod signing;
 mod support;

@@ -82,7 +82,7 @@ impl Language {
 }
 
 /// A request as the examples read it.
-fn webhook(request: &Received) -> Value {
+pub(crate) fn webhook(request: &Received) -> Value {
     let headers: serde_json::Map<String, Value> = request
         .headers
         .iter()
@@ -98,7 +98,7 @@ fn forged(webhook: &Value) -> Value {
     forged
 }
 
-fn rust_finds(secret: &str, webhook: &Value) -> bool {
+pub(crate) fn rust_finds(secret: &str, webhook: &Value) -> bool {
     let mut headers = HeaderMap::new();
     for (name, value) in webhook["headers"].as_object().unwrap() {
         let name: http::HeaderName = name.parse().unwrap();
