@@ -15,6 +15,10 @@ use super::{scenarios::Scenario, server::Settings};
     bin_name = "cargo xtask bench",
     about = "Measures the release binary from outside, as ratios within one run"
 )]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own on the command line"
+)]
 pub(crate) struct Args {
     /// What to measure; everything, when nothing is named
     #[arg(value_enum, value_name = "SCENARIO")]
@@ -34,6 +38,9 @@ pub(crate) struct Args {
     /// Also writes the report, the value of each round included, to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Has the scenario `flight` measure https as well, by HTTP/1.1 and by HTTP/2
+    #[arg(long)]
+    pub(crate) secure: bool,
     /// A setting of the server, as a variable without its CHECKFLOW_, such as
     /// `DELIVERY__IN_FLIGHT_PER_SUBSCRIPTION_MAX=1`; repeatable
     #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]

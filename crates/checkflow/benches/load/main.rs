@@ -15,6 +15,7 @@ mod fill;
 mod machine;
 mod report;
 mod scenarios;
+mod secure;
 mod server;
 mod sink;
 mod stage;
@@ -27,11 +28,15 @@ use args::{Args, Sizes};
 use report::Report;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use server::Settings;
-use sink::Sink;
+use sink::{Sink, Way};
 
 /// What all scenarios share.
 struct Bench {
     sink: Sink,
+    /// How the sink is sent to.
+    way: Way,
+    /// Whether `flight` is measured in every way there is.
+    secure: bool,
     sizes: Sizes,
     settings: Settings,
     report: Report,
@@ -53,6 +58,8 @@ fn begin(args: &Args) -> anyhow::Result<ExitCode> {
         .build()?;
     let bench = Bench {
         sink: Sink::start()?,
+        way: Way::Plain,
+        secure: args.secure,
         sizes: args.sizes(),
         settings: args.settings(),
         report: Report::new(machine::head()),

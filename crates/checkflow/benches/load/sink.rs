@@ -5,7 +5,9 @@
 //! receiver's cost, not the server's, and other tests see to it.
 
 use std::{
+    future::Future,
     net::{Ipv4Addr, SocketAddr},
+    path::Path,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -16,12 +18,13 @@ use std::{
 
 use anyhow::Context as _;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
     runtime,
     sync::watch,
 };
 
-use super::{body::task_of, wire::Wire};
+use super::{body::task_of, secure::Secure, wire::Wire};
 
 const TAKEN: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 const NOT_OURS: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n";
@@ -39,14 +42,23 @@ pub(crate) struct Arrival {
     pub(crate) at: Instant,
 }
 
+/// How webhooks are sent to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    Plain,
+    Https,
+    Http2,
+}
+
 /// The receiver. Lives as long as the benchmark does.
 pub(crate) struct Sink {
     address: SocketAddr,
+    secure: Secure,
     shared: Arc<Shared>,
 }
 
 #[derive(Default)]
-struct Shared {
+pub(crate) struct Shared {
     arrivals: Mutex<Vec<Arrival>>,
     /// How many arrivals there are, for those who only wait for more.
     count: AtomicUsize,
@@ -68,13 +80,18 @@ impl Sink {
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared::default());
         let accepting = accept(listener, shared.clone());
-        let serve = move || runtime.block_on(accepting);
+        let (secure, securely) = runtime.block_on(Secure::start(shared.clone()))?;
+        let serve = move || runtime.block_on(async { tokio::join!(accepting, securely) });
         // It ends with the process: there is one for all scenarios, and nothing in it to tidy up.
         thread::Builder::new()
             .name("sink".to_owned())
             .spawn(serve)
             .context("starting the sink")?;
-        Ok(Self { address, shared })
+        Ok(Self {
+            address,
+            secure,
+            shared,
+        })
     }
 
     pub(crate) const fn address(&self) -> SocketAddr {
@@ -84,6 +101,21 @@ impl Sink {
     /// Where the webhooks of a subscription go.
     pub(crate) fn target(&self, subscription: u16) -> String {
         format!("http://{}/{subscription}", self.address)
+    }
+
+    /// The same in another way, and what has to be said of it when subscribing.
+    pub(crate) fn target_by(&self, way: Way, subscription: u16) -> (String, &'static str) {
+        let secure = format!("https://{}/{subscription}", self.secure.address);
+        match way {
+            Way::Plain => (self.target(subscription), ""),
+            Way::Https => (secure, ""),
+            Way::Http2 => (secure, "&httpVersion=2"),
+        }
+    }
+
+    /// The file of the authority by which https is proven.
+    pub(crate) fn roots(&self) -> &Path {
+        self.secure.roots()
     }
 
     /// Where they are read and never answered.
@@ -134,6 +166,39 @@ impl Shared {
         self.arrivals().push(arrival);
         self.count.fetch_add(1, Ordering::Relaxed);
     }
+
+    /// Takes a webhook, and says whether to answer it with success once that may go out; none for one whose sender
+    /// has given it up.
+    pub(crate) async fn take(
+        &self,
+        webhook: Option<(u16, u64)>,
+        given_up: impl Future<Output = ()>,
+    ) -> Option<bool> {
+        let at = Instant::now();
+        let Some((subscription, task)) = webhook else {
+            self.foreign.fetch_add(1, Ordering::Relaxed);
+            return Some(false);
+        };
+        if *self.hold.borrow() {
+            let mut hold = self.hold.subscribe();
+            self.held.fetch_add(1, Ordering::Relaxed);
+            let answer = tokio::select! {
+                // What its sender has given up has not arrived.
+                () = given_up => false,
+                _ = hold.wait_for(|hold| !hold) => true,
+            };
+            self.held.fetch_sub(1, Ordering::Relaxed);
+            if !answer {
+                return None;
+            }
+        }
+        self.record(Arrival {
+            task,
+            subscription,
+            at,
+        });
+        Some(true)
+    }
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
@@ -141,47 +206,39 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
         // A connection that could not be taken is the sender's to notice, and then the account's.
         if let Ok((stream, _)) = listener.accept().await {
             let shared = shared.clone();
-            tokio::spawn(async move { serve(stream, &shared).await });
+            tokio::spawn(async move {
+                stream.set_nodelay(true)?;
+                serve(stream, &shared).await
+            });
         }
     }
 }
 
-async fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
-    let mut wire = Wire::new(stream)?;
-    let mut hold = shared.hold.subscribe();
+/// Answers what comes by HTTP/1.1.
+pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    shared: &Shared,
+) -> std::io::Result<()> {
+    let mut wire = Wire::new(stream);
     while wire.read().await? {
-        let at = Instant::now();
         let path = path_of(wire.first_line());
         if path.starts_with(HANGING) {
             wire.closed().await;
             return Ok(());
         }
-        let known = path.parse().ok().zip(task_of(wire.body()));
-        let Some((subscription, task)) = known else {
-            shared.foreign.fetch_add(1, Ordering::Relaxed);
-            wire.write(NOT_OURS).await?;
-            continue;
-        };
-        if *hold.borrow_and_update() {
-            shared.held.fetch_add(1, Ordering::Relaxed);
-            let answer = tokio::select! {
-                // What its sender has given up has not arrived.
-                () = wire.closed() => false,
-                _ = hold.wait_for(|hold| !hold) => true,
-            };
-            shared.held.fetch_sub(1, Ordering::Relaxed);
-            if !answer {
-                return Ok(());
-            }
+        let webhook = webhook(path, wire.body());
+        match shared.take(webhook, wire.closed()).await {
+            Some(true) => wire.write(TAKEN).await?,
+            Some(false) => wire.write(NOT_OURS).await?,
+            None => return Ok(()),
         }
-        shared.record(Arrival {
-            task,
-            subscription,
-            at,
-        });
-        wire.write(TAKEN).await?;
     }
     Ok(())
+}
+
+/// Whose webhook it is, and of which event; none if it is none of ours.
+pub(crate) fn webhook(path: &str, body: &[u8]) -> Option<(u16, u64)> {
+    path.parse().ok().zip(task_of(body))
 }
 
 /// `3` of `POST /3 HTTP/1.1`.

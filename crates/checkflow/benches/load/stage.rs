@@ -160,7 +160,8 @@ impl Stage {
         let mut api = self.api().await?;
         let scope = format!("templateKey={}", self.template.key);
         for number in 0..count {
-            api.subscribe(&bench.sink.target(number), &scope).await?;
+            let (target, wish) = bench.sink.target_by(bench.way, number);
+            api.subscribe(&target, &format!("{scope}{wish}")).await?;
         }
         Ok(())
     }

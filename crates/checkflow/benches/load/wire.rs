@@ -7,7 +7,7 @@
 use std::{io, net::SocketAddr};
 
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::TcpStream,
 };
 
@@ -19,8 +19,8 @@ const HEAD_BYTES_MAX: usize = 64 * 1024;
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// A connection that is kept, and the message that was read last.
-pub(crate) struct Wire {
-    stream: TcpStream,
+pub(crate) struct Wire<S = TcpStream> {
+    stream: S,
     buffer: Vec<u8>,
     /// Where the body of that message begins.
     body: usize,
@@ -30,18 +30,21 @@ pub(crate) struct Wire {
 
 impl Wire {
     pub(crate) async fn connect(address: SocketAddr) -> io::Result<Self> {
-        Self::new(TcpStream::connect(address).await?)
-    }
-
-    pub(crate) fn new(stream: TcpStream) -> io::Result<Self> {
+        let stream = TcpStream::connect(address).await?;
         // A message is one write; nothing is gained by waiting for more.
         stream.set_nodelay(true)?;
-        Ok(Self {
+        Ok(Self::new(stream))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
+    pub(crate) fn new(stream: S) -> Self {
+        Self {
             stream,
             buffer: Vec::with_capacity(BUFFER_BYTES),
             body: 0,
             end: 0,
-        })
+        }
     }
 
     pub(crate) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {

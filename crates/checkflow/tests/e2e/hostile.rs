@@ -4,6 +4,7 @@
 mod addresses;
 mod answers;
 mod certificates;
+mod http2;
 mod names;
 mod receiver;
 mod slow;

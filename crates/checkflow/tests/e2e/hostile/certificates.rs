@@ -22,14 +22,14 @@ use super::*;
 use crate::support::line_with;
 
 /// An authority, and the file by which servers are told to trust it.
-struct Authority {
+pub(super) struct Authority {
     certificate: Certificate,
     key: KeyPair,
     folder: TempDir,
 }
 
 impl Authority {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new([]).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
@@ -54,34 +54,40 @@ impl Authority {
 
     /// What a receiver proves itself with, of this authority.
     fn signs(&self, params: CertificateParams) -> TlsAcceptor {
+        TlsAcceptor::from(Arc::new(self.config(params)))
+    }
+
+    /// The same, not yet in use.
+    pub(super) fn config(&self, params: CertificateParams) -> ServerConfig {
         let key = KeyPair::generate().unwrap();
         let leaf = params.signed_by(&key, &self.certificate, &self.key);
-        acceptor(&leaf.unwrap(), &key)
+        config(&leaf.unwrap(), &key)
     }
 }
 
 /// What a receiver proves itself with, of its own making.
 fn self_signed(params: CertificateParams) -> TlsAcceptor {
     let key = KeyPair::generate().unwrap();
-    acceptor(&params.self_signed(&key).unwrap(), &key)
+    let config = config(&params.self_signed(&key).unwrap(), &key);
+    TlsAcceptor::from(Arc::new(config))
 }
 
-fn acceptor(certificate: &Certificate, key: &KeyPair) -> TlsAcceptor {
+fn config(certificate: &Certificate, key: &KeyPair) -> ServerConfig {
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
         .with_single_cert(vec![certificate.der().clone()], key);
-    TlsAcceptor::from(Arc::new(config.unwrap()))
+    config.unwrap()
 }
 
-fn of(name: &str) -> CertificateParams {
+pub(super) fn of(name: &str) -> CertificateParams {
     CertificateParams::new([name.to_owned()]).unwrap()
 }
 
 /// A scene whose server trusts this authority and nobody else.
-async fn scene(authority: &Authority) -> Scene {
+pub(super) async fn scene(authority: &Authority) -> Scene {
     let file = authority.file();
     Scene::start(&[("SSL_CERT_FILE", file.to_str().unwrap())]).await
 }
