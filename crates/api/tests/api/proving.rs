@@ -4,22 +4,10 @@ use app::PROOFS_OF_TEAM_MAX;
 use domain::{Granted, ProofRefusal};
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, NOBODY, Server, errors, text};
-
-async fn subscribe(server: &Server, more: &Value) -> Answer {
-    let mut body = json!({"source": "custom", "eventType": "task_completed", "scope": "team",
-        "targetUrl": "https://example.com/hooks"});
-    for (name, value) in more.as_object().unwrap() {
-        body[name] = value.clone();
-    }
-    let request = server.post("/api/web-hook/subscribe").json(&body);
-    request.answer().await
-}
-
-async fn change(server: &Server, id: &str, body: &Value) -> Answer {
-    let target = format!("/api/web-hook/subscription?subscriptionId={id}");
-    server.ask("PATCH", &target).json(body).answer().await
-}
+use crate::{
+    harness::{NOBODY, Server, errors, text},
+    subscription_requests::{change, subscribe},
+};
 
 fn prove(id: &str) -> String {
     format!("/api/web-hook/prove?subscriptionId={id}")

@@ -2,18 +2,16 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, NOBODY, Server, errors, text};
+use crate::{
+    harness::{Answer, NOBODY, Server, errors, text},
+    subscription_requests::change,
+};
 
 /// A subscription to all tasks of the team, with these further parameters.
 async fn subscribe(server: &Server, query: &str) -> Answer {
     let target = "/api/web-hook/subscribe?source=custom&targetUrl=https%3A%2F%2Fexample.com%2Fhooks\
         &eventType=task_completed&scope=team";
     server.post(&format!("{target}&{query}")).answer().await
-}
-
-async fn change(server: &Server, id: &str, body: &Value) -> Answer {
-    let target = format!("/api/web-hook/subscription?subscriptionId={id}");
-    server.ask("PATCH", &target).json(body).answer().await
 }
 
 async fn post(server: &Server, operation: &str, id: &str, rest: &str) -> Answer {

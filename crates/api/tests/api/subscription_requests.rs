@@ -36,7 +36,8 @@ fn all() -> Value {
     })
 }
 
-async fn subscribe(server: &Server, wishes: &Value) -> Answer {
+/// Subscribes to all tasks of the team, with these further members.
+pub(crate) async fn subscribe(server: &Server, wishes: &Value) -> Answer {
     let mut body = json!({"source": "custom", "eventType": "task_completed", "scope": "team",
         "targetUrl": "https://example.com/hooks"});
     for (name, value) in wishes.as_object().unwrap() {
@@ -46,7 +47,7 @@ async fn subscribe(server: &Server, wishes: &Value) -> Answer {
     request.answer().await
 }
 
-async fn change(server: &Server, id: &str, body: &Value) -> Answer {
+pub(crate) async fn change(server: &Server, id: &str, body: &Value) -> Answer {
     let target = format!("/api/web-hook/subscription?subscriptionId={id}");
     server.ask("PATCH", &target).json(body).answer().await
 }
