@@ -9,6 +9,7 @@ mod kill;
 mod long;
 mod nodes;
 mod past;
+mod prune;
 mod sides;
 mod start;
 mod throughput;
@@ -38,6 +39,8 @@ pub(crate) enum Scenario {
     Kill,
     /// Many past deliveries in the store
     Past,
+    /// A large past is removed beside the deliveries
+    Prune,
     /// A million deliveries wait for a paused subscription
     Backlog,
     /// Ten minutes of full load: write-ahead log and memory
@@ -52,7 +55,7 @@ pub(crate) enum Scenario {
 
 impl Scenario {
     /// All of them, in the order they run.
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Bare,
         Self::One,
         Self::Ten,
@@ -61,6 +64,7 @@ impl Scenario {
         Self::Flight,
         Self::Kill,
         Self::Past,
+        Self::Prune,
         Self::Backlog,
         Self::Long,
         Self::Start,
@@ -78,6 +82,7 @@ impl Scenario {
             Self::Flight => flight::run(bench).await,
             Self::Kill => kill::run(bench).await,
             Self::Past => past::run(bench).await,
+            Self::Prune => prune::run(bench).await,
             Self::Backlog => backlog::run(bench).await,
             Self::Long => long::run(bench).await,
             Self::Start => start::run(bench).await,

@@ -188,6 +188,17 @@ impl Stage {
         Asking::complete(self.server.address, &self.key)
     }
 
+    /// With these settings too from the next start on.
+    pub(crate) fn with_settings<'a>(
+        mut self,
+        more: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Self {
+        let more = more.into_iter();
+        let more = more.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        self.settings = self.settings.iter().cloned().chain(more).collect();
+        self
+    }
+
     /// Ends the server, has `change` made to the store, and starts one again.
     pub(crate) async fn restarted(
         mut self,
