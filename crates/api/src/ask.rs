@@ -111,6 +111,22 @@ fn once(parts: &Parts, key: &str, body: &[u8]) -> Arc<Once> {
 
 /// The key that a request carries.
 pub(crate) fn caller(headers: &HeaderMap) -> Result<Caller, Problem> {
+    let mut given = keys(headers);
+    let first = given.next().ok_or_else(|| Problem::new(Code::KeyMissing))?;
+    if given.any(|other| other != first) {
+        let message = "and Authorization carry different keys; send one of them";
+        return Err(Problem::field("X-API-KEY", message));
+    }
+    // A key of ours is ASCII; whatever else was sent hashes to something that nobody holds.
+    Ok(Caller::key(&String::from_utf8_lossy(first)))
+}
+
+/// Its bytes, unless it carries none.
+pub(crate) fn key(headers: &HeaderMap) -> Option<&[u8]> {
+    keys(headers).next()
+}
+
+fn keys(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     let bearer = headers
         .get_all(header::AUTHORIZATION)
         .iter()
@@ -122,17 +138,9 @@ pub(crate) fn caller(headers: &HeaderMap) -> Result<Caller, Problem> {
         .get_all(KEY_HEADER)
         .iter()
         .map(http::HeaderValue::as_bytes);
-    let mut given = keys
-        .chain(bearer)
+    keys.chain(bearer)
         .map(<[u8]>::trim_ascii)
-        .filter(|key| !key.is_empty());
-    let first = given.next().ok_or_else(|| Problem::new(Code::KeyMissing))?;
-    if given.any(|other| other != first) {
-        let message = "and Authorization carry different keys; send one of them";
-        return Err(Problem::field("X-API-KEY", message));
-    }
-    // A key of ours is ASCII; whatever else was sent hashes to something that nobody holds.
-    Ok(Caller::key(&String::from_utf8_lossy(first)))
+        .filter(|key| !key.is_empty())
 }
 
 fn version(headers: &HeaderMap) -> Result<(), Problem> {

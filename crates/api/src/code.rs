@@ -213,6 +213,9 @@ codes! {
     /// The target does not prove itself.
     TargetNotProven = UNPROCESSABLE_ENTITY "target_not_proven", "The target does not prove that it wants webhooks",
         "The subscription has a `proof`, and the handshake with its target went wrong: `detail` says what came of it and what the receiver must answer. Nothing was made or changed. What is sent and must come back stands in `docs/webhooks.md`.";
+    /// Too many requests.
+    RateLimited = TOO_MANY_REQUESTS "rate_limited", "Too many requests within a minute",
+        "This key, or this address, has sent as many requests as it may within a minute; `detail` says which. Nothing was made or changed. Send the request again after the seconds in `Retry-After`. Every answer says in `RateLimit` how many requests are left (`r`).";
     /// Too many handshakes.
     ProofsUnderWay = TOO_MANY_REQUESTS "proofs_under_way", "Too many targets are being proven at once",
         "As many handshakes with targets are under way as a team, or the server, may have at once. Nothing was made or changed. Send the request again after the seconds in `Retry-After`.";

@@ -15,6 +15,7 @@ mod operations;
 mod page;
 mod pages;
 mod problem;
+mod rate;
 mod routes;
 mod settings;
 
@@ -26,6 +27,7 @@ use tokio::sync::Semaphore;
 
 pub use code::Code;
 pub use openapi::openapi;
+pub use rate::Peer;
 pub use settings::{ApiLimits, ApiSettings, FilesHealth, NotReady, Ready, ReadyProbe};
 
 /// What every operation of this door stands on. Cheap to clone.
@@ -60,7 +62,9 @@ pub fn router(app: App, settings: ApiSettings) -> Router {
         settings: Arc::new(settings),
         uploads,
     };
+    let rates = Arc::new(rate::Rates::new(&api.settings));
     routes::router(&api)
+        .layer(axum::middleware::from_fn_with_state(rates, rate::limited))
         .route("/", get(pages::home))
         .route("/swagger", get(pages::home))
         .route("/swagger/", get(pages::swagger_index))

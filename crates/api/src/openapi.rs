@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// What can go wrong with every operation.
-const COMMON: [Code; 12] = [
+const COMMON: [Code; 13] = [
     Code::InvalidRequest,
     Code::MalformedQuery,
     Code::VersionUnknown,
@@ -22,6 +22,7 @@ const COMMON: [Code; 12] = [
     Code::KeyExpired,
     Code::ScopeMissing,
     Code::QueryTooLong,
+    Code::RateLimited,
     Code::Internal,
     Code::Unavailable,
     Code::TimedOut,

@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use domain::Source;
+use ipnet::IpNet;
 
 /// Why the server can't take requests at the moment.
 pub type NotReady = String;
@@ -51,6 +52,10 @@ pub struct ApiLimits {
     /// How long a request may take from its head to the head of its answer, its JSON body counted.
     /// Uploads have no such limit, and the bytes of a download are not counted.
     pub request_timeout: Duration,
+    /// Most requests of one key within a minute; 0 is as many as come.
+    pub requests_per_minute_per_key: u32,
+    /// Most requests of one address within a minute, whatever their keys; 0 is as many as come.
+    pub requests_per_minute_per_address: u32,
     /// How long a body may stop coming before its request is given up.
     pub body_idle_timeout: Duration,
 }
@@ -63,6 +68,8 @@ impl Default for ApiLimits {
             uploads_max: 64,
             request_timeout: Duration::from_secs(30),
             body_idle_timeout: Duration::from_secs(30),
+            requests_per_minute_per_key: 60_000,
+            requests_per_minute_per_address: 120_000,
         }
     }
 }
@@ -76,6 +83,8 @@ pub struct ApiSettings {
     pub ready: ReadyProbe,
     /// Numbers.
     pub limits: ApiLimits,
+    /// Who is believed for whom it asks (`X-Forwarded-For`).
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 impl ApiSettings {
@@ -85,6 +94,7 @@ impl ApiSettings {
             source,
             ready: Arc::new(|| Ok(Ready::default())),
             limits: ApiLimits::default(),
+            trusted_proxies: Vec::new(),
         }
     }
 }

@@ -26,6 +26,7 @@ use figment::{
     error::Kind,
     providers::{Env, Format as _, Toml},
 };
+use ipnet::IpNet;
 
 use store::{MasterKey, PostgresAccess, PostgresLimits, S3Options, SqliteLimits};
 
@@ -58,6 +59,8 @@ pub(crate) struct Settings {
     pub(crate) delivery: DeliverySettings,
     pub(crate) keeping: Keeping,
     pub(crate) http: Http,
+    /// Who is believed for whom it asks.
+    pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) api: api::ApiLimits,
     pub(crate) limits: app::Limits,
     /// None: the one in the data folder.

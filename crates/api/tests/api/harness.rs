@@ -76,6 +76,9 @@ impl Server {
         settings.limits = ApiLimits {
             json_bytes_max: 100_000,
             query_bytes_max: 2_000,
+            // What is left of a minute's requests stands in every answer, and depends on how fast this machine is.
+            requests_per_minute_per_key: 0,
+            requests_per_minute_per_address: 0,
             ..settings.limits
         };
         change(&mut settings);
@@ -180,6 +183,12 @@ impl Ask<'_> {
         if !value.is_empty() {
             headers.insert(name, value.parse().unwrap());
         }
+        self
+    }
+
+    /// Adds what the listener tells of a connection.
+    pub(crate) fn extension(mut self, value: impl Clone + Send + Sync + 'static) -> Self {
+        self.request.extensions_mut().unwrap().insert(value);
         self
     }
 

@@ -14,6 +14,7 @@ mod health;
 mod lists;
 mod once;
 mod proving;
+mod rates;
 mod replays;
 mod rights;
 mod secrets;

@@ -68,6 +68,13 @@ impl Server {
         }
         // The sink is on this machine.
         command.args(["--allow-target", "127.0.0.0/8"]);
+        // The driver is one key and one address.
+        for whose in ["KEY", "ADDRESS"] {
+            command.env(
+                format!("CHECKFLOW_API__REQUESTS_PER_MINUTE_PER_{whose}"),
+                "0",
+            );
+        }
         command.envs(settings.iter().map(|(name, value)| (name, value)));
         let log_path = place.folder.with_extension("log");
         let log = File::options().create(true).append(true).open(&log_path)?;

@@ -73,7 +73,20 @@ fn api(api: &Api, origin: &Origin) -> anyhow::Result<()> {
         "api.body_idle_timeout",
         api.body_idle_timeout,
         SECOND..=TEN_MINUTES,
-    )
+    )?;
+    for (name, value) in [
+        (
+            "api.requests_per_minute_per_key",
+            api.requests_per_minute_per_key,
+        ),
+        (
+            "api.requests_per_minute_per_address",
+            api.requests_per_minute_per_address,
+        ),
+    ] {
+        within(origin, name, value, 0..=10_000_000)?;
+    }
+    Ok(())
 }
 
 fn limits(limits: &Limits, origin: &Origin) -> anyhow::Result<()> {

@@ -1,10 +1,11 @@
 //! Whether the values make sense, and what to write where they do not.
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use anyhow::{anyhow, bail};
 use delivery::{BadSetting, DeliverySettings};
 use domain::{ALLOW_TARGETS_SETTING, AddressPolicy, PublicUrl, RetrySchedule};
+use ipnet::IpNet;
 use store::{MasterKey, is_address_like};
 use tracing_subscriber::EnvFilter;
 
@@ -41,6 +42,7 @@ pub(super) fn check(config: Config, origin: &Origin) -> anyhow::Result<Settings>
         policy,
         api: config.api.limits(),
         limits: config.limits.limits(),
+        trusted_proxies: trusted_proxies(&config.http.trusted_proxies, origin)?,
         http: config.http,
         master_key: master_key(&config.store.master_key, origin)?,
         database: database(config.database, origin)?,
@@ -96,6 +98,24 @@ fn master_key(text: &str, origin: &Origin) -> anyhow::Result<Option<MasterKey>> 
     let key = MasterKey::from_text(text);
     key.map(Some)
         .map_err(|error| anyhow!("{}store.master_key: {error}", origin.of("store.master_key")))
+}
+
+fn trusted_proxies(entries: &[String], origin: &Origin) -> anyhow::Result<Vec<IpNet>> {
+    let name = "http.trusted_proxies";
+    let read = |entry: &String| {
+        let address = entry.parse::<IpAddr>().map(IpNet::from);
+        let net = address.or_else(|_| entry.parse::<IpNet>()).map_err(|_| {
+            let of = origin.of(name);
+            anyhow!("{of}{name}: {entry:?} is neither an address nor a CIDR such as 10.1.0.0/16")
+        })?;
+        let whole = net.trunc();
+        if net != whole {
+            let of = origin.of(name);
+            bail!("{of}{name}: {entry:?} has bits beyond its prefix; write {whole}");
+        }
+        Ok(net)
+    };
+    entries.iter().map(read).collect()
 }
 
 fn delivery(section: &Delivery, origin: &Origin) -> anyhow::Result<DeliverySettings> {

@@ -189,6 +189,7 @@ pub(crate) struct Http {
     pub(crate) header_bytes_max: u32,
     pub(crate) headers_max: u32,
     pub(crate) header_read_timeout: Span,
+    pub(crate) trusted_proxies: Vec<String>,
 }
 
 impl Default for Http {
@@ -198,6 +199,7 @@ impl Default for Http {
             header_bytes_max: 32 * 1024,
             headers_max: 100,
             header_read_timeout: Span(std::time::Duration::from_secs(30)),
+            trusted_proxies: Vec::new(),
         }
     }
 }
@@ -211,6 +213,8 @@ pub(crate) struct Api {
     pub(crate) uploads_max: u32,
     pub(crate) request_timeout: Span,
     pub(crate) body_idle_timeout: Span,
+    pub(crate) requests_per_minute_per_key: u32,
+    pub(crate) requests_per_minute_per_address: u32,
 }
 
 impl Default for Api {
@@ -222,6 +226,8 @@ impl Default for Api {
             uploads_max: narrow(limits.uploads_max),
             request_timeout: Span(limits.request_timeout),
             body_idle_timeout: Span(limits.body_idle_timeout),
+            requests_per_minute_per_key: limits.requests_per_minute_per_key,
+            requests_per_minute_per_address: limits.requests_per_minute_per_address,
         }
     }
 }
@@ -234,6 +240,8 @@ impl Api {
             uploads_max: wide(self.uploads_max),
             request_timeout: self.request_timeout.0,
             body_idle_timeout: self.body_idle_timeout.0,
+            requests_per_minute_per_key: self.requests_per_minute_per_key,
+            requests_per_minute_per_address: self.requests_per_minute_per_address,
         }
     }
 }

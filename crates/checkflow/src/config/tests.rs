@@ -67,6 +67,26 @@ fn as_it_stands_the_default_file_sets_nothing_and_is_taken() {
 }
 
 #[test]
+fn whom_to_believe_and_how_much_to_take_is_checked() {
+    for (text, expected) in [
+        (
+            "[http]\ntrusted_proxies = [\"proxy.internal\"]",
+            "FILE: http.trusted_proxies: \"proxy.internal\" is neither an address nor a CIDR",
+        ),
+        (
+            "[http]\ntrusted_proxies = [\"10.0.0.1/8\"]",
+            "FILE: http.trusted_proxies: \"10.0.0.1/8\" has bits beyond its prefix; write 10.0.0.0/8",
+        ),
+        (
+            "[api]\nrequests_per_minute_per_key = 10000001",
+            "FILE: api.requests_per_minute_per_key is 10000001: write 0 to 10000000",
+        ),
+    ] {
+        refused(text, expected);
+    }
+}
+
+#[test]
 fn what_is_wrong_in_a_file_is_named_by_file_and_key() {
     for (text, expected) in [
         (

@@ -1,9 +1,16 @@
 //! Connections that come in: taken, bounded, answered, and let go when the server stops.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
+use api::Peer;
 use axum::Router;
-use hyper::server::conn::http1;
+use http::Request;
+use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -15,6 +22,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower_service::Service;
 use tracing::{debug, warn};
 
 use crate::config::Http;
@@ -111,8 +119,8 @@ impl Door {
                 return;
             };
             match accepted {
-                Ok((stream, _)) => {
-                    let connection = self.connection(stream);
+                Ok((stream, peer)) => {
+                    let connection = self.connection(stream, Peer(peer.ip()));
                     self.connections.spawn(async move {
                         connection.await;
                         drop(permit);
@@ -126,11 +134,14 @@ impl Door {
         }
     }
 
-    fn connection(&self, stream: TcpStream) -> impl Future<Output = ()> + Send + 'static {
+    fn connection(&self, stream: TcpStream, peer: Peer) -> impl Future<Output = ()> + Send + use<> {
         // Answers are written whole, so waiting to fill a packet would only add latency. A socket
         // that refuses the option works all the same.
         let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(self.router.clone());
+        let service = TowerToHyperService::new(Answering {
+            router: self.router.clone(),
+            peer,
+        });
         let connection = self.builder.serve_connection(TokioIo::new(stream), service);
         let (soft, hard) = (self.soft.clone(), self.hard.clone());
         async move {
@@ -147,6 +158,28 @@ impl Door {
                 debug!(%error, "a connection ended early");
             }
         }
+    }
+}
+
+/// What answers the requests of a connection: the router, which is told who is at the other end.
+#[derive(Clone)]
+struct Answering {
+    router: Router,
+    peer: Peer,
+}
+
+impl Service<Request<Incoming>> for Answering {
+    type Response = <Router as Service<Request<Incoming>>>::Response;
+    type Error = <Router as Service<Request<Incoming>>>::Error;
+    type Future = <Router as Service<Request<Incoming>>>::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Service::<Request<Incoming>>::poll_ready(&mut self.router, cx)
+    }
+
+    fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.peer);
+        self.router.call(request)
     }
 }
 

@@ -96,6 +96,7 @@ impl Server {
             source: source.clone(),
             ready: ready_probe(found, engine.as_ref(), &peers, &stopping),
             limits: settings.api.clone(),
+            trusted_proxies: settings.trusted_proxies.clone(),
         };
         let (router, app) = match &opened.files {
             Some(files) => {

@@ -3,7 +3,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use axum::routing::get;
+use axum::{Extension, routing::get};
 use testkit::{Gate, PATIENCE};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -42,6 +42,19 @@ async fn read(stream: &mut TcpStream, end: &str) -> String {
 }
 
 const REQUEST: &str = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+
+#[tokio::test]
+async fn a_request_says_who_is_at_the_other_end() {
+    async fn peer(Extension(Peer(address)): Extension<Peer>) -> String {
+        format!("from {address}!")
+    }
+    let (server, address) = start(Router::new().route("/", get(peer)), &Http::default()).await;
+    let mut stream = send(address, REQUEST).await;
+    let answer = read(&mut stream, "!").await;
+    assert!(answer.ends_with("from 127.0.0.1!"), "{answer}");
+    drop(stream);
+    assert!(server.stop(PATIENCE).await);
+}
 
 #[tokio::test]
 async fn a_head_that_is_too_large_is_refused() {
