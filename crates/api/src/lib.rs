@@ -26,7 +26,7 @@ use axum::{Router, extract::FromRef, routing::get};
 use tokio::sync::Semaphore;
 
 pub use code::Code;
-pub use openapi::openapi;
+pub use openapi::{event_schema, openapi};
 pub use rate::Peer;
 pub use settings::{ApiLimits, ApiSettings, FilesHealth, NotReady, Ready, ReadyProbe};
 
@@ -50,7 +50,7 @@ impl Api {
     }
 }
 
-/// Everything that this door answers: `/api`, `/swagger`, `/problems`, `/health`, the public keys under
+/// Everything that this door answers: `/api`, `/swagger`, `/problems`, `/schemas`, `/health`, the public keys under
 /// `/.well-known`, and `/`, which leads to `/swagger`.
 ///
 /// Errors of the router itself, panics and requests that take too long are answered as problems
@@ -71,6 +71,7 @@ pub fn router(app: App, settings: ApiSettings) -> Router {
         .route("/swagger/v2/swagger.json", get(pages::document))
         .route("/swagger/{file}", get(pages::swagger_file))
         .route("/problems/{code}", get(pages::problem))
+        .route("/schemas/{file}", get(pages::schema))
         .route(
             "/.well-known/checkflow/{team}/jwks.json",
             get(operations::public_keys),

@@ -11,6 +11,8 @@ use crate::{
     routes::{Operation, table},
 };
 
+pub use webhooks::event_schema;
+
 /// What can go wrong with every operation.
 const COMMON: [Code; 13] = [
     Code::InvalidRequest,

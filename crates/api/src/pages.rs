@@ -8,11 +8,16 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use bytes::Bytes;
+use domain::EventType;
 use http::{HeaderName, header};
 use serde_json::{Value, json};
 use utoipa_swagger_ui::Config;
 
-use crate::{ApiSettings, Code, Ready, openapi::openapi, problem::Problem};
+use crate::{
+    Api, ApiSettings, Code, Ready,
+    openapi::{event_schema, openapi},
+    problem::Problem,
+};
 
 /// Where the document is.
 const DOCUMENT: &str = "/swagger/v2/swagger.json";
@@ -81,6 +86,21 @@ pub(crate) async fn document() -> Response {
         (header::CACHE_CONTROL, SWAGGER_CACHE),
     ];
     (headers, DOCUMENT_BYTES.clone()).into_response()
+}
+
+/// `/schemas/{file}`: the JSON Schemas of what receivers get.
+pub(crate) async fn schema(State(api): State<Api>, Path(file): Path<String>) -> Response {
+    let word = file.strip_suffix(".json");
+    let kind = word.and_then(|word| EventType::ALL.into_iter().find(|kind| kind.word() == word));
+    let Some(kind) = kind else {
+        return Problem::new(Code::RouteMissing).into_response();
+    };
+    let headers: [(HeaderName, &str); 2] = [
+        (header::CONTENT_TYPE, "application/schema+json"),
+        (header::CACHE_CONTROL, SWAGGER_CACHE),
+    ];
+    let schema = event_schema(kind, api.app.public_url()).to_string();
+    (headers, schema).into_response()
 }
 
 /// `/problems/{code}`: what the `type` of a problem leads to.

@@ -266,6 +266,7 @@ fn of_subscriptions() -> Vec<Operation> {
 
 fn of_webhooks() -> Vec<Operation> {
     vec![
+        operation!(list_event_types, __path_list_event_types, []),
         operation!(read_feed, __path_read_feed, [SubscriptionMissing]),
         operation!(list_deliveries, __path_list_deliveries, []),
         operation!(get_delivery, __path_get_delivery, [DeliveryMissing]),

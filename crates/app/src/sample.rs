@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use domain::{
     Actor, Checklist, ChecklistHead, ChecklistId, ChecklistKey, ChecklistRow, Control, ControlId,
-    ControlKey, ControlKind, Done, Event, EventId, EventType, FILES_MAX, FileRow, Halt, Health,
-    HealthRow, Scope, StateCode, Subscription, SubscriptionHealthRow, SubscriptionRow, Task,
-    TaskHit, TaskKey, Template, TemplateKey, VersionId,
+    ControlKey, ControlKind, ControlType, Done, Event, EventId, EventType, FILES_MAX, FileRow,
+    Halt, Health, HealthRow, Scope, StateCode, Subscription, SubscriptionHealthRow,
+    SubscriptionRow, Task, TaskHit, TaskKey, Template, TemplateKey, VersionId,
 };
 use store::{Doing, ReadTx};
 
@@ -31,15 +31,56 @@ pub(crate) async fn sample<T: ReadTx + ?Sized>(
     tx: &mut T,
     subscription: &Subscription,
 ) -> Result<Event, AppError> {
-    if let Some(code) = told_by(subscription.event_type) {
-        return Ok(of_subscription(app, actor, subscription, code));
+    let kind = subscription.event_type;
+    if let Some(code) = told_by(kind) {
+        return Ok(of_subscription(app, actor, subscription, (kind, code)));
     }
     let subject = subject(tx, actor, subscription.scope).await?;
+    of_checklist(app, actor, kind, subject.ok_or(AppError::NothingToSample)?)
+}
+
+/// An event of this type as the team could have it, as a test: of its first template, by name, that would do, or of one
+/// of its subscriptions. None where the team has neither.
+pub(crate) async fn sample_of_team<T: ReadTx + ?Sized>(
+    app: &App,
+    actor: &Actor,
+    tx: &mut T,
+    kind: EventType,
+) -> Result<Option<Event>, AppError> {
+    if let Some(code) = told_by(kind) {
+        let found = tx.subscription_list(actor.team, None, None, 1).await;
+        let found = found.doing::<AppError>(DOING)?;
+        let first = found.first();
+        return Ok(first.map(|first| of_subscription(app, actor, first, (kind, code))));
+    }
+    let subject = match kind {
+        EventType::FileUploaded => {
+            let controls = tx.control_suggest(actor.team, ControlType::FileUpload, 1);
+            let controls = controls.await.doing::<AppError>(DOING)?;
+            match controls.first() {
+                Some(control) => of_control(tx, actor, control.key).await?,
+                None => None,
+            }
+        }
+        _ => of_team(tx, actor).await?,
+    };
+    subject
+        .map(|subject| of_checklist(app, actor, kind, subject))
+        .transpose()
+}
+
+/// The event of this type that happens to `subject`, in a checklist that there is not.
+fn of_checklist(
+    app: &App,
+    actor: &Actor,
+    kind: EventType,
+    subject: Subject,
+) -> Result<Event, AppError> {
     let Subject {
         template,
         task,
         place,
-    } = subject.ok_or(AppError::NothingToSample)?;
+    } = subject;
     let now = app.source().now();
     let done = Done {
         at: now,
@@ -58,7 +99,7 @@ pub(crate) async fn sample<T: ReadTx + ?Sized>(
         archived_at: None,
     };
     let url = app.public_url();
-    let mut made = match subscription.event_type {
+    let mut made = match kind {
         EventType::NewChecklist => {
             let list = Checklist::new(head, template);
             let row = ChecklistRow::whole(&list, url);
@@ -94,14 +135,19 @@ fn told_by(kind: EventType) -> Option<StateCode> {
 }
 
 /// The event that tells of this subscription itself, as if it were in such a state.
-fn of_subscription(app: &App, actor: &Actor, to: &Subscription, code: StateCode) -> Event {
+fn of_subscription(
+    app: &App,
+    actor: &Actor,
+    of: &Subscription,
+    (kind, code): (EventType, StateCode),
+) -> Event {
     let now = app.source().now();
     let told = Subscription {
         state: code.state(),
         state_reason: "this is a sample".to_owned(),
         state_since: now,
         state_by: "system".to_owned(),
-        ..to.clone()
+        ..of.clone()
     };
     let health = Health {
         failing_since: (code != StateCode::Active).then_some(now),
@@ -114,7 +160,7 @@ fn of_subscription(app: &App, actor: &Actor, to: &Subscription, code: StateCode)
         last_status_code: None,
     };
     let id = EventId::test(app.source().uuid());
-    row.event(id, actor.team, to.event_type, now)
+    row.event(id, actor.team, kind, now)
 }
 
 /// What a sample is about: a template, and the places in it of a task and of a control.

@@ -13,7 +13,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    ChecklistId, ChecklistKey, ControlId, ControlKey, FieldId, FileKey, TaskId, TaskKey,
+    ChecklistId, ChecklistKey, ControlId, ControlKey, EventType, FieldId, FileKey, TaskId, TaskKey,
     TemplateKey, Timestamp,
 };
 
@@ -59,6 +59,11 @@ impl PublicUrl {
     /// The place of a task on the page of its checklist.
     pub fn task(&self, id: TaskId) -> String {
         format!("{}/checklists/{}#task-{id}", self.0, id.checklist())
+    }
+
+    /// The JSON Schema of an event's body.
+    pub fn event_schema(&self, kind: EventType) -> String {
+        format!("{}/schemas/{kind}.json", self.0)
     }
 
     /// The bytes of a file.

@@ -37,7 +37,7 @@ pub use pooler::PostgresPooler;
 pub use postgres::{PostgresDatabase, PostgresServer, PostgresSetup, PostgresStop};
 pub use prover::{AskedProof, TestProver};
 pub use proxy::Proxy;
-pub use receiver::{Gate, Received, Receiver, Reply};
+pub use receiver::{BodyCheck, Gate, Received, Receiver, Reply, check_bodies};
 pub use s3::{S3Fault, S3Server};
 pub use scene::Scene;
 pub use seeds::{

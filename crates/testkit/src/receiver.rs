@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 
 use tokio::{net::TcpListener, task::JoinHandle};
 
-pub use book::Received;
+pub use book::{BodyCheck, Received, check_bodies};
 pub use reply::{Gate, Reply};
 
 use crate::PATIENCE;

@@ -1,8 +1,13 @@
 //! What receivers get: the `webhooks` of the document.
 
-use domain::{EventType, SubscriptionHealthRow};
+use std::{collections::BTreeMap, sync::LazyLock};
+
+use domain::{EventType, PublicUrl, SubscriptionHealthRow};
 use serde_json::{Map, Value, json};
 use utoipa::{PartialSchema as _, ToSchema as _};
+
+use super::openapi;
+use crate::operations::description;
 
 /// The schemas that only webhooks have.
 pub(super) fn schemas() -> Map<String, Value> {
@@ -19,52 +24,110 @@ pub(super) fn schemas() -> Map<String, Value> {
 
 /// The events, as their receivers get them.
 pub(super) fn webhooks() -> Value {
-    let webhook = |kind: EventType, row: &str, summary: &str| {
-        let body = json!({
-            "type": "object",
-            "required": ["type", "timestamp", "data"],
-            "properties": {
-                "type": {"const": kind.word()},
-                "timestamp": {"type": "string", "format": "date-time", "description": "When it happened."},
-                "data": {"$ref": format!("#/components/schemas/{row}")},
-            },
-        });
+    let webhook = |kind: EventType| {
         json!({"post": {
             "tags": ["Webhooks"],
-            "summary": summary,
+            "summary": description(kind),
             "description": "Signed as Standard Webhooks says. Sent at least once: `webhook-id` is the same on every retry.",
             "operationId": kind.word(),
             "security": [],
             "parameters": webhook_headers(),
-            "requestBody": {"required": true, "content": {"application/json": {"schema": body}}},
+            "requestBody": {"required": true, "content": {"application/json": {"schema": body(kind)}}},
             "responses": {
                 "2XX": {"description": "Taken. Any other status is tried again."},
                 "410": {"description": "Not wanted any more: ends the subscription."},
             },
         }})
     };
-    let mut webhooks = Map::new();
-    for kind in EventType::ALL {
-        let (row, summary) = match kind {
-            EventType::NewChecklist => ("ChecklistRow", "A checklist was made"),
-            EventType::TaskCompleted => ("TaskHit", "A task was completed"),
-            EventType::FileUploaded => ("FileRow", "A file was uploaded"),
-            EventType::SubscriptionFailing => (
-                "SubscriptionHealthRow",
-                "A subscription is failing: its deliveries are not taken",
-            ),
-            EventType::SubscriptionPaused => (
-                "SubscriptionHealthRow",
-                "A subscription was paused by the system, after nothing but failures",
-            ),
-            EventType::SubscriptionRecovered => (
-                "SubscriptionHealthRow",
-                "A subscription that was failing or paused delivers again",
-            ),
-        };
-        webhooks.insert(kind.word().to_owned(), webhook(kind, row, summary));
+    let webhooks = EventType::ALL.map(|kind| (kind.word().to_owned(), webhook(kind)));
+    Value::Object(webhooks.into_iter().collect())
+}
+
+/// What is told: `data` is the row that the matching list answers.
+fn body(kind: EventType) -> Value {
+    let row = match kind {
+        EventType::NewChecklist => "ChecklistRow",
+        EventType::TaskCompleted => "TaskHit",
+        EventType::FileUploaded => "FileRow",
+        EventType::SubscriptionFailing
+        | EventType::SubscriptionPaused
+        | EventType::SubscriptionRecovered => "SubscriptionHealthRow",
+    };
+    json!({
+        "type": "object",
+        "required": ["type", "timestamp", "data"],
+        "properties": {
+            "type": {"const": kind.word()},
+            "timestamp": {"type": "string", "format": "date-time", "description": "When it happened."},
+            "data": {"$ref": format!("{COMPONENTS}{row}")},
+        },
+    })
+}
+
+/// Where schemas are in the document.
+const COMPONENTS: &str = "#/components/schemas/";
+/// Where they are in a schema that stands for itself.
+const DEFINITIONS: &str = "#/$defs/";
+
+/// The JSON Schema of the body of an event, which needs nothing beside it. It is at its own `$id`.
+pub fn event_schema(kind: EventType, at: &PublicUrl) -> Value {
+    let mut schema = EVENT_SCHEMAS[&kind.word()].clone();
+    schema["$id"] = json!(at.event_schema(kind));
+    schema
+}
+
+static EVENT_SCHEMAS: LazyLock<BTreeMap<&'static str, Value>> = LazyLock::new(|| {
+    let document = openapi();
+    let components = &document["components"]["schemas"];
+    let whole = |kind: EventType| {
+        let (mut schema, mut found) = (body(kind), BTreeMap::new());
+        stand_alone(&mut schema, components, &mut found);
+        schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
+        schema["title"] = json!(kind.word());
+        schema["description"] = json!(description(kind));
+        schema["$defs"] = json!(found);
+        (kind.word(), schema)
+    };
+    EventType::ALL.into_iter().map(whole).collect()
+});
+
+/// Has `schema` refer to definitions of its own, which are taken from `components` into `found`.
+fn stand_alone(schema: &mut Value, components: &Value, found: &mut BTreeMap<String, Value>) {
+    match schema {
+        Value::Object(members) => {
+            for (name, value) in members {
+                if name == "$ref" {
+                    refer(value, components, found);
+                } else {
+                    stand_alone(value, components, found);
+                }
+            }
+        }
+        Value::Array(items) => {
+            for item in items {
+                stand_alone(item, components, found);
+            }
+        }
+        _ => {}
     }
-    Value::Object(webhooks)
+}
+
+fn refer(reference: &mut Value, components: &Value, found: &mut BTreeMap<String, Value>) {
+    let name = reference
+        .as_str()
+        .and_then(|at| at.strip_prefix(COMPONENTS));
+    let Some(name) = name.map(str::to_owned) else {
+        return;
+    };
+    *reference = json!(format!("{DEFINITIONS}{name}"));
+    if found.contains_key(&name) {
+        return;
+    }
+    // Known from here on, for a row may speak of its like.
+    let mut definition = components[&name].clone();
+    found.insert(name.clone(), Value::Null);
+    stand_alone(&mut definition, components, found);
+    found.insert(name, definition);
 }
 
 fn webhook_headers() -> Value {

@@ -6,6 +6,7 @@ mod bad_input;
 mod checklists;
 mod edges;
 mod erasing;
+mod event_types;
 mod explain;
 mod feed;
 mod files;

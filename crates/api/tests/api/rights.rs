@@ -81,9 +81,8 @@ impl Stage {
         let job = format!("jobId={}", id(&self.job["jobId"]));
         let query = match operation {
             "validate" | "list_templates" | "list_subscriptions" | "list_deliveries"
-            | "list_events" | "list_notices" | "list_replays" | "list_keys" | "read_audit" => {
-                String::new()
-            }
+            | "list_events" | "list_event_types" | "list_notices" | "list_replays"
+            | "list_keys" | "read_audit" => String::new(),
             "create_checklist" => format!("templateKey={template}&checklistName=Another"),
             "checklist_details" | "find_checklists" | "get_template" | "list_template_tasks" => {
                 format!("templateKey={template}")

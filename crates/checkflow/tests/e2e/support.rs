@@ -3,6 +3,7 @@
 mod client;
 mod look;
 mod namespace;
+mod schemas;
 mod tunnel;
 
 use std::{
@@ -205,6 +206,7 @@ impl Server {
 
     /// Starts it by a command, such as [`serve`], and waits until it answers.
     pub(crate) async fn start_by(command: Command) -> Self {
+        testkit::check_bodies(schemas::check);
         let mut process = Process::start(command);
         let line = timeout(PATIENCE, process.out.next_line())
             .await

@@ -3,7 +3,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     fmt,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard, OnceLock},
 };
 
 use bytes::Bytes;
@@ -11,6 +11,17 @@ use hyper::{HeaderMap, Method, Uri};
 use tokio::{sync::watch, time::Instant};
 
 use super::Reply;
+
+/// Says what is wrong with the body of an event of this type.
+pub type BodyCheck = fn(&str, &[u8]) -> Result<(), String>;
+
+static BODY_CHECK: OnceLock<BodyCheck> = OnceLock::new();
+
+/// Has the body of every event that any receiver of this process gets from now on checked; who asks what came panics
+/// if one was wrong.
+pub fn check_bodies(check: BodyCheck) {
+    BODY_CHECK.get_or_init(|| check);
+}
 
 /// A request that arrived, whole.
 #[derive(Clone, Debug)]
@@ -86,6 +97,8 @@ struct Pages {
     connections: usize,
     in_flight: usize,
     in_flight_max: usize,
+    /// What was wrong with the first body that was.
+    wrong: Option<String>,
 }
 
 impl Book {
@@ -102,7 +115,12 @@ impl Book {
     }
 
     pub(super) fn requests(&self) -> Vec<Received> {
-        self.pages().requests.clone()
+        let (requests, wrong) = {
+            let pages = self.pages();
+            (pages.requests.clone(), pages.wrong.clone())
+        };
+        assert!(wrong.is_none(), "{}", wrong.unwrap_or_default());
+        requests
     }
 
     pub(super) fn connections(&self) -> usize {
@@ -128,6 +146,9 @@ impl Book {
     pub(super) fn receive(&self, mut request: Received) -> (Reply, Answering) {
         let mut pages = self.pages();
         request.number = pages.requests.len();
+        if pages.wrong.is_none() {
+            pages.wrong = wrong(&request);
+        }
         let path = request.path();
         let scripted = pages.scripts.get_mut(path).and_then(VecDeque::pop_front);
         let reply = scripted.or_else(|| pages.always.get(path).cloned());
@@ -155,6 +176,15 @@ impl Book {
             .lock()
             .expect("nothing panics while it holds the lock")
     }
+}
+
+/// What is wrong with the body of an event.
+fn wrong(request: &Received) -> Option<String> {
+    let (check, kind) = (BODY_CHECK.get()?, request.header("checkflow-event")?);
+    let checked = check(kind, &request.body);
+    checked
+        .err()
+        .map(|what| format!("the body of {request}: {what}"))
 }
 
 /// Counts a request as being answered until it is dropped, however that comes about.
