@@ -156,6 +156,9 @@ codes! {
     /// The subscription sends nothing.
     SubscriptionNotSending = CONFLICT "subscription_not_sending", "The subscription sends nothing",
         "The subscription is paused or ended, so no attempt can be made. Resume it, or subscribe anew.";
+    /// What is stored of the subscription can't be read.
+    SubscriptionUnreadable = CONFLICT "subscription_unreadable", "The subscription can't be read",
+        "What is stored of the subscription is damaged, so nothing is sent to it; its events wait. `detail` says which part it is and what to do: give it anew with `PATCH /api/web-hook/subscription`, or end the subscription.";
     /// Nothing to make a sample from.
     NothingToSample = CONFLICT "nothing_to_sample", "There is nothing to make a sample from",
         "A test of a subscription to the whole team is made from one of its templates, and none has a task yet. Make a template first (`PUT /api/template`).";

@@ -183,7 +183,12 @@ fn of_secrets() -> Vec<Operation> {
         operation!(
             roll_secret,
             __path_roll_secret,
-            [SubscriptionMissing, SubscriptionGone, SecretsFull]
+            [
+                SubscriptionMissing,
+                SubscriptionGone,
+                SubscriptionUnreadable,
+                SecretsFull
+            ]
         ),
         operation!(
             revoke_secret,
@@ -191,6 +196,7 @@ fn of_secrets() -> Vec<Operation> {
             [
                 SubscriptionMissing,
                 SubscriptionGone,
+                SubscriptionUnreadable,
                 SecretMissing,
                 SecretInUse
             ]
@@ -242,6 +248,7 @@ fn of_subscriptions() -> Vec<Operation> {
             [
                 SubscriptionMissing,
                 SubscriptionGone,
+                SubscriptionUnreadable,
                 NothingToProve,
                 TargetNotProven,
                 ProofsUnderWay,
@@ -255,11 +262,20 @@ fn of_subscriptions() -> Vec<Operation> {
             [SubscriptionMissing, SubscriptionGone]
         ),
         operation!(unsubscribe, __path_unsubscribe, [SubscriptionMissing]),
-        operation!(explain_target, __path_explain_target, []),
+        operation!(
+            explain_target,
+            __path_explain_target,
+            [SubscriptionUnreadable]
+        ),
         operation!(
             test_subscription,
             __path_test_subscription,
-            [SubscriptionMissing, SubscriptionNotSending, NothingToSample]
+            [
+                SubscriptionMissing,
+                SubscriptionNotSending,
+                SubscriptionUnreadable,
+                NothingToSample
+            ]
         ),
     ]
 }

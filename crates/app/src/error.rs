@@ -193,6 +193,9 @@ pub enum AppError {
     /// Another attempt can't be made for this subscription.
     #[error("the subscription is {0}, so nothing is sent to it")]
     SubscriptionNotSending(SubscriptionState),
+    /// What is stored of the subscription can't be read.
+    #[error("{0}")]
+    SubscriptionUnreadable(String),
     /// There is no template that a sample could be made from.
     #[error(
         "no sample can be made: the team has no template with a task yet; make one with PUT /api/template"

@@ -10,7 +10,7 @@ use serde::Serialize;
 use store::{Doing, ReadTx};
 use utoipa::ToSchema;
 
-use crate::{App, AppError, Caller, Missing, Query};
+use crate::{App, AppError, Caller, Missing, Query, subscriptions::readable};
 
 /// What the address rule decides of a target, and by what.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -111,6 +111,7 @@ impl App {
         target: Option<&str>,
     ) -> Result<Explanation, AppError> {
         let found = self.query(caller, Wishes(id)).await?;
+        readable(&found)?;
         let target = target.unwrap_or(found.target.as_str());
         let request = &found.settings.request;
         let target = match TargetUrl::parse(target) {

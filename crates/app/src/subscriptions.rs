@@ -20,9 +20,9 @@ use proof::{Proven, ToProve};
 use request::Reaches;
 
 use domain::{
-    Actor, Changed, EventType, Proof, Right, SOURCE_CHARS_MAX, SettingsChange, SigningSecret,
-    Subscription, SubscriptionId, SubscriptionRow, SubscriptionSettings, SubscriptionState,
-    TargetUrl, check_target, name,
+    Actor, Changed, EventType, Proof, Right, SETTINGS_UNREADABLE, SOURCE_CHARS_MAX, SettingsChange,
+    SigningSecret, Subscription, SubscriptionId, SubscriptionRow, SubscriptionSettings,
+    SubscriptionState, TargetUrl, check_target, name,
 };
 use serde::Serialize;
 use store::{Doing, ReadTx, StateChange, SubscriptionIdentity, WriteTx};
@@ -312,6 +312,16 @@ async fn get<T: ReadTx + ?Sized>(
     Ok(found
         .doing::<AppError>("loading a subscription")?
         .ok_or(Missing::Subscription(id))?)
+}
+
+/// That the settings of a subscription can be read, for who has to go by them.
+pub(crate) fn readable(of: &Subscription) -> Result<(), AppError> {
+    if of.settings.unreadable {
+        return Err(AppError::SubscriptionUnreadable(
+            SETTINGS_UNREADABLE.to_owned(),
+        ));
+    }
+    Ok(())
 }
 
 /// `DELETE web-hook/unsubscribe`: ends one. What waited for it is cancelled. Ending one that has

@@ -130,6 +130,10 @@ impl FromStr for SubscriptionState {
 #[error("must be active, failing, paused or gone")]
 pub struct UnknownSubscriptionState;
 
+/// What is said of a subscription whose settings can't be read.
+pub const SETTINGS_UNREADABLE: &str = "the settings that are stored can't be read, so nothing is sent: give all of them \
+     anew with PATCH /api/web-hook/subscription (each may be null, for its default), or end the subscription";
+
 /// Who wants to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscription {
@@ -219,6 +223,10 @@ pub struct SubscriptionRow {
     pub mask_response_headers: HeaderNames,
     /// Whether the body of an event may go once all subscriptions that it was for have it and wish so.
     pub delete_body_on_success: bool,
+    /// Why nothing can be sent to it and what to do, where what is stored of it can't be read; not there otherwise. What
+    /// can't be read is shown as by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unreadable: Option<String>,
 }
 
 impl From<&Subscription> for SubscriptionRow {
@@ -248,6 +256,10 @@ impl From<&Subscription> for SubscriptionRow {
             keep_answer: !from.settings.forgets_answer,
             mask_response_headers: from.settings.mask_response_headers.clone(),
             delete_body_on_success: from.settings.delete_body_on_success,
+            unreadable: from
+                .settings
+                .unreadable
+                .then(|| SETTINGS_UNREADABLE.to_owned()),
         };
         match from.scope {
             Scope::Team => {}

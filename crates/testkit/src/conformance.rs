@@ -230,6 +230,7 @@ cases! { $
         one_that_is_gone_does_not_count,
         a_change_of_state_is_stored_with_its_reason,
         what_can_be_changed_is_stored_until_it_is_gone,
+        settings_that_cannot_be_read_are_shown_as_such_and_can_be_ended,
         what_is_sent_after_a_change_is_sent_so,
         changes_of_a_subscription_at_once_are_made_one_after_the_other,
         subscriptions_are_listed_oldest_first,

@@ -96,7 +96,7 @@ struct ProxyWish {
 pub(super) fn request(input: &mut Input) -> RequestChange {
     RequestChange {
         https_only: or_default(input, "httpsOnly", Input::flag),
-        payload: input.word::<Payload>("payload"),
+        payload: or_default(input, "payload", Input::word::<Payload>),
         traceparent: or_default(input, "traceparent", Input::flag),
         http_version: or_default(input, "httpVersion", Input::word::<HttpVersion>),
         headers: headers(input),

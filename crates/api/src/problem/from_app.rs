@@ -69,6 +69,7 @@ impl From<AppError> for Problem {
             AppError::BodyGone => said(Code::DeliveryBodyGone, &error),
             AppError::DeliverySettled(_) => said(Code::DeliverySettled, &error),
             AppError::SubscriptionNotSending(_) => said(Code::SubscriptionNotSending, &error),
+            AppError::SubscriptionUnreadable(_) => said(Code::SubscriptionUnreadable, &error),
             AppError::SubscriptionGone(_) => said(Code::SubscriptionGone, &error),
             AppError::SubscriptionSame(same) => {
                 said(Code::SubscriptionSame, &error).with("subscriptionId", same)

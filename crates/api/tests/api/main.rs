@@ -23,4 +23,5 @@ mod subscription_changes;
 mod subscription_requests;
 mod tasks;
 mod templates;
+mod unreadable;
 mod webhooks;

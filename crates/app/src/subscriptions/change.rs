@@ -1,9 +1,9 @@
 //! Changing a subscription: where to, under which label, and how.
 
 use domain::{
-    Actor, Changed, RequestSettings, Right, SettingsChange, Subscription, SubscriptionId,
-    SubscriptionRow, SubscriptionSecret, SubscriptionSettings, SubscriptionState, TargetUrl,
-    check_target, must_prove,
+    Actor, Changed, FieldError, RequestSettings, Right, SettingsChange, Subscription,
+    SubscriptionId, SubscriptionRow, SubscriptionSecret, SubscriptionSettings, SubscriptionState,
+    TargetUrl, check_target, must_prove,
 };
 use serde::Serialize;
 use store::{Doing, ReadTx, SubscriptionChange, SubscriptionIdentity, WriteTx};
@@ -156,6 +156,7 @@ impl Query for Check {
     ) -> Result<Checked, AppError> {
         let ask = &self.0;
         let found = living(tx, actor, ask.id).await?;
+        mends(&found, &ask.settings)?;
         let source = ask.source.as_deref().map(label).transpose()?;
         let target = ask.target_url.as_deref().map(TargetUrl::parse);
         let target = target.transpose()?;
@@ -175,6 +176,22 @@ impl Query for Check {
         Ok(checked)
     }
 }
+
+/// Settings that can't be read are changed as a whole: what is left out would go to a default that nobody asked for.
+fn mends(found: &Subscription, change: &SettingsChange) -> Result<(), AppError> {
+    if !found.settings.unreadable {
+        return Ok(());
+    }
+    let wrong = |name| FieldError::new(name, GIVE_ANEW);
+    let wrong: Vec<_> = change.absent().into_iter().map(wrong).collect();
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(AppError::Invalid(wrong))
+}
+
+const GIVE_ANEW: &str =
+    "must be given, because what is stored can't be read any more; null for its default";
 
 /// The subscription, which has not ended.
 pub(super) async fn living<T: ReadTx + ?Sized>(
@@ -225,6 +242,7 @@ impl Change for Put {
             ..
         } = &self.checked;
         let before = held(tx, actor, *id).await?;
+        mends(&before, settings)?;
         let target = target.as_ref().unwrap_or(&before.target);
         let change = &settings.request;
         let (request, stored) = request::next(app, tx, change, (&before, target)).await?;
@@ -253,7 +271,7 @@ impl Change for Put {
             return Err(AppError::SubscriptionGone(*id));
         }
         let mut made = Vec::new();
-        if after.settings.signing != before.settings.signing {
+        if after.settings.signing != before.settings.signing || before.settings.unreadable {
             made = secrets::supply(app, tx, &after).await?;
         }
         if new_credentials {
@@ -309,6 +327,10 @@ pub(super) fn changed(
         (
             old.signing != new.signing,
             format!("signing {}", new.signing),
+        ),
+        (
+            old.unreadable && !new.unreadable,
+            "settings anew".to_owned(),
         ),
         (old.proof != new.proof, format!("proof {}", new.proof)),
         (

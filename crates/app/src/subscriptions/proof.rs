@@ -17,6 +17,7 @@ use store::{Doing, ReadTx, StoreError, SubscriptionChange, SubscriptionIdentity,
 
 use super::{
     change::{changed, held, living},
+    readable,
     request::stored,
 };
 use crate::{App, AppError, Caller, Change, Query, emit::audit};
@@ -228,6 +229,7 @@ impl Query for Load {
         tx: &mut dyn ReadTx,
     ) -> Result<(Subscription, ToProve), AppError> {
         let found = living(tx, actor, self.0).await?;
+        readable(&found)?;
         if found.settings.proof.is_none() {
             return Err(AppError::NothingToProve);
         }

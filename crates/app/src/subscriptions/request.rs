@@ -45,10 +45,8 @@ pub(super) async fn next<T: ReadTx + ?Sized>(
     (before, target): (&Subscription, &TargetUrl),
 ) -> Result<(Changed, Option<Credentials>), AppError> {
     let settings = &before.settings.request;
-    if change
-        .payload
-        .is_some_and(|payload| payload != settings.payload)
-    {
+    let moves = |payload| payload != settings.payload && !before.settings.unreadable;
+    if change.payload.is_some_and(moves) {
         return Err(AppError::invalid(
             "payload",
             payload_stays(settings.payload),

@@ -12,7 +12,7 @@ use serde::Serialize;
 use store::{Doing, Read, ReadTx, WriteTx};
 use utoipa::ToSchema;
 
-use super::{change::living, get};
+use super::{change::living, get, readable};
 use crate::{App, AppError, Change, Missing, Query, emit::audit};
 
 /// How long a public key stays published after its end: receivers take what was signed so long ago.
@@ -186,6 +186,8 @@ async fn hold(
     let held = tx.secret_hold(actor.team, id).await;
     let held = held.doing::<AppError>(DOING)?;
     let found = living(tx, actor, id).await?;
+    // Which of its secrets signs is among what can't be read.
+    readable(&found)?;
     if held {
         Ok(found)
     } else {

@@ -6,7 +6,7 @@ use domain::{Actor, DeliveryDetail, DeliveryId, Right, SubscriptionId};
 use store::{Doing, WriteTx};
 use tokio::time::{Instant, sleep};
 
-use super::get;
+use super::{get, readable};
 use crate::{App, AppError, Caller, Change, GetDelivery, emit::audit, sample::sample};
 
 /// How often it is looked whether the attempt has ended.
@@ -59,6 +59,7 @@ impl Change for SendTest {
         if !subscription.state.sends() {
             return Err(AppError::SubscriptionNotSending(subscription.state));
         }
+        readable(&subscription)?;
         let event = sample(app, actor, tx, &subscription).await?;
         let stored = tx.event_append_for(&event, self.0).await;
         let delivery = stored.doing::<AppError>("storing a test")?;

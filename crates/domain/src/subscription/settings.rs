@@ -129,15 +129,50 @@ pub struct SubscriptionSettings {
     pub mask_response_headers: HeaderNames,
     /// Whether the body of an event may go once everybody has it.
     pub delete_body_on_success: bool,
+    /// Whether what is stored can't be read: all that has no column of its own stands here as by default, and is not what
+    /// its maker chose.
+    #[serde(skip)]
+    pub unreadable: bool,
 }
 
+/// What a subscription is changed with that is in [`SubscriptionSettings::to_text`], by its names in the API.
+const IN_TEXT: [&str; 13] = [
+    "signing",
+    "proof",
+    "httpsOnly",
+    "payload",
+    "traceparent",
+    "httpVersion",
+    "headers",
+    "authorization",
+    "tls",
+    "proxy",
+    "keepAnswer",
+    "maskResponseHeaders",
+    "deleteBodyOnSuccess",
+];
+
 impl SubscriptionSettings {
-    /// What has no column of its own, as it is stored.
+    /// What has no column of its own, as it is stored. What could not be read stays so: a default that stands in for what
+    /// nobody knows any more is never stored as if somebody had chosen it.
     ///
     /// # Panics
     /// Never: there is nothing in it that JSON can't say.
     pub fn to_text(&self) -> String {
+        if self.unreadable {
+            return String::new();
+        }
         serde_json::to_string(self).expect("words and numbers are JSON")
+    }
+
+    /// The settings from their columns, for whoever shows them: [`Self::read`], or what is left where that finds nothing.
+    pub fn shown(ordering: &str, rate_per_second: Option<i64>, text: &str) -> Self {
+        Self::read(ordering, rate_per_second, text).unwrap_or_else(|| Self {
+            ordering: ordering.parse().unwrap_or_default(),
+            rate_per_second: rate_per_second.and_then(|rate| u32::try_from(rate).ok()),
+            unreadable: true,
+            ..Self::default()
+        })
     }
 
     /// The settings from their columns; none if the text was not made by [`Self::to_text`]. Members that this program
@@ -197,7 +232,31 @@ impl SettingsChange {
             delete_body_on_success: self
                 .delete_body_on_success
                 .unwrap_or(before.delete_body_on_success),
+            unreadable: before.unreadable && !self.absent().is_empty(),
         }
+    }
+
+    /// What of all that is read from one text is not given. Settings that can't be read are mended by a change in which
+    /// nothing is absent.
+    pub fn absent(&self) -> Vec<&'static str> {
+        let request = &self.request;
+        let given = [
+            self.signing.is_some(),
+            self.proof.is_some(),
+            request.https_only.is_some(),
+            request.payload.is_some(),
+            request.traceparent.is_some(),
+            request.http_version.is_some(),
+            request.headers.is_some(),
+            request.authorization.is_some(),
+            request.tls.is_some(),
+            request.proxy.is_some(),
+            self.keep_answer.is_some(),
+            self.mask_response_headers.is_some(),
+            self.delete_body_on_success.is_some(),
+        ];
+        let names = IN_TEXT.iter().zip(given).filter(|(_, given)| !given);
+        names.map(|(name, _)| *name).collect()
     }
 }
 
@@ -233,6 +292,7 @@ mod tests {
                         forgets_answer: rate_per_second.is_some(),
                         mask_response_headers: "x-a, x-b".parse().unwrap(),
                         delete_body_on_success: rate_per_second == Some(1),
+                        unreadable: false,
                     };
                     let rate = rate_per_second.map(i64::from);
                     let text = settings.to_text();
@@ -261,6 +321,50 @@ mod tests {
         ] {
             let read = SubscriptionSettings::read(ordering, rate, text);
             assert_eq!(read, None, "{ordering} {rate:?} {text}");
+            let shown = SubscriptionSettings::shown(ordering, rate, text);
+            assert!(shown.unreadable, "{ordering} {rate:?} {text}");
         }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_shown_as_by_default_and_never_stored_as_chosen() {
+        let shown = SubscriptionSettings::shown("checklist", Some(5), "{");
+        assert_eq!(
+            (shown.ordering, shown.rate_per_second),
+            (DeliveryOrder::Checklist, Some(5)),
+            "what has a column of its own is known"
+        );
+        let text = shown.to_text();
+        assert_eq!(SubscriptionSettings::read("none", None, &text), None);
+    }
+
+    #[test]
+    fn only_a_change_that_gives_all_of_it_mends_what_cannot_be_read() {
+        let broken = SubscriptionSettings::shown("none", None, "");
+        let part = SettingsChange {
+            signing: Some(Signing::Both),
+            ..SettingsChange::default()
+        };
+        assert!(part.of(&broken).unreadable);
+        assert_eq!(part.absent(), IN_TEXT[1..]);
+        let whole = SettingsChange {
+            proof: Some(Proof::None),
+            request: RequestChange {
+                https_only: Some(true),
+                payload: Some(crate::Payload::Thin),
+                traceparent: Some(false),
+                http_version: Some(crate::HttpVersion::default()),
+                headers: Some(Vec::new()),
+                authorization: Some(None),
+                tls: Some(None),
+                proxy: Some(None),
+            },
+            keep_answer: Some(true),
+            mask_response_headers: Some(HeaderNames::default()),
+            delete_body_on_success: Some(false),
+            ..part
+        };
+        assert_eq!(whole.absent(), [""; 0]);
+        assert!(!whole.of(&broken).unreadable);
     }
 }

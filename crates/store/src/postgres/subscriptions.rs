@@ -256,7 +256,7 @@ fn subscription(row: &Row) -> Result<Subscription, Fault> {
         state_since: row.time(9)?,
         state_by: row.cell(10)?,
         created_at: row.time(11)?,
-        settings: settings(row, 12, id)?,
+        settings: shown_settings(row)?,
     })
 }
 
@@ -269,4 +269,10 @@ pub(super) fn settings(
     let (ordering, text): (String, String) = (row.cell(at)?, row.cell(at + 2)?);
     let found = SubscriptionSettings::read(&ordering, row.cell(at + 1)?, &text);
     Ok(found.ok_or_else(|| place("settings").corrupt(id))?)
+}
+
+/// The settings of a subscription that is shown, which is not the worse for what can't be read of another one in its list.
+fn shown_settings(row: &Row) -> Result<SubscriptionSettings, Fault> {
+    let (ordering, text): (String, String) = (row.cell(12)?, row.cell(14)?);
+    Ok(SubscriptionSettings::shown(&ordering, row.cell(13)?, &text))
 }

@@ -243,7 +243,7 @@ fn subscription(row: &Row<'_>) -> Result<Subscription, Fault> {
         state_since: row.time(9)?,
         state_by: row.get(10)?,
         created_at: row.time(11)?,
-        settings: settings(row, 12, id)?,
+        settings: shown_settings(row)?,
     })
 }
 
@@ -256,4 +256,10 @@ pub(super) fn settings(
     let (ordering, text): (String, String) = (row.get(at)?, row.get(at + 2)?);
     let found = SubscriptionSettings::read(&ordering, row.get(at + 1)?, &text);
     Ok(found.ok_or_else(|| place("settings").corrupt(id))?)
+}
+
+/// The settings of a subscription that is shown, which is not the worse for what can't be read of another one in its list.
+fn shown_settings(row: &Row<'_>) -> Result<SubscriptionSettings, Fault> {
+    let (ordering, text): (String, String) = (row.get(12)?, row.get(14)?);
+    Ok(SubscriptionSettings::shown(&ordering, row.get(13)?, &text))
 }

@@ -266,6 +266,7 @@ fn whole_change() -> SubscriptionChange {
             forgets_answer: true,
             mask_response_headers: "x-token".parse().expect("names"),
             delete_body_on_success: true,
+            unreadable: false,
         },
     }
 }
@@ -274,6 +275,45 @@ async fn put(world: &World, id: SubscriptionId, change: &SubscriptionChange) -> 
     let change = change.clone();
     let unit = writing!([id, change] tx => tx.subscription_put(*id, change).await);
     world.write(unit).await
+}
+
+/// Has the settings of a subscription be what nobody can read.
+async fn damage(world: &World, of: &Subscription) -> Subscription {
+    let mut damaged = of.clone();
+    damaged.settings = SubscriptionSettings {
+        ordering: of.settings.ordering,
+        rate_per_second: of.settings.rate_per_second,
+        unreadable: true,
+        ..SubscriptionSettings::default()
+    };
+    let change = SubscriptionChange {
+        source: of.source.clone(),
+        target: of.target.clone(),
+        settings: damaged.settings.clone(),
+    };
+    assert!(put(world, of.id, &change).await);
+    damaged
+}
+
+pub(super) async fn settings_that_cannot_be_read_are_shown_as_such_and_can_be_ended(world: &World) {
+    let team = world.team("Blue").await;
+    let made = one_of_each(world, team).await;
+    let damaged = damage(world, &made[0]).await;
+    assert_eq!(get(world, team, damaged.id).await.as_ref(), Some(&damaged));
+    let found = find(world, &identity(&damaged)).await;
+    assert_eq!(found.as_ref(), Some(&damaged));
+    let listed = list(world, team, None, None, 100).await;
+    assert_eq!(listed.len(), made.len(), "those beside it are listed");
+    assert!(listed.contains(&damaged.id));
+    assert!(world.put_state(damaged.id, SubscriptionState::Gone).await);
+    let left = list(world, team, None, None, 100).await;
+    assert_eq!(left.len(), made.len() - 1);
+    // A change that is whole mends another one.
+    let damaged = damage(world, &made[1]).await;
+    let change = whole_change();
+    assert!(put(world, damaged.id, &change).await);
+    let mended = get(world, team, damaged.id).await;
+    assert_eq!(mended.map(|mended| mended.settings), Some(change.settings));
 }
 
 pub(super) async fn what_can_be_changed_is_stored_until_it_is_gone(world: &World) {
