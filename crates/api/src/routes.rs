@@ -235,6 +235,7 @@ fn of_subscriptions() -> Vec<Operation> {
                 SubscriptionMissing,
                 SubscriptionGone,
                 SubscriptionSame,
+                SubscriptionUnreadable,
                 SecretsFull,
                 TargetRefused,
                 TargetNotProven,

@@ -134,6 +134,10 @@ pub struct UnknownSubscriptionState;
 pub const SETTINGS_UNREADABLE: &str = "the settings that are stored can't be read, so nothing is sent: give all of them \
      anew with PATCH /api/web-hook/subscription (each may be null, for its default), or end the subscription";
 
+/// What is said of a subscription whose credentials can't be read, or are not there.
+pub const CREDENTIALS_UNREADABLE: &str = "the credentials that are stored can't be read, so nothing is sent: give what it has of headers, \
+     authorization, tls and proxy anew with PATCH /api/web-hook/subscription, without masks, or take it away with null";
+
 /// Who wants to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscription {

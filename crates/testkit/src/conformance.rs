@@ -247,6 +247,7 @@ cases! { $
         what_is_sent_after_a_wish_is_sent_so,
         a_subscription_that_cannot_be_read_holds_up_nobody_else,
         credentials_are_there_after_a_restart,
+        credentials_that_cannot_be_opened_are_told_and_replaced,
     }
     matching {
         an_event_reaches_exactly_the_scopes_it_falls_under,

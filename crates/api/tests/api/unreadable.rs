@@ -136,3 +136,46 @@ async fn settings_that_cannot_be_read_are_mended_by_giving_all_of_them() {
         (None, &json!("active"))
     );
 }
+
+/// Has nothing be there of what a subscription keeps secret.
+async fn lose(server: &Server, made: &Value) {
+    let id = text(&made["id"]).parse().unwrap();
+    let unit = writing!([id] tx => tx.credentials_put(*id, None).await);
+    assert!(server.store.write(unit).await.unwrap());
+}
+
+#[tokio::test]
+async fn credentials_that_cannot_be_read_are_mended_by_giving_anew_or_taking_away_what_had_some() {
+    let server = Server::start().await;
+    let (basic, proxy) = (
+        json!({"kind": "basic", "user": "me", "password": "one"}),
+        json!({"url": "http://example.com:3128", "user": "me", "password": "two"}),
+    );
+    let tls =
+        json!({"certificate": "-----BEGIN CERTIFICATE-----", "key": "-----BEGIN PRIVATE KEY-----"});
+    let wishes = json!({"source": "torn", "headers": {"x-key": "three"}, "authorization": basic,
+        "proxy": proxy, "tls": tls});
+    let made = subscribe(&server, &wishes).await.ok();
+    let id = text(&made["id"]);
+    let whole =
+        json!({"headers": {"x-key": "four"}, "authorization": null, "proxy": null, "tls": tls});
+    for away in ["headers", "authorization", "proxy", "tls"] {
+        lose(&server, &made).await;
+        let mut part = whole.clone();
+        part.as_object_mut().unwrap().remove(away);
+        refused(&change(&server, id, &part).await, "anew");
+    }
+    let mut masked = whole.clone();
+    masked["headers"] = json!({"x-key": "********"});
+    let problem = change(&server, id, &masked).await.problem();
+    assert!(errors(&problem)[0].starts_with("headers."), "{problem}");
+    // What has no secret needs nothing of them.
+    let paced = change(&server, id, &json!({"ratePerSecond": 5})).await.ok();
+    assert_eq!(paced["ratePerSecond"], 5);
+    let mended = change(&server, id, &whole).await.ok();
+    assert_eq!(mended["headers"], json!({"x-key": "********"}));
+    assert_eq!(mended["authorization"], Value::Null);
+    // They are there again: one may be kept while another is given.
+    let kept = json!({"headers": {"x-key": "********", "x-other": "five"}});
+    change(&server, id, &kept).await.ok();
+}

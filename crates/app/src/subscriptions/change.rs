@@ -245,10 +245,10 @@ impl Change for Put {
         mends(&before, settings)?;
         let target = target.as_ref().unwrap_or(&before.target);
         let change = &settings.request;
-        let (request, stored) = request::next(app, tx, change, (&before, target)).await?;
+        let (request, kept) = request::next(app, tx, change, (&before, target)).await?;
         let mut after = self.checked.after(&before, request.settings);
         proof::take(self.given.as_ref(), &before, &mut after)?;
-        let new_credentials = request.credentials != stored;
+        let new_credentials = kept.gives_way_to(request.credentials.as_ref());
         if after == before && !new_credentials {
             return Ok(ChangeAnswer::of(&before, &[]));
         }

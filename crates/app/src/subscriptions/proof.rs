@@ -9,11 +9,11 @@ use std::{
 };
 
 use domain::{
-    Actor, Changed, Credentials, Granted, Handshake, RequestStyle, Right, Subscription,
-    SubscriptionId, SubscriptionRow, SubscriptionSettings, TargetUrl, TeamId, Timestamp,
-    must_prove,
+    Actor, CREDENTIALS_UNREADABLE, Changed, Credentials, Granted, Handshake, RequestStyle, Right,
+    Subscription, SubscriptionId, SubscriptionRow, SubscriptionSettings, TargetUrl, TeamId,
+    Timestamp, must_prove,
 };
-use store::{Doing, ReadTx, StoreError, SubscriptionChange, SubscriptionIdentity, WriteTx};
+use store::{Doing, ReadTx, SubscriptionChange, SubscriptionIdentity, WriteTx};
 
 use super::{
     change::{changed, held, living},
@@ -100,14 +100,7 @@ pub(super) fn style(
     credentials: Option<Credentials>,
 ) -> Result<Option<RequestStyle>, AppError> {
     let style = RequestStyle::of(&settings.request, credentials);
-    style.map_err(|_| {
-        let source = StoreError::Corrupt {
-            table: "subscription",
-            column: "credentials",
-            row: String::new(),
-        };
-        ("reading how a subscription is sent to", source).into()
-    })
+    style.map_err(|_| AppError::SubscriptionUnreadable(CREDENTIALS_UNREADABLE.to_owned()))
 }
 
 /// What the target of a new subscription has to prove, if anything: nothing where the same one is there already.

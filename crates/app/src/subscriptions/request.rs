@@ -1,10 +1,11 @@
 //! How a subscription's requests are made: what is checked of it before it is stored.
 
 use domain::{
-    Changed, Credentials, HttpVersion, HttpsOnly, Payload, RequestChange, RequestSettings,
-    Subscription, SubscriptionId, TOKEN_MEMBER, TargetRefusal, TargetUrl, judge_reach,
+    CREDENTIALS_UNREADABLE, Changed, Credentials, HttpVersion, HttpsOnly, Payload, RequestChange,
+    RequestSettings, RequestStyle, Subscription, SubscriptionId, TOKEN_MEMBER, TargetRefusal,
+    TargetUrl, judge_reach,
 };
-use store::{Doing, ReadTx, WriteTx};
+use store::{Doing, ReadTx, StoreError, WriteTx};
 
 use crate::{App, AppError};
 
@@ -36,14 +37,28 @@ pub(super) async fn store(
     Ok(())
 }
 
-/// How the requests of `before` are made after a change that sends them to `target`, and how they were: what is secret
-/// of it.
+/// What is stored of a subscription that is secret, as far as a change needs it.
+pub(super) struct Kept {
+    credentials: Option<Credentials>,
+    /// It can't be read, and all of it is given anew.
+    is_replaced: bool,
+}
+
+impl Kept {
+    /// Whether `credentials` have to be stored in its place.
+    pub(super) fn gives_way_to(&self, credentials: Option<&Credentials>) -> bool {
+        self.is_replaced || credentials != self.credentials.as_ref()
+    }
+}
+
+/// How the requests of `before` are made after a change that sends them to `target`, and what is stored of it that is
+/// secret.
 pub(super) async fn next<T: ReadTx + ?Sized>(
     app: &App,
     tx: &mut T,
     change: &RequestChange,
     (before, target): (&Subscription, &TargetUrl),
-) -> Result<(Changed, Option<Credentials>), AppError> {
+) -> Result<(Changed, Kept), AppError> {
     let settings = &before.settings.request;
     let moves = |payload| payload != settings.payload && !before.settings.unreadable;
     if change.payload.is_some_and(moves) {
@@ -52,16 +67,23 @@ pub(super) async fn next<T: ReadTx + ?Sized>(
             payload_stays(settings.payload),
         ));
     }
-    // Who changes nothing of it needs nothing of it.
-    let there = if change.is_nothing() {
-        None
-    } else {
-        stored(tx, before).await?
+    let mut kept = Kept {
+        credentials: None,
+        is_replaced: false,
     };
-    let changed = change.of(settings, there.as_ref(), &*app.parts().tls);
+    // Who changes nothing of it needs nothing of it.
+    if !change.is_nothing() {
+        match stored(tx, before).await {
+            Err(AppError::SubscriptionUnreadable(_)) if change.replaces_secrets_of(settings) => {
+                kept.is_replaced = true;
+            }
+            found => kept.credentials = found?,
+        }
+    }
+    let changed = change.of(settings, kept.credentials.as_ref(), &*app.parts().tls);
     let changed = changed.map_err(AppError::Invalid)?;
     https(&changed.settings, target)?;
-    Ok((changed, there))
+    Ok((changed, kept))
 }
 
 /// What is stored of how the requests of a subscription are made that is secret.
@@ -69,8 +91,14 @@ pub(super) async fn stored<T: ReadTx + ?Sized>(
     tx: &mut T,
     of: &Subscription,
 ) -> Result<Option<Credentials>, AppError> {
-    let stored = tx.credentials_get(of.team, of.id).await;
-    stored.doing("loading the credentials of a subscription")
+    let unreadable = || AppError::SubscriptionUnreadable(CREDENTIALS_UNREADABLE.to_owned());
+    let found = match tx.credentials_get(of.team, of.id).await {
+        Err(StoreError::Corrupt { .. }) => return Err(unreadable()),
+        found => found.doing::<AppError>("loading the credentials of a subscription")?,
+    };
+    // Those that its settings speak of have to be there as well.
+    let style = RequestStyle::of(&of.settings.request, found.clone());
+    style.map(|_| found).map_err(|_| unreadable())
 }
 
 /// Why nothing is sent by HTTP/2 without TLS.

@@ -7,7 +7,7 @@ use domain::{
     RequestStyle, Secret, Subscription, SubscriptionId, SubscriptionSettings, SubscriptionState,
     TargetUrl, TeamId, TlsSettings,
 };
-use store::SubscriptionChange;
+use store::{StoreError, SubscriptionChange};
 
 use crate::{World, reading, writing};
 
@@ -179,4 +179,24 @@ pub(super) async fn a_subscription_that_cannot_be_read_holds_up_nobody_else(worl
         .map(|one| (one.sequence, one.lease.attempt))
         .collect();
     assert_eq!(sequences, [(1, 1), (2, 1)], "once it is mended");
+}
+
+pub(super) async fn credentials_that_cannot_be_opened_are_told_and_replaced(world: &World) {
+    let scene = world.scene().await;
+    let made = world.subscribe(&scene, EventType::TaskCompleted).await;
+    let (settings, credentials) = wishes();
+    wish(world, &made, settings).await;
+    // Sealed for another place, as after a write that went astray.
+    world.tamper(
+        "UPDATE subscription SET credentials = (SELECT sealed FROM subscription_secret LIMIT 1)",
+    );
+    let (team, id) = (scene.team, made.id);
+    let look = reading!([team, id] tx => Ok(tx.credentials_get(*team, *id).await));
+    let found = world.read(look).await;
+    assert!(
+        matches!(found, Err(StoreError::Corrupt { .. })),
+        "{found:?}"
+    );
+    assert!(put(world, id, Some(&credentials)).await);
+    assert_eq!(get(world, team, id).await, Some(credentials));
 }

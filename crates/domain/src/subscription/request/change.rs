@@ -45,6 +45,18 @@ impl RequestChange {
         *self == Self::default()
     }
 
+    /// Whether all that has a secret `before` is given anew or taken away, so that nothing is needed of what is stored.
+    pub fn replaces_secrets_of(&self, before: &RequestSettings) -> bool {
+        let proxy_has_user = before
+            .proxy
+            .as_ref()
+            .is_some_and(|proxy| proxy.user.is_some());
+        (before.headers.is_empty() || self.headers.is_some())
+            && (before.authorization.is_none() || self.authorization.is_some())
+            && (before.tls.is_none() || self.tls.is_some())
+            && (!proxy_has_user || self.proxy.is_some())
+    }
+
     /// What is after the change of what is there: `before` and `stored`.
     ///
     /// # Errors
