@@ -284,7 +284,11 @@ fn of_subscriptions() -> Vec<Operation> {
 fn of_webhooks() -> Vec<Operation> {
     vec![
         operation!(list_event_types, __path_list_event_types, []),
-        operation!(read_feed, __path_read_feed, [SubscriptionMissing]),
+        operation!(
+            read_feed,
+            __path_read_feed,
+            [SubscriptionMissing, SubscriptionUnreadable]
+        ),
         operation!(list_deliveries, __path_list_deliveries, []),
         operation!(get_delivery, __path_get_delivery, [DeliveryMissing]),
         operation!(

@@ -4,14 +4,14 @@ use std::{collections::BTreeMap, time::Duration};
 
 use domain::{Actor, DeliveryId, Right, SubscriptionId, WebhookHead};
 use serde::Serialize;
-use store::{Destination, Doing, FeedItem, FeedQuery, ReadTx};
+use store::{Destination, Doing, FeedItem, FeedQuery, ReadTx, StoreError};
 use tokio::{
     sync::{Semaphore, watch},
     time::{Instant, sleep_until, timeout_at},
 };
 use utoipa::ToSchema;
 
-use crate::{App, AppError, Caller, Missing, Query};
+use crate::{App, AppError, Caller, Missing, Query, subscriptions};
 
 /// Most deliveries in one answer of the feed.
 pub const FEED_LIMIT_MAX: u32 = 100;
@@ -146,6 +146,11 @@ impl Query for ReadFeed {
             bytes_max: FEED_BYTES_MAX,
         };
         let page = tx.feed_page(actor.team, &query).await;
+        if let Err(StoreError::Corrupt { .. }) = &page
+            && let Some(why) = subscriptions::fault(tx, self.subscription).await?
+        {
+            return Err(AppError::SubscriptionUnreadable(why));
+        }
         let page = page.doing::<AppError>("reading a feed")?;
         let page = page.ok_or(Missing::Subscription(self.subscription))?;
         let at = app.source().now();

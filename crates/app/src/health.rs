@@ -2,7 +2,7 @@
 
 use domain::{
     Actor, Delivery, DeliveryId, EventDetail, EventId, EventRow, HealthRow, NoticeId, NoticeRow,
-    Right, SubscriptionId, SubscriptionRow, SubscriptionSummary,
+    Right, SubscriptionId, SubscriptionSummary,
 };
 use serde::Serialize;
 use store::{Cancelled, DeliveryQuery, Doing, EventQuery, NoticeQuery, ReadTx, Seen, WriteTx};
@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::{
     App, AppError, Change, DELIVERIES_PAGE_MAX, GetDelivery, ListDeliveries, Missing, Query,
-    emit::audit,
+    emit::audit, subscriptions,
 };
 
 /// Most rows on one page of the log of events, or of the notices.
@@ -156,7 +156,7 @@ impl Query for GetHealth {
         let (subscription, stand) = found.zip(stand).ok_or(Missing::Subscription(self.0))?;
         let undelivered = tx.undelivered_summary(actor.team, self.0).await;
         Ok(SubscriptionSummary {
-            row: SubscriptionRow::from(&subscription),
+            row: subscriptions::row(tx, &subscription).await?,
             health: HealthRow::new(stand.code, stand.health),
             undelivered: undelivered.doing::<AppError>(DOING)?,
         })

@@ -299,8 +299,29 @@ impl Query for GetSubscription {
         tx: &mut dyn ReadTx,
     ) -> Result<SubscriptionRow, AppError> {
         let found = get(tx, actor, self.0).await?;
-        Ok((&found).into())
+        row(tx, &found).await
     }
+}
+
+/// A subscription that is shown alone: with whatever of it can't be read, and not of its settings only.
+pub(crate) async fn row<T: ReadTx + ?Sized>(
+    tx: &mut T,
+    of: &Subscription,
+) -> Result<SubscriptionRow, AppError> {
+    let mut row = SubscriptionRow::from(of);
+    if of.state != SubscriptionState::Gone {
+        row.unreadable = fault(tx, of.id).await?;
+    }
+    Ok(row)
+}
+
+/// Why nothing can be sent to a subscription, if that is so.
+pub(crate) async fn fault<T: ReadTx + ?Sized>(
+    tx: &mut T,
+    id: SubscriptionId,
+) -> Result<Option<String>, AppError> {
+    let fault = tx.subscription_fault(id).await;
+    fault.doing("looking whether a subscription can be read")
 }
 
 async fn get<T: ReadTx + ?Sized>(

@@ -26,6 +26,8 @@ pub enum ReasonCode {
     AskedFor,
     /// It waits for an earlier delivery of its checklist, which has to come to its end first.
     Ordered,
+    /// What is stored of its subscription can't be read; it is looked at again at `nextAttemptDateTime`.
+    Unreadable,
     /// Its last attempt failed; it is tried again at `nextAttemptDateTime`.
     Retry,
     /// The server ended during its last attempt; it is tried again.
@@ -54,6 +56,10 @@ pub enum ReasonCode {
 
 /// What is known of a delivery, as far as its reason follows from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, and any may go with any other"
+)]
 pub struct ReasonFacts {
     /// The state that it is shown in.
     pub state: DeliveryState,
@@ -67,16 +73,19 @@ pub struct ReasonFacts {
     pub cancelled: bool,
     /// Whether an earlier delivery of its checklist has to come to its end first.
     pub behind: bool,
+    /// Whether its subscription could not be read when it was last looked at.
+    pub unreadable: bool,
 }
 
 impl ReasonCode {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Delivered,
         Self::Sending,
         Self::Due,
         Self::AskedFor,
         Self::Ordered,
+        Self::Unreadable,
         Self::Retry,
         Self::LeaseLapsed,
         Self::NodesDiffer,
@@ -99,6 +108,7 @@ impl ReasonCode {
             Self::Due => "due",
             Self::AskedFor => "asked_for",
             Self::Ordered => "ordered",
+            Self::Unreadable => "unreadable",
             Self::Retry => "retry",
             Self::LeaseLapsed => "lease_lapsed",
             Self::NodesDiffer => "nodes_differ",
@@ -133,6 +143,7 @@ impl ReasonCode {
                 _ => Self::Erased,
             },
             DeliveryState::Waiting if facts.behind => Self::Ordered,
+            DeliveryState::Waiting if facts.unreadable => Self::Unreadable,
             DeliveryState::Waiting if facts.asked_for => Self::AskedFor,
             DeliveryState::Waiting => match facts.last_outcome {
                 None | Some(Outcome::Delivered) => Self::Due,
@@ -172,6 +183,7 @@ mod tests {
                 asked_for: false,
                 cancelled: false,
                 behind: false,
+                unreadable: false,
             };
             assert_eq!(ReasonCode::of(facts), expected, "{facts:?}");
         };
@@ -240,6 +252,7 @@ mod tests {
                 asked_for: false,
                 cancelled: false,
                 behind: false,
+                unreadable: false,
             };
             assert_eq!(ReasonCode::of(facts), expected, "{facts:?}");
         }
@@ -254,9 +267,18 @@ mod tests {
             asked_for: true,
             cancelled: true,
             behind: false,
+            unreadable: false,
         };
         let of = |state| ReasonCode::of(facts(state));
         assert_eq!(of(DeliveryState::Cancelled), ReasonCode::CancelledByPerson);
         assert_eq!(of(DeliveryState::Waiting), ReasonCode::AskedFor);
+        let unreadable = |state| {
+            ReasonCode::of(ReasonFacts {
+                unreadable: true,
+                ..facts(state)
+            })
+        };
+        assert_eq!(unreadable(DeliveryState::Waiting), ReasonCode::Unreadable);
+        assert_eq!(unreadable(DeliveryState::Leased), ReasonCode::Sending);
     }
 }

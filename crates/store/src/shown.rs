@@ -45,6 +45,10 @@ pub(crate) const fn state_shown(
 
 /// What is stored of a delivery, as far as it decides how it is shown.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a column, and any may go with any other"
+)]
 pub(crate) struct Stored {
     pub(crate) state: DeliveryState,
     pub(crate) delivered_before: bool,
@@ -55,6 +59,8 @@ pub(crate) struct Stored {
     pub(crate) cancelled_by: Option<String>,
     /// Whether another of its chain is before it.
     pub(crate) behind: bool,
+    /// Whether its reason is that its subscription can't be read.
+    pub(crate) unreadable: bool,
     /// How its subscription stands.
     pub(crate) of: SubscriptionState,
     pub(crate) code: StateCode,
@@ -74,6 +80,7 @@ impl Stored {
             last_outcome: self.last_outcome,
             asked_for: self.asked_for,
             behind: self.behind,
+            unreadable: self.unreadable,
             // What is cancelled with its subscription was not stopped by itself.
             cancelled: self.cancelled_by.is_some() && !matches!(self.state, DeliveryState::Waiting),
         })

@@ -248,6 +248,7 @@ cases! { $
         a_subscription_that_cannot_be_read_holds_up_nobody_else,
         credentials_are_there_after_a_restart,
         credentials_that_cannot_be_opened_are_told_and_replaced,
+        a_secret_that_cannot_be_opened_is_named,
     }
     matching {
         an_event_reaches_exactly_the_scopes_it_falls_under,

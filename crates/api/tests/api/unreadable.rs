@@ -84,7 +84,9 @@ async fn settings_that_cannot_be_read_are_listed_said_and_ended() {
     for operation in ["test", "prove", "roll-secret"] {
         refused(&post(&server, operation, id).await, "give all of them anew");
     }
-    refused(&get(&server, "explain", id).await, "give all of them anew");
+    for operation in ["explain", "events"] {
+        refused(&get(&server, operation, id).await, "give all of them anew");
+    }
     let target = format!("/api/web-hook/unsubscribe?subscriptionId={id}");
     let ended = server.ask("DELETE", &target).answer().await.ok();
     assert_eq!(ended["state"], "gone");
@@ -178,4 +180,30 @@ async fn credentials_that_cannot_be_read_are_mended_by_giving_anew_or_taking_awa
     // They are there again: one may be kept while another is given.
     let kept = json!({"headers": {"x-key": "********", "x-other": "five"}});
     change(&server, id, &kept).await.ok();
+}
+
+#[tokio::test]
+async fn what_cannot_be_sent_says_so_at_once_and_its_feed_goes_on() {
+    let server = Server::start().await;
+    server.template().await;
+    let torn = json!({"source": "torn", "headers": {"x-key": "one"}});
+    let made = subscribe(&server, &torn).await.ok();
+    let id = text(&made["id"]);
+    let row = get(&server, "subscription", id).await.ok();
+    assert_eq!(row.get("unreadable"), None);
+    lose(&server, &made).await;
+    let before = server.get("/api/web-hook/deliveries").answer().await.ok();
+    refused(&post(&server, "test", id).await, "credentials");
+    let after = server.get("/api/web-hook/deliveries").answer().await.ok();
+    assert_eq!(
+        after["items"], before["items"],
+        "nothing was made that would wait"
+    );
+    for operation in ["subscription", "subscription-health"] {
+        let row = get(&server, operation, id).await.ok();
+        let said = text(&row["unreadable"]);
+        assert!(said.contains("credentials"), "{said}");
+    }
+    let feed = get(&server, "events", id).await.ok();
+    assert_eq!(feed["items"], json!([]));
 }

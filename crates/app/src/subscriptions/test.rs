@@ -6,7 +6,7 @@ use domain::{Actor, DeliveryDetail, DeliveryId, Right, SubscriptionId};
 use store::{Doing, WriteTx};
 use tokio::time::{Instant, sleep};
 
-use super::{get, readable};
+use super::{fault, get};
 use crate::{App, AppError, Caller, Change, GetDelivery, emit::audit, sample::sample};
 
 /// How often it is looked whether the attempt has ended.
@@ -59,7 +59,9 @@ impl Change for SendTest {
         if !subscription.state.sends() {
             return Err(AppError::SubscriptionNotSending(subscription.state));
         }
-        readable(&subscription)?;
+        if let Some(why) = fault(tx, self.0).await? {
+            return Err(AppError::SubscriptionUnreadable(why));
+        }
         let event = sample(app, actor, tx, &subscription).await?;
         let stored = tx.event_append_for(&event, self.0).await;
         let delivery = stored.doing::<AppError>("storing a test")?;

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     Destination, StoreError,
-    destinations::{DestinationRow, SealedSecret, destination},
+    destinations::{DestinationRow, SealedSecret, destination, signing},
     sql,
 };
 
@@ -29,12 +29,43 @@ impl<G: Send> Tx<'_, G> {
         if let Some(destination) = self.core.destinations.get(&(id, revision)) {
             return Ok(destination);
         }
-        let sql = sql::DESTINATION;
-        let rows = self.all(sql, &[&id.uuid()], |row| joined(row, id)).await?;
-        let made = Arc::new(destination(id, rows, &self.core.key)?);
+        let made = Arc::new(self.destination_now(id).await?);
         let destinations = &self.core.destinations;
         destinations.put((id, made.revision), made.clone());
         Ok(made)
+    }
+
+    /// The same, whatever was read of it before.
+    pub(super) async fn destination_now(
+        &mut self,
+        id: SubscriptionId,
+    ) -> Result<Destination, StoreError> {
+        let rows = self.destination_rows(id).await?;
+        destination(id, rows, &self.core.key)
+    }
+
+    /// What signs the deliveries of a subscription, also of one whose credentials can't be read.
+    pub(super) async fn signing(
+        &mut self,
+        id: SubscriptionId,
+        revision: i64,
+    ) -> Result<Arc<Destination>, StoreError> {
+        match self.destination(id, revision).await {
+            Err(StoreError::Corrupt { .. }) => {
+                let rows = self.destination_rows(id).await?;
+                let (made, _) = signing(id, rows, &self.core.key)?;
+                Ok(Arc::new(made))
+            }
+            found => found,
+        }
+    }
+
+    async fn destination_rows(
+        &mut self,
+        id: SubscriptionId,
+    ) -> Result<Vec<DestinationRow>, StoreError> {
+        let sql = sql::DESTINATION;
+        self.all(sql, &[&id.uuid()], |row| joined(row, id)).await
     }
 }
 

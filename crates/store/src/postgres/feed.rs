@@ -80,7 +80,7 @@ impl<G: Send> Tx<'_, G> {
                 Ok((sequence, Some(item)))
             })
             .await?;
-        let destination = self.destination(query.subscription, revision).await?;
+        let destination = self.signing(query.subscription, revision).await?;
         let page = Looked(looked).page(query.after, (first, last), destination);
         Ok(Some(page))
     }

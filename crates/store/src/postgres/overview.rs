@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     EventQuery, NoticeQuery, ReadHealth, Stand, StoreError,
+    destinations::is_unreadable,
     identifiers::{CLOCK_BACK_MAX, earliest_id},
     overview::{EventCount, Summing},
     place::Place,
@@ -62,7 +63,8 @@ impl<G: Send> ReadHealth for Tx<'_, G> {
             };
             let sql = format!(
                 "SELECT d.id, d.state, d.last_outcome, d.manual_by IS NOT NULL, d.cancelled_by,
-                    d.delivered_at IS NOT NULL, coalesce(d.behind, 0) > 0
+                    d.delivered_at IS NOT NULL, coalesce(d.behind, 0) > 0,
+                    CASE WHEN d.state = 'waiting' THEN d.reason ELSE '' END
                 FROM delivery d WHERE d.subscription_id = $1 AND {state} ORDER BY {order} LIMIT $2"
             );
             let rows = self
@@ -78,6 +80,7 @@ impl<G: Send> ReadHealth for Tx<'_, G> {
                         asked_for: row.cell(3)?,
                         cancelled_by: row.cell(4)?,
                         behind: row.cell(6)?,
+                        unreadable: is_unreadable(&row.cell::<String>(7)?),
                         of: stand.code.state(),
                         code: stand.code,
                     };

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     ReadSubscriptions, StandChange, StateChange, StoreError, SubscriptionChange,
-    SubscriptionIdentity, WriteSecrets as _, WriteSubscriptions, place::Place, sql,
+    SubscriptionIdentity, WriteSecrets as _, WriteSubscriptions, destinations, place::Place, sql,
 };
 
 pub(super) const fn place(column: &'static str) -> Place {
@@ -91,6 +91,13 @@ impl<G: Send> ReadSubscriptions for Tx<'_, G> {
             subscription,
         )
         .await
+    }
+
+    async fn subscription_fault(
+        &mut self,
+        id: SubscriptionId,
+    ) -> Result<Option<String>, StoreError> {
+        destinations::fault(self.destination_now(id).await)
     }
 
     async fn subscription_count(&mut self, team: TeamId) -> Result<u64, StoreError> {

@@ -73,6 +73,13 @@ pub trait ReadSubscriptions: Send {
         limit: u32,
     ) -> Result<Vec<Subscription>, StoreError>;
 
+    /// Why nothing can be sent to a subscription, which is there, and what to do; none where all that is stored of it can be
+    /// read.
+    async fn subscription_fault(
+        &mut self,
+        id: SubscriptionId,
+    ) -> Result<Option<String>, StoreError>;
+
     /// How many subscriptions of the team are not gone.
     async fn subscription_count(&mut self, team: TeamId) -> Result<u64, StoreError>;
 }

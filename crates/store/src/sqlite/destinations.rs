@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     Destination, StoreError,
-    destinations::{DestinationRow, SealedSecret, destination},
+    destinations::{DestinationRow, SealedSecret, destination, signing},
     sql,
 };
 
@@ -28,12 +28,34 @@ impl<G> Tx<'_, G> {
         if let Some(destination) = self.core.destinations.get(&(id, revision)) {
             return Ok(destination);
         }
-        let sql = sql::DESTINATION;
-        let rows = self.all(sql, [id.uuid()], |row| joined(row, id))?;
-        let made = Arc::new(destination(id, rows, &self.core.key)?);
+        let made = Arc::new(self.destination_now(id)?);
         let destinations = &self.core.destinations;
         destinations.put((id, made.revision), made.clone());
         Ok(made)
+    }
+
+    /// The same, whatever was read of it before.
+    pub(super) fn destination_now(&self, id: SubscriptionId) -> Result<Destination, StoreError> {
+        destination(id, self.destination_rows(id)?, &self.core.key)
+    }
+
+    /// What signs the deliveries of a subscription, also of one whose credentials can't be read.
+    pub(super) fn signing(
+        &self,
+        id: SubscriptionId,
+        revision: i64,
+    ) -> Result<Arc<Destination>, StoreError> {
+        match self.destination(id, revision) {
+            Err(StoreError::Corrupt { .. }) => {
+                let (made, _) = signing(id, self.destination_rows(id)?, &self.core.key)?;
+                Ok(Arc::new(made))
+            }
+            found => found,
+        }
+    }
+
+    fn destination_rows(&self, id: SubscriptionId) -> Result<Vec<DestinationRow>, StoreError> {
+        self.all(sql::DESTINATION, [id.uuid()], |row| joined(row, id))
     }
 }
 

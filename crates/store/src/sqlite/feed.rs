@@ -45,7 +45,7 @@ impl<G: Send> ReadFeed for Tx<'_, G> {
             };
             Ok(Some((sequence, Some(item))))
         })?;
-        let destination = self.destination(query.subscription, revision)?;
+        let destination = self.signing(query.subscription, revision)?;
         let page = Looked(looked).page(query.after, (first, last), destination);
         Ok(Some(page))
     }

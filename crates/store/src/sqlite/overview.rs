@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     EventQuery, NoticeQuery, ReadHealth, Stand, StoreError,
+    destinations::is_unreadable,
     identifiers::{CLOCK_BACK_MAX, earliest_id},
     overview::{EventCount, Summing},
     place::Place,
@@ -52,7 +53,8 @@ impl<G: Send> ReadHealth for Tx<'_, G> {
         for (way, state) in Summing::WAYS {
             let sql = format!(
                 "SELECT d.id, d.state, d.last_outcome, d.manual_by IS NOT NULL, d.cancelled_by,
-                    d.delivered_at IS NOT NULL, coalesce(d.behind, 0) > 0
+                    d.delivered_at IS NOT NULL, coalesce(d.behind, 0) > 0,
+                    CASE WHEN d.state = 'waiting' THEN d.reason ELSE '' END
                 FROM delivery d INDEXED BY {way} WHERE d.subscription_id = ?1 AND {state} LIMIT ?2"
             );
             let bound = params![id.uuid(), SUMMARY_COUNTED_MAX + 1];
@@ -68,6 +70,7 @@ impl<G: Send> ReadHealth for Tx<'_, G> {
                     asked_for: row.get(3)?,
                     cancelled_by: row.get(4)?,
                     behind: row.get(6)?,
+                    unreadable: is_unreadable(&row.get::<_, String>(7)?),
                     of: stand.code.state(),
                     code: stand.code,
                 };

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     ReadSubscriptions, StandChange, StateChange, StoreError, SubscriptionChange,
-    SubscriptionIdentity, WriteSecrets as _, WriteSubscriptions, place::Place, sql,
+    SubscriptionIdentity, WriteSecrets as _, WriteSubscriptions, destinations, place::Place, sql,
 };
 
 pub(super) const fn place(column: &'static str) -> Place {
@@ -85,6 +85,13 @@ impl<G: Send> ReadSubscriptions for Tx<'_, G> {
             params![team.get(), source, event_type, limit],
             subscription,
         )
+    }
+
+    async fn subscription_fault(
+        &mut self,
+        id: SubscriptionId,
+    ) -> Result<Option<String>, StoreError> {
+        destinations::fault(self.destination_now(id))
     }
 
     async fn subscription_count(&mut self, team: TeamId) -> Result<u64, StoreError> {

@@ -391,6 +391,8 @@ async fn subscriptions(tx: &mut dyn WriteTx) {
         .await
         .unwrap();
     tx.subscription_count(TEAM).await.unwrap();
+    let fault = tx.subscription_fault(there.id).await;
+    assert_eq!(fault.unwrap(), None);
     secret_changes(tx, there.id).await;
     let change = SubscriptionChange {
         source: there.source.clone(),

@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use domain::{
-    Authorization, Credentials, DeliveryState, EventType, HttpVersion, Proxy, RequestSettings,
-    RequestStyle, Secret, Subscription, SubscriptionId, SubscriptionSettings, SubscriptionState,
-    TargetUrl, TeamId, TlsSettings,
+    Authorization, Credentials, DeliveryState, EventType, HttpVersion, Proxy, ReasonCode,
+    RequestSettings, RequestStyle, Secret, Subscription, SubscriptionId, SubscriptionSettings,
+    SubscriptionState, TargetUrl, TeamId, TlsSettings,
 };
 use store::{StoreError, SubscriptionChange};
 
@@ -169,10 +169,40 @@ pub(super) async fn a_subscription_that_cannot_be_read_holds_up_nobody_else(worl
     for row in of_torn {
         assert_eq!((row.state, row.attempts), (DeliveryState::Waiting, 0));
         assert!(row.reason.contains("credentials"), "{}", row.reason);
+        assert_eq!(row.reason_code, ReasonCode::Unreadable);
     }
+    let (team, of) = (scene.team, torn.id);
+    let look = reading!([team, of] tx => {
+        Ok((tx.undelivered_summary(*team, *of).await?, tx.subscription_fault(*of).await?))
+    });
+    let (summary, fault) = world.read(look).await;
+    let counts: Vec<_> = summary
+        .counts
+        .iter()
+        .map(|one| (one.reason_code, one.count))
+        .collect();
+    assert_eq!(counts, [(ReasonCode::Unreadable, 2)]);
+    assert!(fault.is_some_and(|fault| fault.contains("credentials")));
+    let of = sound.id;
+    let look = reading!([of] tx => tx.subscription_fault(*of).await);
+    assert_eq!(world.read(look).await, None);
+    // Its feed needs none of it.
+    let query = store::FeedQuery {
+        subscription: torn.id,
+        after: 0,
+        limit: 10,
+        bytes_max: u64::MAX,
+    };
+    let look = reading!([team, query] tx => tx.feed_page(*team, &query).await);
+    let feed = world.read(look).await.expect("it is there");
+    assert_eq!(feed.items.len(), 2);
+    assert!(!feed.destination.secrets.is_empty(), "it can be signed");
     assert_eq!(world.take(torn.id, 10).await.len(), 0, "not at once again");
     wish(world, &torn, RequestSettings::default()).await;
     world.clock.advance(Duration::from_mins(1));
+    let of = torn.id;
+    let look = reading!([of] tx => tx.subscription_fault(*of).await);
+    assert_eq!(world.read(look).await, None, "once it is mended");
     let taken = world.take(torn.id, 10).await;
     let sequences: Vec<_> = taken
         .iter()
@@ -199,4 +229,21 @@ pub(super) async fn credentials_that_cannot_be_opened_are_told_and_replaced(worl
     );
     assert!(put(world, id, Some(&credentials)).await);
     assert_eq!(get(world, team, id).await, Some(credentials));
+}
+
+pub(super) async fn a_secret_that_cannot_be_opened_is_named(world: &World) {
+    let scene = world.scene().await;
+    let made = world.subscribe(&scene, EventType::TaskCompleted).await;
+    let (team, id) = (scene.team, made.id);
+    let look = reading!([team, id] tx => tx.secret_list(*team, *id).await);
+    let secret = world.read(look).await.remove(0).id;
+    let (_, credentials) = wishes();
+    assert!(put(world, id, Some(&credentials)).await);
+    world.tamper(
+        "UPDATE subscription_secret SET sealed = (SELECT credentials FROM subscription LIMIT 1)",
+    );
+    let look = reading!([id] tx => tx.subscription_fault(*id).await);
+    let fault = world.read(look).await.expect("it can't be read");
+    assert!(fault.contains(&secret.to_string()), "{fault}");
+    assert!(fault.contains("roll-secret"), "{fault}");
 }

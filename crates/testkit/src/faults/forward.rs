@@ -115,6 +115,7 @@ forward! {
         subscription_get(team: TeamId, id: SubscriptionId) -> Option<Subscription>;
         subscription_find(identity: &SubscriptionIdentity) -> Option<Subscription>;
         subscription_list(team: TeamId, source: Option<&str>, event_type: Option<EventType>, limit: u32) -> Vec<Subscription>;
+        subscription_fault(id: SubscriptionId) -> Option<String>;
         subscription_count(team: TeamId) -> u64;
     }
     WriteSubscriptions {

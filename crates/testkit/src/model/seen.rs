@@ -133,6 +133,7 @@ impl Course {
                 asked_for: record.manual_by.is_some(),
                 cancelled: record.cancelled && !waits,
                 behind: record.standing == Standing::Behind,
+                unreadable: false,
             }),
             attempts: record.attempts,
             created_date_time: event.at,

@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     DeliveryQuery, DeliveryRecord, DueLane, NOT_YET, ReadDeliveries, StoreError,
+    destinations::is_unreadable,
     place::Place,
     shown::{Stored, parts},
     sql,
@@ -174,6 +175,7 @@ fn delivery(row: &Row, sequences: &HashMap<DeliveryId, i64>) -> Result<Delivery,
         None => None,
         Some(_) => Some(row.word(12, of_delivery("last_outcome"))?),
     };
+    let reason: String = row.cell(7)?;
     let stored = Stored {
         state: row.word(6, DELIVERY_STATE)?,
         delivered_before: row.cell(14)?,
@@ -181,6 +183,7 @@ fn delivery(row: &Row, sequences: &HashMap<DeliveryId, i64>) -> Result<Delivery,
         asked_for: row.cell(18)?,
         cancelled_by: row.cell(19)?,
         behind: row.cell(20)?,
+        unreadable: is_unreadable(&reason),
         of: row.word(15, STATE)?,
         code: row.word(17, CODE)?,
     };
@@ -194,7 +197,7 @@ fn delivery(row: &Row, sequences: &HashMap<DeliveryId, i64>) -> Result<Delivery,
         sequence,
         checklist_id: ChecklistId::new(row.cell(5)?),
         state,
-        reason: stored.reason(row.cell(7)?, row.cell(16)?),
+        reason: stored.reason(reason, row.cell(16)?),
         reason_code: stored.reason_code(),
         attempts: row.number(8, ATTEMPTS)?,
         created_date_time: row.time(9)?,

@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     DeliveryQuery, DeliveryRecord, DueLane, NOT_YET, ReadDeliveries, StoreError,
+    destinations::is_unreadable,
     place::Place,
     shown::{Stored, parts},
     sql,
@@ -122,6 +123,7 @@ fn delivery(row: &Row<'_>) -> Result<Delivery, Fault> {
         rusqlite::types::ValueRef::Null => None,
         _ => Some(row.word(12, LAST_OUTCOME)?),
     };
+    let reason: String = row.get(7)?;
     let stored = Stored {
         state: row.word(6, DELIVERY_STATE)?,
         delivered_before: row.get(14)?,
@@ -129,6 +131,7 @@ fn delivery(row: &Row<'_>) -> Result<Delivery, Fault> {
         asked_for: row.get(18)?,
         cancelled_by: row.get(19)?,
         behind: row.get(20)?,
+        unreadable: is_unreadable(&reason),
         of: row.word(15, STATE)?,
         code: row.word(17, CODE)?,
     };
@@ -142,7 +145,7 @@ fn delivery(row: &Row<'_>) -> Result<Delivery, Fault> {
         sequence: row.get(4)?,
         checklist_id: ChecklistId::new(row.get(5)?),
         state,
-        reason: stored.reason(row.get(7)?, row.get(16)?),
+        reason: stored.reason(reason, row.get(16)?),
         reason_code: stored.reason_code(),
         attempts: row.get(8)?,
         created_date_time: row.time(9)?,
