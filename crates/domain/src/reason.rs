@@ -22,6 +22,8 @@ pub enum ReasonCode {
     Sending,
     /// It was not tried yet, and is due at `nextAttemptDateTime`.
     Due,
+    /// It was not tried yet, and has its turn within what its subscription takes in a second.
+    Paced,
     /// Somebody asked for it to be sent again.
     AskedFor,
     /// It waits for an earlier delivery of its checklist, which has to come to its end first.
@@ -75,14 +77,17 @@ pub struct ReasonFacts {
     pub behind: bool,
     /// Whether its subscription could not be read when it was last looked at.
     pub unreadable: bool,
+    /// Whether its subscription is sent so many requests a second at most.
+    pub paced: bool,
 }
 
 impl ReasonCode {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Delivered,
         Self::Sending,
         Self::Due,
+        Self::Paced,
         Self::AskedFor,
         Self::Ordered,
         Self::Unreadable,
@@ -106,6 +111,7 @@ impl ReasonCode {
             Self::Delivered => "delivered",
             Self::Sending => "sending",
             Self::Due => "due",
+            Self::Paced => "paced",
             Self::AskedFor => "asked_for",
             Self::Ordered => "ordered",
             Self::Unreadable => "unreadable",
@@ -146,6 +152,7 @@ impl ReasonCode {
             DeliveryState::Waiting if facts.unreadable => Self::Unreadable,
             DeliveryState::Waiting if facts.asked_for => Self::AskedFor,
             DeliveryState::Waiting => match facts.last_outcome {
+                None | Some(Outcome::Delivered) if facts.paced => Self::Paced,
                 None | Some(Outcome::Delivered) => Self::Due,
                 Some(Outcome::Unknown) => Self::LeaseLapsed,
                 Some(Outcome::AddressRefused) => Self::NodesDiffer,
@@ -184,6 +191,7 @@ mod tests {
                 cancelled: false,
                 behind: false,
                 unreadable: false,
+                paced: false,
             };
             assert_eq!(ReasonCode::of(facts), expected, "{facts:?}");
         };
@@ -253,6 +261,7 @@ mod tests {
                 cancelled: false,
                 behind: false,
                 unreadable: false,
+                paced: false,
             };
             assert_eq!(ReasonCode::of(facts), expected, "{facts:?}");
         }
@@ -268,6 +277,7 @@ mod tests {
             cancelled: true,
             behind: false,
             unreadable: false,
+            paced: false,
         };
         let of = |state| ReasonCode::of(facts(state));
         assert_eq!(of(DeliveryState::Cancelled), ReasonCode::CancelledByPerson);
@@ -280,5 +290,25 @@ mod tests {
         };
         assert_eq!(unreadable(DeliveryState::Waiting), ReasonCode::Unreadable);
         assert_eq!(unreadable(DeliveryState::Leased), ReasonCode::Sending);
+    }
+
+    #[test]
+    fn what_waits_for_its_turn_says_so_until_it_was_tried() {
+        let of = |state, last_outcome| {
+            ReasonCode::of(ReasonFacts {
+                state,
+                subscription: StateCode::Active,
+                last_outcome,
+                asked_for: false,
+                cancelled: false,
+                behind: false,
+                unreadable: false,
+                paced: true,
+            })
+        };
+        assert_eq!(of(DeliveryState::Waiting, None), ReasonCode::Paced);
+        let failed = Some(Outcome::TimedOut);
+        assert_eq!(of(DeliveryState::Waiting, failed), ReasonCode::Retry);
+        assert_eq!(of(DeliveryState::Leased, None), ReasonCode::Sending);
     }
 }

@@ -61,6 +61,8 @@ pub(crate) struct Stored {
     pub(crate) behind: bool,
     /// Whether its reason is that its subscription can't be read.
     pub(crate) unreadable: bool,
+    /// Most requests a second of its subscription.
+    pub(crate) per_second: Option<i64>,
     /// How its subscription stands.
     pub(crate) of: SubscriptionState,
     pub(crate) code: StateCode,
@@ -81,6 +83,7 @@ impl Stored {
             asked_for: self.asked_for,
             behind: self.behind,
             unreadable: self.unreadable,
+            paced: self.per_second.is_some(),
             // What is cancelled with its subscription was not stopped by itself.
             cancelled: self.cancelled_by.is_some() && !matches!(self.state, DeliveryState::Waiting),
         })
@@ -95,7 +98,18 @@ impl Stored {
                 format!("{by} stopped its retries; the attempt that runs may still deliver it")
             }
             (Some(by), DeliveryState::Cancelled, _) => format!("{by} stopped its retries"),
+            _ if own.is_empty() => self.turn(),
             _ => own,
+        }
+    }
+
+    /// That it waits for its turn, if it does: nobody writes that down for each that waits.
+    fn turn(&self) -> String {
+        match (self.reason_code(), self.per_second) {
+            (ReasonCode::Paced, Some(rate)) => {
+                format!("waits for its turn: at most {rate} a second, as its subscription asks")
+            }
+            _ => String::new(),
         }
     }
 }

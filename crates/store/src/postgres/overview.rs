@@ -64,7 +64,8 @@ impl<G: Send> ReadHealth for Tx<'_, G> {
             let sql = format!(
                 "SELECT d.id, d.state, d.last_outcome, d.manual_by IS NOT NULL, d.cancelled_by,
                     d.delivered_at IS NOT NULL, coalesce(d.behind, 0) > 0,
-                    CASE WHEN d.state = 'waiting' THEN d.reason ELSE '' END
+                    CASE WHEN d.state = 'waiting' THEN d.reason ELSE '' END,
+                    (SELECT rate_per_second FROM subscription WHERE id = $1)
                 FROM delivery d WHERE d.subscription_id = $1 AND {state} ORDER BY {order} LIMIT $2"
             );
             let rows = self
@@ -81,6 +82,7 @@ impl<G: Send> ReadHealth for Tx<'_, G> {
                         cancelled_by: row.cell(4)?,
                         behind: row.cell(6)?,
                         unreadable: is_unreadable(&row.cell::<String>(7)?),
+                        per_second: row.cell(8)?,
                         of: stand.code.state(),
                         code: stand.code,
                     };

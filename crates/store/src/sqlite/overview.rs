@@ -54,7 +54,8 @@ impl<G: Send> ReadHealth for Tx<'_, G> {
             let sql = format!(
                 "SELECT d.id, d.state, d.last_outcome, d.manual_by IS NOT NULL, d.cancelled_by,
                     d.delivered_at IS NOT NULL, coalesce(d.behind, 0) > 0,
-                    CASE WHEN d.state = 'waiting' THEN d.reason ELSE '' END
+                    CASE WHEN d.state = 'waiting' THEN d.reason ELSE '' END,
+                    (SELECT rate_per_second FROM subscription WHERE id = ?1)
                 FROM delivery d INDEXED BY {way} WHERE d.subscription_id = ?1 AND {state} LIMIT ?2"
             );
             let bound = params![id.uuid(), SUMMARY_COUNTED_MAX + 1];
@@ -71,6 +72,7 @@ impl<G: Send> ReadHealth for Tx<'_, G> {
                     cancelled_by: row.get(4)?,
                     behind: row.get(6)?,
                     unreadable: is_unreadable(&row.get::<_, String>(7)?),
+                    per_second: row.get(8)?,
                     of: stand.code.state(),
                     code: stand.code,
                 };

@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use domain::{EventType, Outcome, Scope, SubscriptionSettings, SubscriptionState};
+use domain::{
+    DeliveryState, EventType, Outcome, ReasonCode, Scope, SubscriptionSettings, SubscriptionState,
+};
 use store::{Lease, Node as _, PutOff, SubscriptionChange, Take};
 
 use crate::{TestLanes, World, reading, world::retry, writing};
@@ -159,6 +161,22 @@ pub(super) async fn a_lane_that_gives_no_more_than_its_rate_is_not_drained(world
     }];
     let first = world.take_as(world.other_node(), &wanted).await;
     assert_eq!((first.deliveries.len(), first.drained), (2, vec![]));
+    let listed = world.deliveries(team).await;
+    let waits = listed
+        .iter()
+        .find(|row| row.state == DeliveryState::Waiting)
+        .expect("one has its turn later");
+    assert_eq!(waits.reason_code, ReasonCode::Paced);
+    assert!(waits.reason.contains("at most 2 a second"), "{waits:?}");
+    let look = reading!([team, lane] tx => tx.undelivered_summary(*team, *lane).await);
+    let codes: Vec<_> = world
+        .read(look)
+        .await
+        .counts
+        .iter()
+        .map(|one| one.reason_code)
+        .collect();
+    assert_eq!(codes, [ReasonCode::Paced, ReasonCode::Sending]);
     let rest = world.take_as(world.other_node(), &wanted).await;
     assert_eq!((rest.deliveries.len(), rest.drained), (1, vec![lane]));
 }

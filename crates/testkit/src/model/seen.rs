@@ -134,6 +134,7 @@ impl Course {
                 cancelled: record.cancelled && !waits,
                 behind: record.standing == Standing::Behind,
                 unreadable: false,
+                paced: false,
             }),
             attempts: record.attempts,
             created_date_time: event.at,

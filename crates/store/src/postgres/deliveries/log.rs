@@ -48,7 +48,7 @@ pub(super) const COLUMNS: &str =
     "d.id, e.id, e.type, d.subscription_id, d.sequence, e.checklist_id,
     d.state, d.reason, d.attempts, e.at, d.due_at, d.last_ended_at, d.last_outcome, d.last_status,
     d.delivered_at IS NOT NULL, s.state, s.state_reason, s.state_code, d.manual_by IS NOT NULL,
-    d.cancelled_by, coalesce(d.behind, 0) > 0, d.copied_by";
+    d.cancelled_by, coalesce(d.behind, 0) > 0, d.copied_by, s.rate_per_second";
 
 #[async_trait]
 impl<G: Send> ReadDeliveries for Tx<'_, G> {
@@ -124,14 +124,14 @@ impl<G: Send> ReadDeliveries for Tx<'_, G> {
             return Ok(None);
         };
         let sequences = self.sequences(&found).await?;
-        let mut attempts: Vec<Attempt> = first_attempt(row, 23)?.into_iter().collect();
+        let mut attempts: Vec<Attempt> = first_attempt(row, 24)?.into_iter().collect();
         for row in &others {
             attempts.push(attempt(row)?);
         }
         Ok(Some(DeliveryRecord {
             delivery: delivery(row, &sequences)?,
             attempts,
-            body: Some(Bytes::copy_from_slice(row.cell(22)?)).filter(|body| !body.is_empty()),
+            body: Some(Bytes::copy_from_slice(row.cell(23)?)).filter(|body| !body.is_empty()),
         }))
     }
 }
@@ -184,6 +184,7 @@ fn delivery(row: &Row, sequences: &HashMap<DeliveryId, i64>) -> Result<Delivery,
         cancelled_by: row.cell(19)?,
         behind: row.cell(20)?,
         unreadable: is_unreadable(&reason),
+        per_second: row.cell(22)?,
         of: row.word(15, STATE)?,
         code: row.word(17, CODE)?,
     };

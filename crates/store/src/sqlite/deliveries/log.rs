@@ -41,7 +41,7 @@ pub(super) const COLUMNS: &str =
     "d.id, e.id, e.type, d.subscription_id, d.sequence, e.checklist_id,
     d.state, d.reason, d.attempts, e.at, d.due_at, d.last_ended_at, d.last_outcome, d.last_status,
     d.delivered_at IS NOT NULL, s.state, s.state_reason, s.state_code, d.manual_by IS NOT NULL,
-    d.cancelled_by, coalesce(d.behind, 0) > 0, d.copied_by";
+    d.cancelled_by, coalesce(d.behind, 0) > 0, d.copied_by, s.rate_per_second";
 
 #[async_trait]
 impl<G: Send> ReadDeliveries for Tx<'_, G> {
@@ -101,8 +101,8 @@ impl<G: Send> ReadDeliveries for Tx<'_, G> {
         );
         let found = self.first(&sql, params![id.uuid(), team.get()], |row| {
             let body =
-                Some(Bytes::from(row.get::<_, Vec<u8>>(22)?)).filter(|body| !body.is_empty());
-            Ok((delivery(row)?, body, first_attempt(row, 23)?))
+                Some(Bytes::from(row.get::<_, Vec<u8>>(23)?)).filter(|body| !body.is_empty());
+            Ok((delivery(row)?, body, first_attempt(row, 24)?))
         })?;
         let Some((delivery, body, first)) = found else {
             return Ok(None);
@@ -132,6 +132,7 @@ fn delivery(row: &Row<'_>) -> Result<Delivery, Fault> {
         cancelled_by: row.get(19)?,
         behind: row.get(20)?,
         unreadable: is_unreadable(&reason),
+        per_second: row.get(22)?,
         of: row.word(15, STATE)?,
         code: row.word(17, CODE)?,
     };
