@@ -19,7 +19,8 @@ pub struct TargetExplanation {
     /// The target in its normal form; as it was given where it can't be read.
     #[serde(rename = "targetURL")]
     pub target_url: String,
-    /// Whether webhooks are sent there.
+    /// Whether webhooks are sent there: of a subscription, also by way of its proxy and with a token from where its tokens
+    /// are from. The first of these that is refused gives `rule`, `reason` and `setting` where the target itself is allowed.
     pub allowed: bool,
     /// The rule that refuses; null when allowed.
     #[schema(example = "private")]
@@ -54,6 +55,25 @@ pub struct ExplainedAddress {
     pub range_description: Option<String>,
     /// The operator's entry that opens it; null when none is needed or none does.
     pub opened_by: Option<String>,
+}
+
+impl TargetExplanation {
+    /// The same where requests reach `reaches` as well: no webhook comes to a target if one of them is refused.
+    fn with(mut self, reaches: &[ExplainedReach]) -> Self {
+        let refused = reaches.iter().find(|reach| !reach.explanation.allowed);
+        if let Some(refused) = refused.filter(|_| self.allowed) {
+            let (member, why) = (refused.member, &refused.explanation);
+            self.allowed = false;
+            self.rule = why.rule;
+            self.reason = if why.reason.contains(member) {
+                why.reason.clone()
+            } else {
+                format!("{member}: {}", why.reason)
+            };
+            self.setting.clone_from(&why.setting);
+        }
+        self
+    }
 }
 
 /// What the address rule decides of all that a webhook reaches.
@@ -131,7 +151,10 @@ impl App {
                 explanation,
             });
         }
-        Ok(Explanation { target, reaches })
+        Ok(Explanation {
+            target: target.with(&reaches),
+            reaches,
+        })
     }
 
     /// `GET web-hook/explain`: what the address rule decides of a target, and why, by the function that decides

@@ -1,6 +1,13 @@
 use serde_json::{Value, json};
 
-use crate::harness::Server;
+use domain::{Proxy, TargetUrl};
+use store::SubscriptionChange;
+use testkit::writing;
+
+use crate::{
+    harness::{Server, text},
+    subscription_requests::subscribe,
+};
 
 async fn explain(server: &Server, target: &str) -> Value {
     let asked = format!("/api/web-hook/explain?targetUrl={target}");
@@ -94,4 +101,39 @@ async fn nothing_is_explained_without_a_target_or_a_key() {
         .get("/api/web-hook/explain?targetUrl=https%3A%2F%2Fexample.com%2F")
         .header("x-api-key", "ck_nobody");
     assert_eq!(unknown.refusal().await.0, 401);
+}
+
+#[tokio::test]
+async fn a_target_is_not_allowed_whose_proxy_is_refused() {
+    let server = Server::start().await;
+    let made = subscribe(&server, &json!({})).await.ok();
+    let id = text(&made["id"]).parse().unwrap();
+    let explain = format!("/api/web-hook/explain?subscriptionId={id}");
+    let sound = server.get(&explain).answer().await.ok();
+    assert_eq!(sound["allowed"], true);
+    // Allowed when it was set, and no longer.
+    let team = server.team;
+    let unit = writing!([id, team] tx => {
+        let found = tx.subscription_get(*team, *id).await?.expect("it is there");
+        let mut settings = found.settings;
+        settings.request.proxy = Some(Proxy {
+            url: TargetUrl::parse("http://intranet.example.com:3128").expect("a proxy"),
+            user: None,
+        });
+        let change = SubscriptionChange { source: found.source, target: found.target, settings };
+        tx.subscription_put(*id, &change).await
+    });
+    assert!(server.store.write(unit).await.unwrap());
+    let found = server.get(&explain).answer().await.ok();
+    assert_eq!(
+        (&found["allowed"], &found["rule"]),
+        (&json!(false), &json!("private"))
+    );
+    let reason = text(&found["reason"]);
+    assert!(reason.contains("proxy.url"), "{reason}");
+    assert_eq!(found["setting"], found["reaches"][0]["setting"]);
+    assert_eq!(
+        found["addresses"], sound["addresses"],
+        "those of the target"
+    );
 }
