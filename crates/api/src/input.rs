@@ -4,10 +4,11 @@
 //! CheckFlow takes parameters of a POST in the query and mixes `taskId` with `taskID`; integrators
 //! copy from either. So every operation reads names here and does not care where they stood. The
 //! getters gather what is wrong, and one answer says all of it. Names that no operation asks for
-//! are ignored, as clients of CheckFlow send more than is needed.
+//! are ignored, as clients of CheckFlow send more than is needed, save by operations that say which there are ([`names`]).
 
 mod body;
 mod members;
+mod names;
 mod needed;
 mod query;
 mod template;
@@ -33,6 +34,9 @@ const ERRORS_MAX: usize = 50;
 /// Most characters of a wrong value that an answer repeats.
 const SHOWN_CHARS_MAX: usize = 60;
 
+/// What is said of a name that is given twice.
+const TWICE: &str = "is given twice with different values; give it once";
+
 /// What a request gives.
 #[derive(Debug, Default)]
 pub(crate) struct Input {
@@ -57,7 +61,8 @@ impl Input {
 
     /// Adds the members of a JSON object.
     pub(crate) fn add_body(&mut self, bytes: &[u8]) -> Result<(), Problem> {
-        for (name, value) in body::members(bytes)? {
+        for (name, tree) in body::members(bytes)? {
+            let value = self.value(&name, tree);
             self.add(&name, value);
         }
         Ok(())
@@ -72,7 +77,7 @@ impl Input {
         let known = name.to_ascii_lowercase();
         match self.given.get(&known) {
             Some(before) if plain(before) == plain(&value) => {}
-            Some(_) => self.wrong(name, "is given twice with different values; give it once"),
+            Some(_) => self.wrong(name, TWICE),
             None => {
                 self.given.insert(known, value);
             }
@@ -85,17 +90,6 @@ impl Input {
         if self.errors.len() < ERRORS_MAX && !self.errors.iter().any(said) {
             let field: String = name.chars().take(SHOWN_CHARS_MAX).collect();
             self.errors.push(FieldError::new(field, message));
-        }
-    }
-
-    /// Says of each name that is not among `known` that nothing is called so. For operations where a name that is
-    /// passed over would be taken for done.
-    pub(crate) fn only(&mut self, known: &[&str], why: &str) {
-        let is_known = |name: &String| known.iter().any(|known| known.eq_ignore_ascii_case(name));
-        let names = self.given.keys().chain(&self.cleared);
-        let strange: Vec<String> = names.filter(|name| !is_known(name)).cloned().collect();
-        for name in strange {
-            self.wrong(&name, why);
         }
     }
 

@@ -1,17 +1,19 @@
 //! A JSON object as the list of its members, so that one that is there twice is seen.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, Visitor},
 };
-use serde_json::Value;
 
+use serde_json::{Map, Value};
+
+use super::{Input, TWICE, plain, tree::Tree};
 use crate::{Code, problem::Problem};
 
 /// The members of a JSON object in the order they were written.
-pub(super) struct Members(pub(super) Vec<(String, Value)>);
+pub(super) struct Members(pub(super) Vec<(String, Tree)>);
 
 impl<'de> Deserialize<'de> for Members {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -38,10 +40,47 @@ impl<'de> Visitor<'de> for MembersVisitor {
 }
 
 /// The members of the object that `bytes` hold.
-pub(super) fn members(bytes: &[u8]) -> Result<Vec<(String, Value)>, Problem> {
+pub(super) fn members(bytes: &[u8]) -> Result<Vec<(String, Tree)>, Problem> {
     let read: Result<Members, _> = serde_json::from_slice(bytes);
     read.map(|members| members.0)
         .map_err(|error| unreadable(&error))
+}
+
+impl Input {
+    /// The value of a member that is called `path`. Within objects as without, names have no case, and one that is there
+    /// twice with different values is wrong.
+    pub(super) fn value(&mut self, path: &str, tree: Tree) -> Value {
+        match tree {
+            Tree::Null => Value::Null,
+            Tree::Flag(flag) => flag.into(),
+            Tree::Number(number) => number.into(),
+            Tree::OtherNumber(number) => Value::Number(number),
+            Tree::Text(text) => text.into(),
+            Tree::List(list) => {
+                let one = |(at, tree)| self.value(&format!("{path}[{at}]"), tree);
+                list.into_iter().enumerate().map(one).collect()
+            }
+            Tree::Object(members) => {
+                let (mut object, mut spelt) = (Map::new(), BTreeMap::new());
+                for (name, tree) in members {
+                    let path = format!("{path}.{name}");
+                    let value = self.value(&path, tree);
+                    let name = spelt.entry(name.to_ascii_lowercase()).or_insert(name);
+                    match object.get_mut(name) {
+                        None => {
+                            object.insert(name.clone(), value);
+                        }
+                        // Null says nothing.
+                        Some(_) if value.is_null() => {}
+                        Some(before) if before.is_null() => *before = value,
+                        Some(before) if plain(before) == plain(&value) => {}
+                        Some(_) => self.wrong(&path, TWICE),
+                    }
+                }
+                Value::Object(object)
+            }
+        }
+    }
 }
 
 /// What is wrong with a JSON body, and where.

@@ -42,9 +42,16 @@ impl Members<'_> {
         self.input.wrong(&format!("{}.{name}", self.of), message);
     }
 
+    /// The member of this name, which has no case.
+    fn get(&self, name: &str) -> Option<&Value> {
+        let mut given = self.given.iter();
+        let found = given.find(|(given, _)| given.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value)
+    }
+
     /// A text; none if it is absent or null.
     pub(crate) fn text(&mut self, name: &str) -> Option<String> {
-        match self.given.get(name)? {
+        match self.get(name)? {
             Value::Null => None,
             Value::String(text) => Some(text.clone()),
             _ => {
@@ -65,7 +72,7 @@ impl Members<'_> {
 
     /// A list of texts; empty if it is absent or null.
     pub(crate) fn texts(&mut self, name: &str) -> Vec<String> {
-        let texts = match self.given.get(name) {
+        let texts = match self.get(name) {
             None | Some(Value::Null) => Some(Vec::new()),
             Some(Value::Array(list)) => {
                 let text = |value: &Value| value.as_str().map(str::to_owned);
@@ -81,7 +88,8 @@ impl Members<'_> {
 
     /// Refuses every member that is not among `known`.
     pub(crate) fn only(&mut self, known: &[&str]) {
-        let is_strange = |name: &&String| !known.contains(&name.as_str());
+        let is_known = |name: &String| known.iter().any(|known| known.eq_ignore_ascii_case(name));
+        let is_strange = |name: &&String| !is_known(name);
         let strange: Vec<String> = self.given.keys().filter(is_strange).cloned().collect();
         for name in strange {
             self.wrong(&name, format!("is unknown; there are {}", known.join(", ")));

@@ -9,6 +9,7 @@ use serde::{
     Deserialize, Deserializer,
     de::{Error, MapAccess, SeqAccess, Visitor},
 };
+use serde_json::Number;
 
 /// A value with all that is in it. How deep it may be is bounded by the parser, how large by the
 /// limit on bodies.
@@ -21,7 +22,7 @@ pub(super) enum Tree {
     /// A whole number.
     Number(i64),
     /// A number that is not whole, or is beyond 64 bits.
-    OtherNumber(f64),
+    OtherNumber(Number),
     /// A string.
     Text(String),
     /// An array.
@@ -74,16 +75,13 @@ impl<'de> Visitor<'de> for TreeVisitor {
     }
 
     fn visit_u64<E: Error>(self, number: u64) -> Result<Tree, E> {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "what is beyond 64 bits is only said to be so"
-        )]
-        let other = |_| Tree::OtherNumber(number as f64);
+        let other = |_| Tree::OtherNumber(number.into());
         Ok(i64::try_from(number).map_or_else(other, Tree::Number))
     }
 
     fn visit_f64<E: Error>(self, number: f64) -> Result<Tree, E> {
-        Ok(Tree::OtherNumber(number))
+        // Text has no other numbers than finite ones.
+        Ok(Number::from_f64(number).map_or(Tree::Null, Tree::OtherNumber))
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Tree, E> {
@@ -125,8 +123,8 @@ mod tests {
         let numbers = vec![
             Tree::Number(1),
             Tree::Number(-2),
-            Tree::OtherNumber(0.5),
-            Tree::OtherNumber(18_446_744_073_709_551_615.0),
+            Tree::OtherNumber(Number::from_f64(0.5).unwrap()),
+            Tree::OtherNumber(u64::MAX.into()),
         ];
         let expected = Tree::Object(vec![
             ("b".to_owned(), Tree::List(numbers)),

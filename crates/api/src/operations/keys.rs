@@ -35,6 +35,16 @@ const LIMIT_DEFAULT: u32 = 20;
 )]
 pub(crate) async fn make_key(State(api): State<Api>, mut ask: Ask) -> Answer<MadeKey> {
     let input = &mut ask.input;
+    // A key that may do more, or for longer, than was meant is one that nobody looks at again.
+    input.known(&["name", "scopes", "expiresAt"]);
+    input.not_empty(
+        "scopes",
+        "can't be empty: leave it out for run,templates,webhooks, or say what the key may do",
+    );
+    input.not_empty(
+        "expiresAt",
+        "can't be empty: leave it out for a key without an end, or say when it ends",
+    );
     let name = input.need("name", Input::filled);
     let rights = input.word::<Rights>("scopes");
     let expires_at = input.moment("expiresAt");
@@ -62,6 +72,7 @@ pub(crate) async fn make_key(State(api): State<Api>, mut ask: Ask) -> Answer<Mad
 )]
 pub(crate) async fn list_keys(State(api): State<Api>, mut ask: Ask) -> Answer<KeyPage> {
     let input = &mut ask.input;
+    input.known(&["cursor", "limit"]);
     let list = ListKeys {
         after: input.key("cursor"),
         limit: input
@@ -93,6 +104,7 @@ pub(crate) struct KeyRevoked {
     responses((status = 200, description = "It is revoked.", body = KeyRevoked))
 )]
 pub(crate) async fn revoke_key(State(api): State<Api>, mut ask: Ask) -> Answer<KeyRevoked> {
+    ask.input.known(&["keyId"]);
     let id = ask.input.need("keyId", Input::key);
     let key_id = ask.input.all(id)?;
     let revoked_now = api.app.change(&ask.caller, RevokeKey(key_id)).await?;
@@ -123,6 +135,9 @@ pub(crate) async fn revoke_key(State(api): State<Api>, mut ask: Ask) -> Answer<K
 )]
 pub(crate) async fn read_audit(State(api): State<Api>, mut ask: Ask) -> Answer<AuditPage> {
     let input = &mut ask.input;
+    input.known(&[
+        "since", "until", "action", "subject", "keyId", "cursor", "limit",
+    ]);
     let trimmed = |text: String| text.trim().to_owned();
     let read = ReadAudit {
         since: input.moment("since"),

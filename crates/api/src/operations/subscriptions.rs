@@ -22,6 +22,33 @@ use crate::{
 /// How long a test waits for its attempt to end: longer than that may take.
 const TEST_WAIT_MAX: Duration = Duration::from_secs(20);
 
+/// What a subscription may be made with.
+const SUBSCRIBABLE: [&str; 23] = [
+    "source",
+    "eventType",
+    "targetUrl",
+    "templateKey",
+    "taskKey",
+    "taskContentKey",
+    "scope",
+    "secret",
+    "ordering",
+    "ratePerSecond",
+    "signing",
+    "proof",
+    "httpsOnly",
+    "payload",
+    "traceparent",
+    "httpVersion",
+    "headers",
+    "authorization",
+    "tls",
+    "proxy",
+    "keepAnswer",
+    "maskResponseHeaders",
+    "deleteBodyOnSuccess",
+];
+
 /// List subscriptions
 ///
 /// Those of the team that have not ended.
@@ -101,6 +128,7 @@ pub(crate) async fn list_subscriptions(
 )]
 pub(crate) async fn subscribe(State(api): State<Api>, mut ask: Ask) -> Answer<SubscribeAnswer> {
     let input = &mut ask.input;
+    input.mostly_known(&SUBSCRIBABLE);
     let source = input.need("source", source);
     let event_type = input.need("eventType", Input::word::<EventType>);
     let target_url = input.need("targetUrl", Input::filled);

@@ -305,3 +305,98 @@ async fn versions_are_one_two_or_none() {
         .header("x-api-version", "3.0");
     assert_eq!(other.refusal().await, (400, "version_unknown".to_owned()));
 }
+
+/// What is wrong with a request that is refused, as `field message`.
+async fn wrong(ask: Ask<'_>) -> Vec<String> {
+    let problem = ask.answer().await.problem();
+    assert_eq!(problem["code"], "invalid_request", "{problem}");
+    errors(&problem)
+}
+
+#[tokio::test]
+async fn a_misspelt_name_makes_no_wider_key_and_no_longer_list() {
+    let server = Server::start().await;
+    let key = json!({"name": "narrow", "scope": "read", "expires": "2027-01-01T00:00:00Z"});
+    let said = wrong(server.post("/api/key").json(&key)).await;
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(
+        said[0].starts_with("expires is unknown") && said[0].ends_with("do you mean expiresAt?")
+    );
+    assert!(said[1].starts_with("scope is unknown") && said[1].ends_with("do you mean scopes?"));
+    for name in ["scopes", "expiresAt"] {
+        let said = wrong(server.post(&format!("/api/key?name=x&{name}="))).await;
+        assert!(
+            said[0].starts_with(&format!("{name} can't be empty")),
+            "{said:?}"
+        );
+    }
+    for target in [
+        "/api/audit/log?acton=task",
+        "/api/key/keys?limits=5",
+        "/api/audit/log?whatever=1",
+    ] {
+        assert!(
+            wrong(server.get(target)).await[0].contains("is unknown"),
+            "{target}"
+        );
+    }
+    let keys = server.get("/api/key/keys").answer().await.ok();
+    let names: Vec<_> = keys["items"].as_array().unwrap().iter().collect();
+    assert_eq!(names.len(), 1, "no key was made");
+}
+
+#[tokio::test]
+async fn a_slip_in_subscribing_is_refused_and_what_scripts_send_beside_is_not() {
+    let server = Server::start().await;
+    let subscribe = "/api/web-hook/subscribe?source=a&eventType=task_completed&scope=team\
+        &targetUrl=https%3A%2F%2Fexample.com%2Fhooks";
+    let said = wrong(server.post(&format!("{subscribe}&prooof=echo"))).await;
+    assert_eq!(said, ["prooof is unknown; do you mean proof?"]);
+    let body = json!({"deleteBody": true, "signin": null});
+    let said = wrong(server.post(subscribe).json(&body)).await;
+    assert!(
+        said[0].starts_with("deletebody is unknown; there are source, eventType"),
+        "{said:?}"
+    );
+    assert_eq!(said[1], "signin is unknown; do you mean signing?");
+    let beside =
+        format!("{subscribe}&userId=7&apiVersion=2&TARGETurl=https%3A%2F%2Fexample.com%2Fhooks");
+    server.post(&beside).answer().await.ok();
+}
+
+#[tokio::test]
+async fn names_within_a_member_have_no_case_and_are_given_once() {
+    let server = Server::start().await;
+    let subscribe = "/api/web-hook/subscribe?source=a&eventType=task_completed&scope=team\
+        &targetUrl=https%3A%2F%2Fexample.com%2Fhooks";
+    for (body, expected) in [
+        (
+            r#"{"authorization": {"kind": "basic", "user": "a", "USER": "b", "password": "p"}}"#,
+            "authorization.USER is given twice with different values; give it once",
+        ),
+        (
+            r#"{"headers": {"x-key": "one", "x-key": "two"}}"#,
+            "headers.x-key is given twice with different values; give it once",
+        ),
+        (
+            r#"{"authorization": {"KIND": "basic", "user": "a", "passwort": "p", "password": "p"}}"#,
+            "authorization.passwort is unknown; there are kind, user, password",
+        ),
+    ] {
+        let ask = server
+            .post(subscribe)
+            .header("content-type", "application/json");
+        assert_eq!(wrong(ask.body(body)).await, [expected], "{body}");
+    }
+    let body = r#"{"authorization": {"KIND": "basic", "USER": null, "User": "a", "user": "a", "PassWord": "p"},
+        "Proxy": {"URL": "http://example.com:3128"}}"#;
+    let ask = server
+        .post(subscribe)
+        .header("content-type", "application/json");
+    let made = ask.body(body).answer().await.ok();
+    assert_eq!(
+        made["authorization"],
+        json!({"kind": "basic", "user": "a", "password": "********"})
+    );
+    assert_eq!(made["proxy"]["url"], "http://example.com:3128/");
+}

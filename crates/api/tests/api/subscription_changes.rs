@@ -240,7 +240,10 @@ async fn what_cannot_be_changed_is_refused_and_nothing_is_changed() {
         "can't be changed, or is unknown; source, targetUrl and the settings can, save payload";
     assert_eq!(
         errors(&problem),
-        [format!("eventtype {why}"), format!("orderring {why}")]
+        [
+            format!("eventtype {why}"),
+            format!("orderring {why}; do you mean ordering?")
+        ]
     );
     for (body, code) in [
         (json!({"targetUrl": "https://10.0.0.1/"}), "target_refused"),
