@@ -1,11 +1,16 @@
-//! One request of which nothing but the head of the answer is wanted, by HTTP/1.1.
+//! One request of which nothing but the head of the answer is wanted, by whichever HTTP its
+//! deliveries go by.
 
 use domain::{RequestStyle, Secret, bearer_authorization};
 use http::{HeaderMap, Method, StatusCode, header};
 use http_body_util::Full;
 use store::Destination;
 
-use super::{Bytes, Client, Failure, failure, own::Use, request, time};
+use super::{
+    Bytes, Client, Failure, Pool, Request, failure,
+    own::{Own, Use},
+    request, time,
+};
 use crate::styled::secret_value;
 
 impl Client {
@@ -30,22 +35,33 @@ impl Client {
         method: Method,
         mut headers: HeaderMap,
     ) -> Result<(StatusCode, HeaderMap), Failure> {
-        let pool = match style {
-            None => self.pool(),
+        let own = match style {
+            None => Own::Http1(Box::new(self.pool())),
             Some(style) => {
                 if let Some(token) = self.token(to, style).await? {
                     let value: Secret = bearer_authorization(token.reveal());
                     headers.insert(header::AUTHORIZATION, secret_value(&value)?);
                 }
-                self.own_pool(to, style, Use::Deliveries)?.plain()
+                self.own_pool(to, style, Use::Deliveries)?
             }
         };
         let mut request = request(to.target.as_str(), headers, Bytes::new())?;
         *request.method_mut() = method;
-        let answer = pool.request(request.map(Full::new)).await;
-        let (head, _) = answer
-            .map_err(|error| failure::of_request(&error))?
-            .into_parts();
-        Ok((head.status, head.headers))
+        match own {
+            Own::Http1(pool) => head_of(&pool, request).await,
+            Own::Http2(streams) => streams.head_of(request).await,
+        }
     }
+}
+
+/// The head of an answer by HTTP/1.1.
+pub(super) async fn head_of(
+    pool: &Pool,
+    request: Request<Bytes>,
+) -> Result<(StatusCode, HeaderMap), Failure> {
+    let answer = pool.request(request.map(Full::new)).await;
+    let (head, _) = answer
+        .map_err(|error| failure::of_request(&error))?
+        .into_parts();
+    Ok((head.status, head.headers))
 }

@@ -15,11 +15,13 @@ mod words;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domain::Outcome;
+use http::StatusCode;
 use hyper::rt::Executor as _;
 use tokio::sync::watch;
 
 use super::{
-    Bytes, Connections, DeliverySettings, Duration, Failure, Pool, Reading, Request, Uri, exchange,
+    Bytes, Connections, DeliverySettings, Duration, Failure, HeaderMap, Pool, Reading, Request,
+    Uri, asking, exchange,
 };
 
 use link::{Link, Lost, Room, Slot};
@@ -103,11 +105,6 @@ impl Streams {
         }
     }
 
-    /// What speaks HTTP/1.1 to the same receiver.
-    pub(super) const fn plain(&self) -> &Pool {
-        &self.plain
-    }
-
     /// Sends `request` and reads the answer. `sent` says whether anything can have gone out.
     pub(super) async fn exchange(
         &self,
@@ -127,10 +124,25 @@ impl Streams {
                 Err(Lost::Unread) => {}
             }
         }
-        let sentence = format!(
-            "the receiver turned the request away {TRIES_MAX} times before it had looked at it (REFUSED_STREAM or GOAWAY)"
-        );
-        Err(Failure::new(Outcome::Broken, sentence, true))
+        Err(turned_away())
+    }
+
+    /// Sends `request` and answers the head of the answer, whose body is not read.
+    pub(super) async fn head_of(
+        &self,
+        request: Request<Bytes>,
+    ) -> Result<(StatusCode, HeaderMap), Failure> {
+        for _ in 0..TRIES_MAX {
+            let Some(slot) = self.slot(request.uri()).await? else {
+                return asking::head_of(&self.plain, request).await;
+            };
+            match slot.head_of(&request).await {
+                Ok(head) => return Ok(head),
+                Err(Lost::Failed(failure)) => return Err(failure),
+                Err(Lost::Unread) => {}
+            }
+        }
+        Err(turned_away())
     }
 
     /// A place on a connection; none if the receiver speaks HTTP/1.1.
@@ -218,6 +230,13 @@ impl Streams {
         }));
         told
     }
+}
+
+fn turned_away() -> Failure {
+    let sentence = format!(
+        "the receiver turned the request away {TRIES_MAX} times before it had looked at it (REFUSED_STREAM or GOAWAY)"
+    );
+    Failure::new(Outcome::Broken, sentence, true)
 }
 
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {

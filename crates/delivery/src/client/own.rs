@@ -42,16 +42,6 @@ pub(super) enum Own {
     Http2(Arc<Streams>),
 }
 
-impl Own {
-    /// What speaks HTTP/1.1 to the same receiver in the same way.
-    pub(super) fn plain(&self) -> Pool {
-        match self {
-            Self::Http1(pool) => Pool::clone(pool),
-            Self::Http2(streams) => streams.plain().clone(),
-        }
-    }
-}
-
 /// The pools of subscriptions with wishes.
 #[derive(Default)]
 pub(super) struct OwnPools(HashMap<(SubscriptionId, Use), (i64, Own)>);

@@ -5,8 +5,8 @@ use std::{
     task::{Context, Waker},
 };
 
-use h2::{Reason, client::SendRequest};
-use http::{HeaderValue, Version, header};
+use h2::{Reason, RecvStream, client::SendRequest};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, header};
 use tokio::time::Instant;
 
 use super::{Bytes, Duration, Failure, Reading, Request, STREAMS_MAX, lock, words};
@@ -135,16 +135,7 @@ impl Slot {
         request: &Request<Bytes>,
         reading: &mut Reading,
     ) -> Result<(), Lost> {
-        let written = self.link.meter.written();
-        let sending = self.sender.send_request(head(request), false);
-        let (response, mut body) = sending.map_err(|error| self.unsent(&error))?;
-        // The bytes are there already, so waiting for the receiver's window would save nothing.
-        body.send_data(request.body().clone(), true)
-            .map_err(|error| self.lost(&error, written))?;
-        let response = response.await;
-        let (parts, mut answer) = response
-            .map_err(|error| self.lost(&error, written))?
-            .into_parts();
+        let (parts, mut answer) = self.send(request).await?.into_parts();
         reading.begin(parts.status, &parts.headers);
         while let Some(data) = answer.data().await {
             let data = data.map_err(|error| Lost::Failed(self.failure(&error)))?;
@@ -155,6 +146,25 @@ impl Slot {
             }
         }
         Ok(())
+    }
+
+    /// Sends `request` and answers the head of the answer, whose body is cancelled.
+    pub(super) async fn head_of(
+        mut self,
+        request: &Request<Bytes>,
+    ) -> Result<(StatusCode, HeaderMap), Lost> {
+        let (parts, _) = self.send(request).await?.into_parts();
+        Ok((parts.status, parts.headers))
+    }
+
+    async fn send(&mut self, request: &Request<Bytes>) -> Result<Response<RecvStream>, Lost> {
+        let written = self.link.meter.written();
+        let sending = self.sender.send_request(head(request), false);
+        let (response, mut body) = sending.map_err(|error| self.unsent(&error))?;
+        // The bytes are there already, so waiting for the receiver's window would save nothing.
+        body.send_data(request.body().clone(), true)
+            .map_err(|error| self.lost(&error, written))?;
+        response.await.map_err(|error| self.lost(&error, written))
     }
 
     /// What it means that a request did not even get onto the connection.

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicU64;
 
 use domain::{HttpVersion, RequestStyle};
 use h2::{Reason, RecvStream, server::SendResponse};
-use http::{Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode, header};
 use rustls::ServerConfig;
 use store::Destination;
 use tokio::sync::Barrier;
@@ -393,4 +393,52 @@ async fn certificates_proxies_and_tokens_are_as_with_http_1() {
         (answer.outcome, answer.sent),
         (Outcome::AddressRefused, false)
     );
+}
+
+#[tokio::test]
+async fn who_wishes_for_http_2_is_asked_by_it_for_a_head_alone() {
+    let authority = Authority::new();
+    let receiver = receiver(authority.config(None), |mut asked| async move {
+        let method = asked.request.method().to_string();
+        let mut head = Response::new(());
+        head.headers_mut()
+            .insert("x-asked", method.parse().unwrap());
+        // Its body never ends, and nobody waits for that.
+        let _body = asked.respond.send_response(head, false).unwrap();
+        let _ = std::future::poll_fn(|cx| asked.respond.poll_reset(cx)).await;
+    })
+    .await;
+    let (client, style) = (quick(Duration::from_secs(30)), by_http2(&authority));
+    let to = target(&receiver, 1);
+    for method in [Method::OPTIONS, Method::POST] {
+        let headers = HeaderMap::from_iter([(header::CONTENT_LENGTH, HeaderValue::from(0))]);
+        let asked = client.ask_as(&to, Some(&style), method.clone(), headers);
+        let (status, headers) = asked.await.unwrap();
+        assert_eq!(status, StatusCode::OK);
+        assert_eq!(headers["x-asked"], method.as_str());
+    }
+}
+
+#[tokio::test]
+async fn a_head_is_asked_for_by_http_1_of_who_offers_no_other() {
+    let authority = Authority::new();
+    let receiver = receiver_of(
+        authority.config(None),
+        &[b"http/1.1"],
+        |_, mut stream| async move {
+            let mut text = Vec::new();
+            while !text.ends_with(b"\r\n\r\n") {
+                if stream.read_buf(&mut text).await? == 0 {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+            }
+            assert!(text.starts_with(b"OPTIONS /hooks?a=b HTTP/1.1\r\n"));
+            stream.write_all(OK.as_bytes()).await
+        },
+    )
+    .await;
+    let (client, style) = (quick(Duration::from_secs(30)), by_http2(&authority));
+    let to = target(&receiver, 1);
+    let asked = client.ask_as(&to, Some(&style), Method::OPTIONS, HeaderMap::new());
+    assert_eq!(asked.await.unwrap().0, StatusCode::OK);
 }
