@@ -263,6 +263,11 @@ fn of_subscriptions() -> Vec<Operation> {
             [SubscriptionMissing, SubscriptionGone]
         ),
         operation!(unsubscribe, __path_unsubscribe, [SubscriptionMissing]),
+    ]
+}
+
+fn of_webhooks() -> Vec<Operation> {
+    vec![
         operation!(
             explain_target,
             __path_explain_target,
@@ -278,11 +283,6 @@ fn of_subscriptions() -> Vec<Operation> {
                 NothingToSample
             ]
         ),
-    ]
-}
-
-fn of_webhooks() -> Vec<Operation> {
-    vec![
         operation!(list_event_types, __path_list_event_types, []),
         operation!(
             read_feed,

@@ -193,7 +193,7 @@ pub(super) async fn a_subscription_that_cannot_be_read_holds_up_nobody_else(worl
         limit: 10,
         bytes_max: u64::MAX,
     };
-    let look = reading!([team, query] tx => tx.feed_page(*team, &query).await);
+    let look = reading!([team, query] tx => tx.feed_page(*team, query).await);
     let feed = world.read(look).await.expect("it is there");
     assert_eq!(feed.items.len(), 2);
     assert!(!feed.destination.secrets.is_empty(), "it can be signed");
