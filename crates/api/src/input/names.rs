@@ -1,5 +1,7 @@
 //! Names that nothing is called by: refused where passing one over would be taken for having done what it says.
 
+use serde_json::Value;
+
 use super::Input;
 
 /// The distance from which on a name is no slip of another one's.
@@ -33,6 +35,17 @@ impl Input {
                 None => self.wrong(&name, format!("is unknown; there are {}", known.join(", "))),
             }
         }
+    }
+
+    /// What is given under those of `names` that are, null included.
+    pub(crate) fn given_of(&self, names: &[&'static str]) -> Vec<(&'static str, Value)> {
+        let of = |name: &&'static str| {
+            let known = name.to_ascii_lowercase();
+            let null = || self.cleared.contains(&known).then_some(Value::Null);
+            let value = self.given.get(&known).cloned().or_else(null)?;
+            Some((*name, value))
+        };
+        names.iter().filter_map(of).collect()
     }
 
     fn strange(&self, known: &[&str]) -> Vec<String> {

@@ -36,6 +36,25 @@ const CHANGEABLE: [&str; 18] = [
     "deleteBodyOnSuccess",
 ];
 
+/// What a subscription is shown with beside that. It may be sent back as it was read, save `unreadable`: the settings of
+/// such a row are not what anybody chose.
+const SHOWN: [&str; 14] = [
+    "id",
+    "teamID",
+    "eventType",
+    "templateKey",
+    "taskKey",
+    "taskContentKey",
+    "isActive",
+    "createdDateTime",
+    "scope",
+    "state",
+    "stateReason",
+    "stateDateTime",
+    "stateBy",
+    "provenAt",
+];
+
 /// The settings that a request gives; one as nothing goes back to what it is when nobody says.
 pub(super) fn settings(input: &mut Input) -> SettingsChange {
     let rate = input.number_in("ratePerSecond", 1, RATE_PER_SECOND_MAX);
@@ -75,7 +94,8 @@ pub(super) fn or_default<T: Default>(
 ///
 /// What is left out stays as it is; a setting of null goes back to its default. A new `targetUrl` is checked as
 /// when subscribing, and has to prove itself if there is a `proof`; deliveries that wait go to it from then on. What a subscription is about, its event and its
-/// keys, can't be changed: subscribe anew. A name that means nothing here is refused.
+/// keys, can't be changed: subscribe anew. What else a subscription is shown with may be sent back as it was read, and is
+/// refused otherwise, as is a name that means nothing here.
 #[utoipa::path(
     patch,
     path = "/api/web-hook/subscription",
@@ -112,7 +132,7 @@ pub(crate) async fn change_subscription(
 ) -> Answer<ChangeAnswer> {
     let input = &mut ask.input;
     input.only(
-        &CHANGEABLE,
+        &[&CHANGEABLE[..], &SHOWN].concat(),
         "can't be changed, or is unknown; source, targetUrl and the settings can, \
          save payload",
     );
@@ -126,6 +146,7 @@ pub(crate) async fn change_subscription(
         source,
         target_url: target_url.map(|url| url.trim().to_owned()),
         settings,
+        repeated: input.given_of(&SHOWN),
     };
     let row = api.app.change_subscription(&ask.caller, change).await?;
     Ok(Json(row))

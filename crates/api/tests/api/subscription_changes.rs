@@ -240,10 +240,20 @@ async fn what_cannot_be_changed_is_refused_and_nothing_is_changed() {
         "can't be changed, or is unknown; source, targetUrl and the settings can, save payload";
     assert_eq!(
         errors(&problem),
-        [
-            format!("eventtype {why}"),
-            format!("orderring {why}; do you mean ordering?")
-        ]
+        [format!("orderring {why}; do you mean ordering?")]
+    );
+    let wrong =
+        json!({"eventType": "new_checklist", "state": "paused", "provenAt": null, "teamid": 7});
+    let problem = change(&server, id, &wrong).await.problem();
+    let said = errors(&problem);
+    let names: Vec<_> = said
+        .iter()
+        .filter_map(|said| said.split(' ').next())
+        .collect();
+    assert_eq!(names, ["teamID", "eventType", "state"], "{problem}");
+    assert!(
+        said[1].ends_with("is task_completed: send it back so, or leave it out"),
+        "{problem}"
     );
     for (body, code) in [
         (json!({"targetUrl": "https://10.0.0.1/"}), "target_refused"),
@@ -374,4 +384,31 @@ async fn another_teams_subscription_is_not_there() {
         }
     }
     assert_eq!(get(&server, id).await["source"], "custom");
+}
+
+#[tokio::test]
+async fn a_whole_row_that_was_read_is_sent_back_with_one_place_changed() {
+    let server = Server::start().await;
+    let wishes = json!({"source": "whole", "signing": "both", "proof": "echo", "maskResponseHeaders": ["x-a", "x-b"],
+        "ratePerSecond": 5, "payload": "thin", "headers": {"x-key": "secret"},
+        "authorization": {"kind": "basic", "user": "me", "password": "secret"},
+        "tls": {"ca": "-----BEGIN CERTIFICATE-----"},
+        "proxy": {"url": "http://example.com:3128", "user": "me", "password": "secret"}});
+    let made = crate::subscription_requests::subscribe(&server, &wishes)
+        .await
+        .ok();
+    let id = text(&made["id"]);
+    let mut row = get(&server, id).await;
+    assert_eq!(
+        change(&server, id, &row).await.ok(),
+        row,
+        "nothing is changed"
+    );
+    row["traceparent"] = json!(true);
+    assert_eq!(change(&server, id, &row).await.ok(), row);
+    assert_eq!(get(&server, id).await, row);
+    // A target in the case in which it is shown is the target.
+    row["targetURL"] = json!("https://example.com/elsewhere");
+    let moved = change(&server, id, &row).await.ok();
+    assert_eq!(moved["targetURL"], row["targetURL"]);
 }

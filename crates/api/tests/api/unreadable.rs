@@ -117,6 +117,13 @@ async fn settings_that_cannot_be_read_are_mended_by_giving_all_of_them() {
             "{problem}"
         );
     }
+    // The defaults that it is shown with are nobody's choice, even as a whole.
+    let shown = get(&server, "subscription", id).await.ok();
+    let problem = change(&server, id, &shown).await.problem();
+    assert!(
+        errors(&problem)[0].starts_with("unreadable can't be changed"),
+        "{problem}"
+    );
     let mended = change(&server, id, &whole()).await.ok();
     assert_eq!(mended.get("unreadable"), None);
     for (name, value) in [("payload", "thin"), ("signing", "ed25519")] {

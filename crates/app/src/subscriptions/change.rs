@@ -6,6 +6,7 @@ use domain::{
     TargetUrl, check_target, must_prove,
 };
 use serde::Serialize;
+use serde_json::Value;
 use store::{Doing, ReadTx, SubscriptionChange, SubscriptionIdentity, WriteTx};
 use utoipa::ToSchema;
 
@@ -13,7 +14,7 @@ use super::{
     get, label,
     proof::{self, Given, ToProve},
     request::{self, Reaches},
-    secrets,
+    row, secrets,
 };
 use crate::{App, AppError, Caller, Change, Query, emit::audit};
 
@@ -28,6 +29,8 @@ pub struct ChangeSubscription {
     pub target_url: Option<String>,
     /// New settings.
     pub settings: SettingsChange,
+    /// What can't be changed and is sent back as it was read, by its names in [`SubscriptionRow`].
+    pub repeated: Vec<(&'static str, Value)>,
 }
 
 /// A subscription as it is now, with what was made for how it is signed now.
@@ -157,6 +160,7 @@ impl Query for Check {
         let ask = &self.0;
         let found = living(tx, actor, ask.id).await?;
         mends(&found, &ask.settings)?;
+        repeats(tx, &found, &ask.repeated).await?;
         let source = ask.source.as_deref().map(label).transpose()?;
         let target = ask.target_url.as_deref().map(TargetUrl::parse);
         let target = target.transpose()?;
@@ -188,6 +192,37 @@ fn mends(found: &Subscription, change: &SettingsChange) -> Result<(), AppError> 
         return Ok(());
     }
     Err(AppError::Invalid(wrong))
+}
+
+/// Whatever of a subscription can't be changed is sent back as it is, if it is: then nobody means to change it.
+async fn repeats(
+    tx: &mut dyn ReadTx,
+    found: &Subscription,
+    repeated: &[(&'static str, Value)],
+) -> Result<(), AppError> {
+    if repeated.is_empty() {
+        return Ok(());
+    }
+    let row = serde_json::to_value(row(tx, found).await?).unwrap_or_default();
+    let wrong = repeated.iter().filter_map(|(name, value)| {
+        let stored = plain(&row[name]);
+        let why = || format!("can't be changed, and is {stored}: send it back so, or leave it out");
+        (stored != plain(value)).then(|| FieldError::new(*name, why()))
+    });
+    let wrong: Vec<_> = wrong.collect();
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(AppError::Invalid(wrong))
+}
+
+/// As text, for numbers and words may be given so; an empty one is none.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) if text.trim().is_empty() => Value::Null.to_string(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
 }
 
 const GIVE_ANEW: &str =

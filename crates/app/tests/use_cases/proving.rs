@@ -55,6 +55,7 @@ impl Bench {
             source: None,
             target_url: target.map(str::to_owned),
             settings,
+            repeated: Vec::new(),
         };
         self.app.change_subscription(&self.caller, change).await
     }
