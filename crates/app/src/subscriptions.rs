@@ -6,6 +6,7 @@ mod proof;
 mod request;
 mod scope;
 mod secrets;
+mod shown;
 mod test;
 
 pub use change::{ChangeAnswer, ChangeSubscription};
@@ -15,14 +16,15 @@ pub use scope::ScopeKeys;
 pub use secrets::{ListSecrets, RevokeSecret, RollAnswer, RollSecret, SecretPage};
 
 pub(crate) use proof::Proofs;
+pub(crate) use shown::{fault, readable, row};
 
 use proof::{Proven, ToProve};
 use request::Reaches;
 
 use domain::{
-    Actor, Changed, EventType, Proof, Right, SETTINGS_UNREADABLE, SOURCE_CHARS_MAX, SettingsChange,
-    SigningSecret, Subscription, SubscriptionId, SubscriptionRow, SubscriptionSettings,
-    SubscriptionState, TargetUrl, check_target, name,
+    Actor, Changed, EventType, Proof, Right, SOURCE_CHARS_MAX, SettingsChange, SigningSecret,
+    Subscription, SubscriptionId, SubscriptionRow, SubscriptionSettings, SubscriptionState,
+    TargetUrl, check_target, name,
 };
 use serde::Serialize;
 use store::{Doing, ReadTx, StateChange, SubscriptionIdentity, WriteTx};
@@ -303,27 +305,6 @@ impl Query for GetSubscription {
     }
 }
 
-/// A subscription that is shown alone: with whatever of it can't be read, and not of its settings only.
-pub(crate) async fn row<T: ReadTx + ?Sized>(
-    tx: &mut T,
-    of: &Subscription,
-) -> Result<SubscriptionRow, AppError> {
-    let mut row = SubscriptionRow::from(of);
-    if of.state != SubscriptionState::Gone {
-        row.unreadable = fault(tx, of.id).await?;
-    }
-    Ok(row)
-}
-
-/// Why nothing can be sent to a subscription, if that is so.
-pub(crate) async fn fault<T: ReadTx + ?Sized>(
-    tx: &mut T,
-    id: SubscriptionId,
-) -> Result<Option<String>, AppError> {
-    let fault = tx.subscription_fault(id).await;
-    fault.doing("looking whether a subscription can be read")
-}
-
 async fn get<T: ReadTx + ?Sized>(
     tx: &mut T,
     actor: &Actor,
@@ -333,16 +314,6 @@ async fn get<T: ReadTx + ?Sized>(
     Ok(found
         .doing::<AppError>("loading a subscription")?
         .ok_or(Missing::Subscription(id))?)
-}
-
-/// That the settings of a subscription can be read, for who has to go by them.
-pub(crate) fn readable(of: &Subscription) -> Result<(), AppError> {
-    if of.settings.unreadable {
-        return Err(AppError::SubscriptionUnreadable(
-            SETTINGS_UNREADABLE.to_owned(),
-        ));
-    }
-    Ok(())
 }
 
 /// `DELETE web-hook/unsubscribe`: ends one. What waited for it is cancelled. Ending one that has

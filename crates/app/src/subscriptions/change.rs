@@ -1,9 +1,9 @@
 //! Changing a subscription: where to, under which label, and how.
 
 use domain::{
-    Actor, Changed, FieldError, RequestSettings, Right, SettingsChange, Subscription,
-    SubscriptionId, SubscriptionRow, SubscriptionSecret, SubscriptionSettings, SubscriptionState,
-    TargetUrl, check_target, must_prove,
+    Actor, Changed, RequestSettings, Right, SettingsChange, Subscription, SubscriptionId,
+    SubscriptionRow, SubscriptionSecret, SubscriptionSettings, SubscriptionState, TargetUrl,
+    check_target, must_prove,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -14,7 +14,8 @@ use super::{
     get, label,
     proof::{self, Given, ToProve},
     request::{self, Reaches},
-    row, secrets,
+    secrets,
+    shown::{mends, repeats},
 };
 use crate::{App, AppError, Caller, Change, Query, emit::audit};
 
@@ -180,53 +181,6 @@ impl Query for Check {
         Ok(checked)
     }
 }
-
-/// Settings that can't be read are changed as a whole: what is left out would go to a default that nobody asked for.
-fn mends(found: &Subscription, change: &SettingsChange) -> Result<(), AppError> {
-    if !found.settings.unreadable {
-        return Ok(());
-    }
-    let wrong = |name| FieldError::new(name, GIVE_ANEW);
-    let wrong: Vec<_> = change.absent().into_iter().map(wrong).collect();
-    if wrong.is_empty() {
-        return Ok(());
-    }
-    Err(AppError::Invalid(wrong))
-}
-
-/// Whatever of a subscription can't be changed is sent back as it is, if it is: then nobody means to change it.
-async fn repeats(
-    tx: &mut dyn ReadTx,
-    found: &Subscription,
-    repeated: &[(&'static str, Value)],
-) -> Result<(), AppError> {
-    if repeated.is_empty() {
-        return Ok(());
-    }
-    let row = serde_json::to_value(row(tx, found).await?).unwrap_or_default();
-    let wrong = repeated.iter().filter_map(|(name, value)| {
-        let stored = plain(&row[name]);
-        let why = || format!("can't be changed, and is {stored}: send it back so, or leave it out");
-        (stored != plain(value)).then(|| FieldError::new(*name, why()))
-    });
-    let wrong: Vec<_> = wrong.collect();
-    if wrong.is_empty() {
-        return Ok(());
-    }
-    Err(AppError::Invalid(wrong))
-}
-
-/// As text, for numbers and words may be given so; an empty one is none.
-fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) if text.trim().is_empty() => Value::Null.to_string(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
-}
-
-const GIVE_ANEW: &str =
-    "must be given, because what is stored can't be read any more; null for its default";
 
 /// The subscription, which has not ended.
 pub(super) async fn living<T: ReadTx + ?Sized>(
