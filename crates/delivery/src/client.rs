@@ -42,8 +42,12 @@ use crate::{
 use own::OwnPools;
 
 /// How many bytes of an answer's head are buffered before it is given up. Hyper sees it after each
-/// read, so that a head may be larger by one read; its lines are at most a hundred (hyper's bound).
-const ANSWER_HEAD_BYTES_MAX: usize = 64 * 1024;
+/// read, so that a head may be larger by one read.
+pub(crate) const ANSWER_HEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// Most headers of an answer by HTTP/1.1: hyper's bound, which is not set because it then costs memory for each answer.
+/// A test holds it (`an_answer_has_a_hundred_headers_at_most`).
+pub(crate) const ANSWER_HEADERS_MAX: usize = 100;
 
 type Pool = legacy::Client<TimedConnector<HttpsConnector<CheckedConnector>>, Full<Bytes>>;
 

@@ -7,6 +7,7 @@ use rustls::CertificateError;
 
 use crate::{
     bounded::TooMuch,
+    client::{ANSWER_HEAD_BYTES_MAX, ANSWER_HEADERS_MAX},
     connector::{ConnectError, TunnelError},
 };
 
@@ -99,7 +100,10 @@ pub(crate) fn of_exchange(error: &(dyn Error + 'static)) -> Failure {
         return broken(format!("the request failed: {}", last(error)));
     };
     if http.is_parse_too_large() {
-        return broken("the head of the answer is larger than is taken".to_owned());
+        return broken(format!(
+            "the head of the answer is larger than is taken: at most {ANSWER_HEADERS_MAX} headers, and {} KiB",
+            ANSWER_HEAD_BYTES_MAX / 1024
+        ));
     }
     if http.is_parse() {
         return broken(format!("what came back is not HTTP: {}", last(error)));

@@ -320,6 +320,22 @@ async fn what_is_no_whole_http_answer_is_broken() {
 }
 
 #[tokio::test]
+async fn an_answer_has_a_hundred_headers_at_most() {
+    let with = |headers: usize| {
+        let more = "x: y\r\n".repeat(headers - 1);
+        format!("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n{more}\r\n")
+    };
+    let answer = answer_to(with(ANSWER_HEADERS_MAX)).await;
+    assert_eq!(answer.outcome, Outcome::Delivered, "{}", answer.error);
+    let answer = answer_to(with(ANSWER_HEADERS_MAX + 1)).await;
+    assert_eq!(answer.outcome, Outcome::Broken);
+    assert_eq!(
+        answer.error,
+        "the head of the answer is larger than is taken: at most 100 headers, and 64 KiB"
+    );
+}
+
+#[tokio::test]
 async fn a_connection_that_is_closed_without_an_answer_is_broken() {
     for partial in [
         "",
