@@ -20,7 +20,7 @@ use super::{
     http2::{Streams, Way, no_room},
     pool, request, time,
 };
-use crate::{connector::Via, styled::secret_value, tls::offering_http2};
+use crate::{connector::Via, styled::secret_value, tls::offering_http2, token::Owner};
 
 /// Most pools of subscriptions with wishes. Beyond that all are let go, and made again as they are needed.
 const OWN_POOLS_MAX: usize = 256;
@@ -93,11 +93,13 @@ impl Client {
             Ok(Own::Http2(streams)) => self.exchange_http2(&streams, request, left).await,
             Err(failure) => return failure.into(),
         };
-        if let Some(token) = token {
-            let refused = answer.status == Some(401);
-            if refused || answer.outcome == Outcome::Delivered {
-                self.tokens.judge(key(to), &token, refused).await;
-            }
+        if answer.status == Some(401)
+            && let Some(token) = token
+        {
+            let owner = Owner::of(to, style);
+            self.tokens
+                .refused(owner, &token, time::Instant::now())
+                .await;
         }
         answer
     }
@@ -136,7 +138,7 @@ impl Client {
         // The other half is left for the request itself.
         let within = self.limits.request_timeout / 2;
         let fetch = || self.fetch_token(to, style, token_url, within);
-        let token = self.tokens.get(key(to), within, fetch).await;
+        let token = self.tokens.get(Owner::of(to, style), within, fetch).await;
         token.map(Some)
     }
 
@@ -247,10 +249,6 @@ impl Client {
         current.own.put(to, used, own.clone());
         Ok(own)
     }
-}
-
-const fn key(to: &Destination) -> (SubscriptionId, i64) {
-    (to.subscription, to.revision)
 }
 
 fn none(why: &str) -> Failure {
