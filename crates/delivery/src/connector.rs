@@ -19,7 +19,10 @@ use std::{
 use domain::{AddressPolicy, Resolver, TargetRefusal, TargetUrl, check_target, judge_proxy};
 use http::Uri;
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, time};
+use tokio::{
+    net::TcpStream,
+    time::{self, Instant},
+};
 use tower_service::Service;
 
 use crate::bounded::{Bounded, Meter};
@@ -47,6 +50,15 @@ pub(crate) enum ConnectError {
     /// The rule refuses the proxy.
     #[error("{}", .0.about("the URL of the proxy"))]
     ProxyRefused(TargetRefusal),
+    /// No address of the proxy took the connection; the last one's reason.
+    #[error("the connection to the proxy at {address} failed")]
+    Proxy {
+        /// The last address that was tried.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        error: io::Error,
+    },
     /// No tunnel through the proxy came about; the last reason.
     #[error("the proxy at {proxy} made no connection to {address}")]
     Tunnel {
@@ -58,8 +70,10 @@ pub(crate) enum ConnectError {
         #[source]
         error: TunnelError,
     },
-    /// It took too long.
-    #[error("no connection within {0:?}")]
+    /// The connection was there in time, and not secured. What comes before has words of its own.
+    #[error(
+        "no connection within {0:?}: the receiver took it, and did not finish the TLS handshake"
+    )]
     TimedOut(Duration),
 }
 
@@ -74,8 +88,8 @@ pub(crate) struct CheckedConnector {
 }
 
 impl CheckedConnector {
-    /// `time_max` is shared out among the addresses of a name, so that one which swallows what is
-    /// sent to it leaves time for the next.
+    /// `time_max` is for all until there is a connection. It is shared out among the addresses of a name, so that one
+    /// which swallows what is sent to it leaves time for the next.
     pub(crate) fn new(
         policy: AddressPolicy,
         resolver: Arc<dyn Resolver>,
@@ -102,33 +116,49 @@ impl CheckedConnector {
         self
     }
 
-    async fn connect(self, uri: Uri) -> Result<TokioIo<Bounded<TcpStream>>, ConnectError> {
+    async fn connect(
+        self,
+        uri: Uri,
+        until: Instant,
+    ) -> Result<TokioIo<Bounded<TcpStream>>, ConnectError> {
         let target = TargetUrl::parse(&uri.to_string())?;
         // Looked up once: what was judged is what is connected to.
-        let checked = check_target(&self.policy, &*self.resolver, &target).await?;
-        let opened = match &self.via {
-            None => open_first(checked.addresses(), self.time_max).await,
-            Some(via) => self.open_via(via, checked.addresses()).await,
+        let checked = check_target(&self.policy, &*self.resolver, &target);
+        let checked = time::timeout_at(until, checked).await;
+        let checked = checked.unwrap_or_else(|_| Err(self.unanswered(&target)))?;
+        let stream = match &self.via {
+            None => match open_first(checked.addresses(), until).await {
+                Ok((stream, _)) => stream,
+                Err((address, error)) => return Err(ConnectError::Socket { address, error }),
+            },
+            Some(via) => self.open_via(via, checked.addresses(), until).await?,
         };
-        let (stream, _) = opened?.ok_or_else(|| nowhere(&target))?;
         Ok(TokioIo::new(Bounded::new(stream, self.meter)))
     }
 
     /// A tunnel to the first of these addresses that the proxy reaches. The proxy's own address is judged like any
     /// other.
-    async fn open_via(&self, via: &Via, addresses: &[SocketAddr]) -> Opened {
-        let proxy = judge_proxy(&self.policy, &*self.resolver, &via.url).await;
-        let proxy = proxy.decision.map_err(ConnectError::ProxyRefused)?;
-        let share = share(self.time_max, addresses);
+    async fn open_via(
+        &self,
+        via: &Via,
+        addresses: &[SocketAddr],
+        until: Instant,
+    ) -> Result<TcpStream, ConnectError> {
+        let judged = judge_proxy(&self.policy, &*self.resolver, &via.url);
+        let proxy = match time::timeout_at(until, judged).await {
+            Ok(judged) => judged.decision,
+            Err(_) => Err(self.unanswered(&via.url)),
+        };
+        let proxy = proxy.map_err(ConnectError::ProxyRefused)?;
         let mut failed = None;
-        for &address in addresses {
-            let Some((stream, at)) = open_first(proxy.addresses(), share).await? else {
-                return Err(nowhere(&via.url));
-            };
-            let asked = time::timeout(share, via.tunnel(stream, address)).await;
-            let timed_out = |_| Err(io::Error::from(io::ErrorKind::TimedOut).into());
-            match asked.unwrap_or_else(timed_out) {
-                Ok(stream) => return Ok(Some((stream, address))),
+        for (index, &address) in addresses.iter().enumerate() {
+            let until = share(until, addresses.len() - index);
+            let opened = open_first(proxy.addresses(), until).await;
+            let (stream, at) =
+                opened.map_err(|(address, error)| ConnectError::Proxy { address, error })?;
+            let asked = time::timeout_at(until, via.tunnel(stream, address)).await;
+            match asked.unwrap_or(Err(TunnelError::Silent)) {
+                Ok(stream) => return Ok(stream),
                 Err(error) => {
                     failed = Some(ConnectError::Tunnel {
                         proxy: at,
@@ -138,38 +168,41 @@ impl CheckedConnector {
                 }
             }
         }
-        failed.map_or(Ok(None), Err)
+        Err(failed.expect("a target that was checked has an address"))
     }
-}
 
-/// A connection and where it leads; none where there was no address to connect to.
-type Opened = Result<Option<(TcpStream, SocketAddr)>, ConnectError>;
-
-/// Connects to the first of these addresses that takes the connection.
-async fn open_first(addresses: &[SocketAddr], time_max: Duration) -> Opened {
-    let share = share(time_max, addresses);
-    let mut failed = None;
-    for &address in addresses {
-        let opening = time::timeout(share, open(address)).await;
-        match opening.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
-            Ok(stream) => return Ok(Some((stream, address))),
-            Err(error) => failed = Some(ConnectError::Socket { address, error }),
+    /// The name was not looked up in time.
+    fn unanswered(&self, target: &TargetUrl) -> TargetRefusal {
+        TargetRefusal::Unresolvable {
+            host: target.host_name().unwrap_or_default().to_owned(),
+            why: format!("no answer within {:?}", self.time_max),
         }
     }
-    failed.map_or(Ok(None), Err)
 }
 
-fn share(time_max: Duration, addresses: &[SocketAddr]) -> Duration {
-    time_max / u32::try_from(addresses.len()).unwrap_or(1).max(1)
+/// A connection and where it leads, or the last address and why it did not take one.
+type Opened = Result<(TcpStream, SocketAddr), (SocketAddr, io::Error)>;
+
+/// Connects to the first of these addresses, of which there is one at least, that takes the connection.
+async fn open_first(addresses: &[SocketAddr], until: Instant) -> Opened {
+    let mut failed = None;
+    for (index, &address) in addresses.iter().enumerate() {
+        let until = share(until, addresses.len() - index);
+        let opening = time::timeout_at(until, open(address)).await;
+        match opening.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+            Ok(stream) => return Ok((stream, address)),
+            Err(error) => failed = Some((address, error)),
+        }
+    }
+    Err(failed.expect("a target that was checked has an address"))
 }
 
-/// A checked target has an address; a name without one is the nearest true word.
-fn nowhere(target: &TargetUrl) -> ConnectError {
-    let host = target.host_name().unwrap_or_default().to_owned();
-    ConnectError::Refused(TargetRefusal::Unresolvable {
-        host,
-        why: "no address".into(),
-    })
+/// Until when the first of so many has its share of the time.
+fn share(until: Instant, among: usize) -> Instant {
+    let now = Instant::now();
+    let left = until.saturating_duration_since(now);
+    // The last one ends exactly then, so that it is told of in its own words and not as the whole.
+    now + left / u32::try_from(among).unwrap_or(1).max(1)
 }
 
 async fn open(address: SocketAddr) -> io::Result<TcpStream> {
@@ -189,7 +222,9 @@ impl Service<Uri> for CheckedConnector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        Box::pin(self.clone().connect(uri))
+        // From now on, and not from the first look at what is returned: whoever bounds the whole begins later.
+        let until = Instant::now() + self.time_max;
+        Box::pin(self.clone().connect(uri, until))
     }
 }
 

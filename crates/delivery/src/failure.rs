@@ -134,17 +134,20 @@ fn of_connect(error: &ConnectError) -> Failure {
             Failure::new(refusal.outcome(), error.to_string(), false)
         }
         ConnectError::Tunnel { error: tunnel, .. } => {
-            let io = match tunnel {
-                TunnelError::Socket(io) => Some(io),
-                TunnelError::NotHttp | TunnelError::Status(_) => None,
+            let (outcome, why) = match tunnel {
+                TunnelError::Silent => (Outcome::TimedOut, tunnel.to_string()),
+                TunnelError::Socket(io) => (Outcome::ConnectFailed, proxy_words(io)),
+                _ => (Outcome::ConnectFailed, tunnel.to_string()),
             };
-            let outcome = if io.is_some_and(|io| io.kind() == io::ErrorKind::TimedOut) {
-                Outcome::TimedOut
-            } else {
-                Outcome::ConnectFailed
-            };
-            let why = io.map_or_else(|| tunnel.to_string(), tunnel_words);
             Failure::new(outcome, format!("{error}: {why}"), false)
+        }
+        ConnectError::Proxy { address, error } if error.kind() == io::ErrorKind::TimedOut => {
+            let sentence = format!("the proxy at {address} did not take the connection in time");
+            Failure::new(Outcome::TimedOut, sentence, false)
+        }
+        ConnectError::Proxy { error: io, .. } => {
+            let sentence = format!("{error}: {}", proxy_words(io));
+            Failure::new(Outcome::ConnectFailed, sentence, false)
         }
         // As slow as a receiver that takes the connection and then says nothing, so told the same.
         ConnectError::TimedOut(_) => Failure::new(Outcome::TimedOut, error.to_string(), false),
@@ -160,7 +163,7 @@ fn of_connect(error: &ConnectError) -> Failure {
 }
 
 /// [`io_words`] of a connection to a proxy.
-fn tunnel_words(error: &io::Error) -> String {
+fn proxy_words(error: &io::Error) -> String {
     io_words(error).replace("the receiver", "the proxy")
 }
 

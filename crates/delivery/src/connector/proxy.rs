@@ -49,22 +49,34 @@ impl Via {
         head.push_str("\r\n");
         stream.write_all(head.as_bytes()).await?;
         let mut answer = Vec::with_capacity(512);
-        let end = loop {
-            if let Some(end) = answer.windows(4).position(|part| part == b"\r\n\r\n") {
-                break end + 4;
-            }
-            if answer.len() > ANSWER_BYTES_MAX {
-                return Err(TunnelError::NotHttp);
-            }
-            if stream.read_buf(&mut answer).await? == 0 {
-                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
-            }
-        };
-        match status(&answer).ok_or(TunnelError::NotHttp)? {
-            // Whatever is behind the answer would be taken for the receiver's.
-            200..=299 if answer.len() > end => Err(TunnelError::NotHttp),
-            200..=299 => Ok(stream),
-            status => Err(TunnelError::Status(status)),
+        let mut read = 0;
+        loop {
+            let Some(end) = answer.windows(4).position(|part| part == b"\r\n\r\n") else {
+                if read > ANSWER_BYTES_MAX {
+                    return Err(TunnelError::TooLong);
+                }
+                let more = stream.read_buf(&mut answer).await?;
+                if more == 0 {
+                    return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+                }
+                read += more;
+                continue;
+            };
+            let end = end + 4;
+            return match status(&answer).ok_or(TunnelError::NotHttp)? {
+                // Another answer follows (RFC 9110, section 15.2), save behind 101, which ends HTTP.
+                100 | 102..=199 => {
+                    answer.drain(..end);
+                    continue;
+                }
+                // Where the head ends the tunnel begins, whatever length it names (section 9.3.6). What is in it
+                // before anything was asked of the receiver is not the receiver's.
+                200..=299 if answer.len() > end => Err(TunnelError::Early),
+                200..=299 => Ok(stream),
+                407 if self.authorization.is_none() => Err(TunnelError::WhoIsThere),
+                407 => Err(TunnelError::NotKnown),
+                status => Err(TunnelError::Status(status)),
+            };
         }
     }
 }
@@ -85,6 +97,27 @@ pub(crate) enum TunnelError {
     /// What the proxy answered is not HTTP.
     #[error("what the proxy answered to CONNECT is not HTTP")]
     NotHttp,
+    /// The proxy answered more than is read of it.
+    #[error("the proxy answered more than {} KiB to CONNECT", ANSWER_BYTES_MAX / 1024)]
+    TooLong,
+    /// The proxy sent something where the tunnel begins.
+    #[error(
+        "the proxy sent a body with its answer to CONNECT, where the tunnel to the receiver should begin"
+    )]
+    Early,
+    /// The proxy said nothing in time.
+    #[error("the proxy did not answer CONNECT in time")]
+    Silent,
+    /// The proxy wants to know who is there.
+    #[error(
+        "the proxy answered 407 to CONNECT: it wants to know who is there; give proxy.user and proxy.password"
+    )]
+    WhoIsThere,
+    /// The proxy was told who is there, and does not take it.
+    #[error(
+        "the proxy answered 407 to CONNECT: it does not take proxy.user and proxy.password; give others"
+    )]
+    NotKnown,
     /// The proxy does not want to.
     #[error("the proxy answered {0} to CONNECT")]
     Status(u16),

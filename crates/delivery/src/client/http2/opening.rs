@@ -25,7 +25,7 @@ use super::{Bytes, Failure, Link, STREAMS_MAX, Times, Uri, words};
 use crate::{
     bounded::{Bounded, Meter},
     client::ANSWER_HEAD_BYTES_MAX,
-    connector::{CheckedConnector, ConnectError, TimedConnector},
+    connector::{CheckedConnector, TimedConnector},
     failure,
     tls::HTTP2_PROTOCOL,
 };
@@ -40,7 +40,9 @@ const CONNECTION_WINDOW_BYTES: u32 = 256 * 1024;
 /// Most bytes of a frame that is taken, the least that may be asked for.
 const FRAME_BYTES_MAX: u32 = 16 * 1024;
 
-type Wire = Remembering<TokioIo<MaybeHttpsStream<TokioIo<Bounded<TcpStream>>>>>;
+type Connected = MaybeHttpsStream<TokioIo<Bounded<TcpStream>>>;
+
+type Wire = Remembering<TokioIo<Connected>>;
 
 /// How connections are opened.
 pub(in super::super) struct Way {
@@ -53,21 +55,25 @@ impl Way {
     /// Opens a connection to the host of `uri`; none if it does not offer HTTP/2.
     pub(super) async fn open(&self, uri: Uri) -> Result<Option<(Arc<Link>, Driver)>, Failure> {
         let within = self.times.connect;
-        let opened = time::timeout(within, self.open_unbounded(uri)).await;
-        opened.unwrap_or_else(|_| Err(failure::of_connecting(&ConnectError::TimedOut(within))))
-    }
-
-    async fn open_unbounded(&self, uri: Uri) -> Result<Option<(Arc<Link>, Driver)>, Failure> {
+        let until = time::Instant::now() + within;
         let meter = Arc::new(Meter::new());
         let checked = self.checked.clone().metered(meter.clone());
         let https = HttpsConnector::from((checked, self.tls.clone()));
-        let connected = TimedConnector::new(https, self.times.connect)
-            .call(uri)
-            .await;
+        let connected = TimedConnector::new(https, within).call(uri).await;
         let stream = connected.map_err(|error| failure::of_connecting(&*error))?;
         if !agreed(&stream) {
             return Ok(None);
         }
+        let begun = time::timeout_at(until, self.begin(stream, meter)).await;
+        begun.unwrap_or_else(|_| Err(words::mute(within))).map(Some)
+    }
+
+    /// Begins to speak HTTP/2 on a connection on which that was agreed.
+    async fn begin(
+        &self,
+        stream: Connected,
+        meter: Arc<Meter>,
+    ) -> Result<(Arc<Link>, Driver), Failure> {
         let lost = Arc::new(OnceLock::new());
         let wire = Remembering {
             stream: TokioIo::new(stream),
@@ -94,7 +100,7 @@ impl Way {
             lost,
             times: self.times,
         };
-        Ok(Some((link, driver)))
+        Ok((link, driver))
     }
 }
 

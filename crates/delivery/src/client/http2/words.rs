@@ -51,6 +51,13 @@ pub(super) fn closed_at_once() -> Failure {
     Failure::new(Outcome::Broken, sentence, false)
 }
 
+/// The receiver agreed on HTTP/2 and then did not begin with it.
+pub(super) fn mute(within: Duration) -> Failure {
+    let sentence =
+        format!("no connection within {within:?}: the receiver did not begin with HTTP/2");
+    Failure::new(Outcome::TimedOut, sentence, false)
+}
+
 /// The receiver allows no requests.
 pub(super) fn takes_none() -> Failure {
     let sentence =

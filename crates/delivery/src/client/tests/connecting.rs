@@ -64,7 +64,10 @@ async fn a_handshake_that_hangs_ends_with_the_time_for_connecting() {
     let client = client_with(&settings, &["127.0.0.0/8"], Names::new(&[]));
     let answer = post(&client, &format!("https://{}/", receiver.address)).await;
     assert_eq!((answer.outcome, answer.sent), (Outcome::TimedOut, false));
-    assert_eq!(answer.error, "no connection within 100ms");
+    assert_eq!(
+        answer.error,
+        "no connection within 100ms: the receiver took it, and did not finish the TLS handshake"
+    );
 }
 
 #[tokio::test]

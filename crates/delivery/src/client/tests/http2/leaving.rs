@@ -263,7 +263,10 @@ async fn a_receiver_that_says_nothing_costs_the_time_for_connecting_once_for_all
     let style = by_http2(&authority);
     for answer in post_many(&client, &target(&receiver, 1), &style, 5).await {
         assert_eq!((answer.outcome, answer.sent), (Outcome::TimedOut, false));
-        assert_eq!(answer.error, "no connection within 200ms");
+        assert_eq!(
+            answer.error,
+            "no connection within 200ms: the receiver did not begin with HTTP/2"
+        );
     }
     assert_eq!(receiver.connections(), 1);
 }

@@ -105,11 +105,12 @@ async fn a_proxy_is_no_way_around_the_address_rule() {
 #[tokio::test]
 async fn a_proxy_that_makes_no_tunnel_is_told_in_words() {
     let endless = format!("HTTP/1.1 200 OK\r\n{}", "x: y\r\n".repeat(10_000));
+    let hints = "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(1_000);
     for (said, outcome, expected) in [
         (
             "HTTP/1.1 407 Who are you\r\n\r\n",
             Outcome::ConnectFailed,
-            "the proxy answered 407",
+            "the proxy answered 407 to CONNECT: it does not take proxy.user and proxy.password; give others",
         ),
         (
             "HTTP/1.1 502 Bad\r\n\r\nno",
@@ -120,9 +121,28 @@ async fn a_proxy_that_makes_no_tunnel_is_told_in_words() {
         (
             "HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
             Outcome::ConnectFailed,
-            "is not HTTP",
+            "the proxy sent a body with its answer",
         ),
-        (&endless, Outcome::ConnectFailed, "is not HTTP"),
+        (
+            "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello",
+            Outcome::ConnectFailed,
+            "the proxy sent a body with its answer",
+        ),
+        (
+            &endless,
+            Outcome::ConnectFailed,
+            "the proxy answered more than 8 KiB",
+        ),
+        (
+            &hints,
+            Outcome::ConnectFailed,
+            "the proxy answered more than 8 KiB",
+        ),
+        (
+            "HTTP/1.1 101 Switching Protocols\r\n\r\n",
+            Outcome::ConnectFailed,
+            "the proxy answered 101",
+        ),
         ("", Outcome::ConnectFailed, "the proxy closed it"),
     ] {
         let said: Arc<str> = said.into();
@@ -167,4 +187,85 @@ async fn a_proxy_that_says_nothing_costs_the_time_for_connecting() {
     )
     .await;
     assert_eq!((answer.outcome, answer.sent), (Outcome::TimedOut, false));
+    let expected = format!(
+        "the proxy at {} made no connection to 127.0.0.1:9: the proxy did not answer CONNECT in time",
+        proxy.address
+    );
+    assert_eq!(answer.error, expected);
+}
+
+#[tokio::test]
+async fn who_is_not_there_or_says_nothing_is_named_the_proxy_or_the_receiver() {
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let closed = gone.local_addr().unwrap();
+    drop(gone);
+    let settings = DeliverySettings {
+        connect_timeout: Duration::from_millis(100),
+        ..settings()
+    };
+    let client = client_with(&settings, &["127.0.0.0/8"], Names::new(&[]));
+    let target = to("http://127.0.0.1:9/", 1, 1);
+    let answer = post_as(&client, &target, &through(closed)).await;
+    assert_eq!(answer.outcome, Outcome::ConnectFailed);
+    let expected = format!("the connection to the proxy at {closed} failed: connection refused");
+    assert_eq!(answer.error, expected);
+    // Behind a proxy that works it is the receiver that says nothing.
+    let (proxy, _asked) = proxy().await;
+    let mute = Receiver::start(|_, mut stream| async move {
+        stream.read_to_end(&mut Vec::new()).await?;
+        Ok(())
+    })
+    .await;
+    let target = to(&format!("https://{}/", mute.address), 2, 1);
+    let answer = post_as(&client, &target, &through(proxy.address)).await;
+    assert_eq!(answer.outcome, Outcome::TimedOut);
+    assert_eq!(
+        answer.error,
+        "no connection within 100ms: the receiver took it, and did not finish the TLS handshake"
+    );
+}
+
+#[tokio::test]
+async fn a_proxy_that_wants_to_know_who_is_there_is_told_what_to_give() {
+    let proxy = Receiver::start(|_, mut stream| async move {
+        read_to(&mut stream, "\r\n\r\n").await?;
+        stream.write_all(b"HTTP/1.1 407 Who are you\r\n\r\n").await
+    })
+    .await;
+    let mut style = through(proxy.address);
+    style.settings.proxy.as_mut().unwrap().user = None;
+    style.credentials.proxy = None;
+    let answer = post_as(&client(), &to("http://127.0.0.1:9/", 1, 1), &style).await;
+    assert_eq!(answer.outcome, Outcome::ConnectFailed);
+    let expected = "the proxy answered 407 to CONNECT: it wants to know who is there; give proxy.user and proxy.password";
+    assert!(answer.error.ends_with(expected), "{}", answer.error);
+}
+
+#[tokio::test]
+async fn a_proxy_may_say_something_before_its_answer_and_name_a_length_in_it() {
+    for said in [
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+        "HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n",
+        "HTTP/1.1 204 No Content\r\ntransfer-encoding: chunked\r\n\r\n",
+    ] {
+        let proxy = Receiver::start(move |_, mut stream| async move {
+            let head = read_to(&mut stream, "\r\n\r\n").await?;
+            let address = head.split(' ').nth(1).unwrap().to_owned();
+            let mut there = TcpStream::connect(address).await?;
+            stream.write_all(said.as_bytes()).await?;
+            tokio::io::copy_bidirectional(&mut stream, &mut there).await?;
+            Ok(())
+        })
+        .await;
+        let receiver = Receiver::answering(OK).await;
+        let target = to(&receiver.url(), 1, 1);
+        let answer = post_as(&client(), &target, &through(proxy.address)).await;
+        assert_eq!(
+            answer.outcome,
+            Outcome::Delivered,
+            "{said}: {}",
+            answer.error
+        );
+    }
 }
