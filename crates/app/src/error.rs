@@ -148,7 +148,7 @@ pub enum AppError {
     #[error("{0}")]
     Target(#[from] TargetRefusal),
     /// Webhooks may not go by there.
-    #[error("{}", refusal.about(member))]
+    #[error("{}", refusal.about(domain::UrlOf::member(member)))]
     Reached {
         /// The member that says where.
         member: &'static str,

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use domain::{
     Actor, AddressPolicy, ForbiddenAddress, HttpsOnly, JudgedTarget, Right, Subscription,
-    SubscriptionId, TargetRefusal, TargetUrl, judge_reach, judge_target, special_range,
+    SubscriptionId, TargetRefusal, TargetUrl, UrlOf, judge_reach, judge_target, special_range,
 };
 use serde::Serialize;
 use store::{Doing, ReadTx};
@@ -137,7 +137,7 @@ impl App {
         let target = match TargetUrl::parse(target) {
             Ok(target) if request.https_only && !target.is_https() => {
                 let by = HttpsOnly::Subscription;
-                unreadable(target.as_str(), &TargetRefusal::NotHttps { by }, SUBJECT)
+                unreadable(target.as_str(), &TargetRefusal::NotHttps { by })
             }
             _ => self.explain_target(caller, target).await?,
         };
@@ -145,7 +145,7 @@ impl App {
         let mut reaches = Vec::new();
         for (member, url) in request.reaches() {
             let judged = judge_reach(&parts.policy, parts.resolver.as_ref(), member, &url).await;
-            let explanation = explained(&parts.policy, &url, &judged, member);
+            let explanation = explained(&parts.policy, &url, &judged, UrlOf::member(member));
             reaches.push(ExplainedReach {
                 member,
                 explanation,
@@ -171,23 +171,20 @@ impl App {
         self.authorize(caller, Right::Webhooks).await?;
         let target = match TargetUrl::parse(target) {
             Ok(target) => target,
-            Err(refusal) => return Ok(unreadable(target.trim(), &refusal, SUBJECT)),
+            Err(refusal) => return Ok(unreadable(target.trim(), &refusal)),
         };
         let parts = self.parts();
         let judged = judge_target(&parts.policy, parts.resolver.as_ref(), &target).await;
-        Ok(explained(&parts.policy, &target, &judged, SUBJECT))
+        Ok(explained(&parts.policy, &target, &judged, UrlOf::Target))
     }
 }
 
-/// What a target is called in its refusals.
-const SUBJECT: &str = "the target URL";
-
-fn unreadable(target: &str, refusal: &TargetRefusal, subject: &str) -> TargetExplanation {
+fn unreadable(target: &str, refusal: &TargetRefusal) -> TargetExplanation {
     TargetExplanation {
         target_url: target.to_owned(),
         allowed: false,
         rule: Some(refusal.rule()),
-        reason: refusal.about(subject),
+        reason: refusal.to_string(),
         setting: refusal.setting(),
         host: None,
         port: None,
@@ -199,7 +196,7 @@ fn explained(
     policy: &AddressPolicy,
     target: &TargetUrl,
     judged: &JudgedTarget,
-    subject: &str,
+    of: UrlOf,
 ) -> TargetExplanation {
     let host = target.host_name();
     let addresses = judged.addresses.iter();
@@ -210,10 +207,7 @@ fn explained(
         target_url: target.to_string(),
         allowed: refusal.is_none(),
         rule: refusal.map(TargetRefusal::rule),
-        reason: refusal.map_or_else(
-            || "webhooks may be sent there".to_owned(),
-            |refusal| refusal.about(subject),
-        ),
+        reason: refusal.map_or_else(|| of.allowed().to_owned(), |refusal| refusal.about(of)),
         setting: refusal.and_then(TargetRefusal::setting),
         host: host.map(ToOwned::to_owned),
         port: Some(target.port()),

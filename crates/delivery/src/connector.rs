@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use domain::{AddressPolicy, Resolver, TargetRefusal, TargetUrl, check_target, judge_proxy};
+use domain::{AddressPolicy, Resolver, TargetRefusal, TargetUrl, UrlOf, check_target, judge_proxy};
 use http::Uri;
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -48,7 +48,7 @@ pub(crate) enum ConnectError {
         error: io::Error,
     },
     /// The rule refuses the proxy.
-    #[error("{}", .0.about("the URL of the proxy"))]
+    #[error("{}", .0.about(UrlOf::Proxy))]
     ProxyRefused(TargetRefusal),
     /// No address of the proxy took the connection; the last one's reason.
     #[error("the connection to the proxy at {address} failed")]

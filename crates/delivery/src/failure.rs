@@ -2,7 +2,7 @@
 
 use std::{error::Error, io};
 
-use domain::Outcome;
+use domain::{Outcome, TargetRefusal, UrlOf};
 use rustls::CertificateError;
 
 use crate::{
@@ -46,6 +46,18 @@ pub(crate) fn of_request(error: &hyper_util::client::legacy::Error) -> Failure {
         return of_connecting(error);
     }
     of_exchange(error)
+}
+
+/// [`of_request`], of a request to a token server.
+pub(crate) fn of_token_request(error: &hyper_util::client::legacy::Error) -> Failure {
+    match find::<ConnectError>(error) {
+        Some(ConnectError::Refused(refusal)) => of_refusal(refusal, UrlOf::TokenServer),
+        _ => of_request(error),
+    }
+}
+
+fn of_refusal(refusal: &TargetRefusal, url: UrlOf) -> Failure {
+    Failure::new(refusal.outcome(), refusal.about(url), false)
 }
 
 /// What an error means before there was a connection to send on.
@@ -127,12 +139,8 @@ pub(crate) fn of_exchange(error: &(dyn Error + 'static)) -> Failure {
 
 fn of_connect(error: &ConnectError) -> Failure {
     match error {
-        ConnectError::Refused(refusal) => {
-            Failure::new(refusal.outcome(), refusal.to_string(), false)
-        }
-        ConnectError::ProxyRefused(refusal) => {
-            Failure::new(refusal.outcome(), error.to_string(), false)
-        }
+        ConnectError::Refused(refusal) => of_refusal(refusal, UrlOf::Target),
+        ConnectError::ProxyRefused(refusal) => of_refusal(refusal, UrlOf::Proxy),
         ConnectError::Tunnel { error: tunnel, .. } => {
             let (outcome, why) = match tunnel {
                 TunnelError::Silent => (Outcome::TimedOut, tunnel.to_string()),

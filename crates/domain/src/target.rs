@@ -17,7 +17,7 @@ pub use check::{
     Answer, CheckedTarget, JudgedTarget, Resolver, TARGET_ADDRESSES_MAX, check_target, judge_proxy,
     judge_reach, judge_target,
 };
-pub use refusal::{HttpsOnly, TargetRefusal};
+pub use refusal::{HttpsOnly, TargetRefusal, UrlOf};
 
 use refusal::quoted;
 

@@ -173,7 +173,7 @@ fn authorizations() -> Vec<(Value, &'static str)> {
         ),
         (
             json!({"authorization": {"kind": "oauth2", "tokenUrl": "x", "clientId": "a", "clientSecret": "b"}}),
-            "authorization.tokenUrl the target URL is not absolute",
+            "authorization.tokenUrl the token URL is not absolute: write the whole of it, such as https://id.example.com/token",
         ),
         (
             json!({"authorization": {"kind": "oauth2", "tokenUrl": "https://example.com", "clientId": "a",
@@ -222,10 +222,18 @@ fn others() -> Vec<(Value, &'static str)> {
         (json!({"tls": {"pin": "x"}}), "tls.pin is unknown"),
         (
             json!({"proxy": {"url": "socks5://example.com"}}),
-            "proxy.url the target URL begins with",
+            "proxy.url the URL of the proxy begins with socks5, and proxies are spoken to by http only",
         ),
         (
             json!({"proxy": {"url": "https://example.com"}}),
+            "proxy.url begins with https, and proxies are spoken to by http only",
+        ),
+        (
+            json!({"proxy": {"url": "http://me:proxy-secret@example.com"}}),
+            "proxy.url the URL of the proxy holds a user name or password",
+        ),
+        (
+            json!({"proxy": {"url": "http://example.com/x"}}),
             "proxy.url must be http://",
         ),
         (
@@ -267,21 +275,20 @@ async fn where_requests_go_by_must_be_allowed_as_well() {
     let server = Server::start().await;
     let token = |url: &str| json!({"authorization": {"kind": "oauth2", "tokenUrl": url, "clientId": "a", "clientSecret": "b"}});
     let proxy = |url: &str| json!({"proxy": {"url": url}});
-    for (wish, member) in [
-        (proxy("http://10.0.0.1:3128"), "proxy.url"),
-        (proxy("http://intranet.example.com"), "proxy.url"),
-        (token("http://127.0.0.1/token"), "authorization.tokenUrl"),
-        (
-            token("https://nowhere.example.com/token"),
-            "authorization.tokenUrl",
-        ),
+    let of_proxy = ("proxy.url", "the URL of the proxy");
+    let of_token = ("authorization.tokenUrl", "the token URL");
+    for (wish, (member, subject)) in [
+        (proxy("http://10.0.0.1:3128"), of_proxy),
+        (proxy("http://intranet.example.com"), of_proxy),
+        (token("http://127.0.0.1/token"), of_token),
+        (token("https://nowhere.example.com/token"), of_token),
     ] {
         let problem = subscribe(&server, &wish).await.problem();
         assert_eq!(problem["code"], "target_refused", "{wish}");
         assert_eq!(problem["errors"][0]["field"], member);
         let detail = text(&problem["detail"]);
         assert!(
-            detail.contains(member) && !detail.contains("target URL"),
+            detail.contains(subject) && !detail.contains("webhooks"),
             "{detail}"
         );
     }

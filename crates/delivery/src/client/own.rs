@@ -157,7 +157,6 @@ impl Client {
         let fetched = fetching.await.unwrap_or_else(|_| Err(late()));
         fetched.map_err(|failure| {
             let said = failure.sentence.replace("the receiver", "the token server");
-            let said = said.replace("the target URL", "the token URL");
             Failure::new(failure.outcome, format!("no token: {said}"), false)
         })
     }
@@ -191,7 +190,7 @@ impl Client {
         let body = Bytes::copy_from_slice(asked.body.reveal().as_bytes());
         let request = request(token_url.as_str(), headers, body)?;
         let response = pool.request(request.map(Full::new)).await;
-        let response = response.map_err(|error| failure::of_request(&error))?;
+        let response = response.map_err(|error| failure::of_token_request(&error))?;
         let status = response.status();
         let read = Limited::new(response.into_body(), TOKEN_ANSWER_BYTES_MAX);
         let read = read.collect().await;

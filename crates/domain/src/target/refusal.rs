@@ -1,65 +1,118 @@
 //! Why a target may not be called, in a word, a sentence and the setting that would allow it.
 
+use std::{error::Error, fmt};
+
 use crate::{
-    ALLOW_TARGETS_SETTING, ForbiddenAddress, HTTPS_ONLY_SETTING, Outcome, TARGET_URL_BYTES_MAX,
+    ALLOW_TARGETS_SETTING, ForbiddenAddress, HTTPS_ONLY_SETTING, Outcome, PROXY_MEMBER,
+    TARGET_URL_BYTES_MAX, TOKEN_MEMBER,
 };
 
 /// Most characters of a foreign text (a scheme, a resolver's words) that a refusal repeats.
 const QUOTED_CHARS_MAX: usize = 120;
 
-/// Why a target may not be called. Its text is one sentence for the person who chose the target.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// What a URL is for: a refusal of it speaks of that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UrlOf {
+    /// Webhooks are sent there.
+    Target,
+    /// Tokens are fetched there.
+    TokenServer,
+    /// Requests go through it.
+    Proxy,
+}
+
+/// How a refusal speaks of a URL.
+struct Words {
+    subject: &'static str,
+    example: &'static str,
+    /// What is said of other schemes.
+    schemes: &'static str,
+    /// What to do in place of a user name and password in it.
+    instead: &'static str,
+    /// What there is none of at a forbidden address.
+    absent: &'static str,
+    /// What is said of an allowed one.
+    allowed: &'static str,
+}
+
+impl UrlOf {
+    /// By the member that holds it; any other is a target's.
+    pub fn member(member: &str) -> Self {
+        match member {
+            PROXY_MEMBER => Self::Proxy,
+            TOKEN_MEMBER => Self::TokenServer,
+            _ => Self::Target,
+        }
+    }
+
+    /// What is said where nothing speaks against it.
+    pub const fn allowed(self) -> &'static str {
+        self.words().allowed
+    }
+
+    const fn words(self) -> Words {
+        match self {
+            Self::Target => Words {
+                subject: "the target URL",
+                example: "https://example.com/hooks",
+                schemes: "webhooks are sent by http and https only",
+                instead: "verify the signature instead",
+                absent: "webhooks are not sent",
+                allowed: "webhooks may be sent there",
+            },
+            Self::TokenServer => Words {
+                subject: "the token URL",
+                example: "https://id.example.com/token",
+                schemes: "tokens are fetched by http and https only",
+                instead: "give clientId and clientSecret instead",
+                absent: "tokens are not fetched",
+                allowed: "tokens may be fetched there",
+            },
+            Self::Proxy => Words {
+                subject: "the URL of the proxy",
+                example: "http://proxy.internal:3128",
+                schemes: "proxies are spoken to by http only",
+                instead: "give proxy.user and proxy.password instead",
+                absent: "no proxy is used",
+                allowed: "webhooks may go through it",
+            },
+        }
+    }
+}
+
+/// Why a target may not be called. Its text is one sentence for the person who chose the target;
+/// [`TargetRefusal::about`] is that of another URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TargetRefusal {
     /// More than [`TARGET_URL_BYTES_MAX`] bytes.
-    #[error("the target URL has {bytes} bytes, and at most {TARGET_URL_BYTES_MAX} are taken")]
     TooLong {
         /// How many it has.
         bytes: usize,
     },
     /// No scheme and host.
-    #[error(
-        "the target URL is not absolute: write the whole of it, such as https://example.com/hooks"
-    )]
     NotAbsolute,
     /// Not readable as a URL.
-    #[error(
-        "the target is not a URL that can be called ({why}): write one such as https://example.com/hooks"
-    )]
     NotAUrl {
         /// What is wrong with it.
         why: String,
     },
     /// A scheme other than `http` and `https`.
-    #[error("the target URL begins with {scheme}, and webhooks are sent by http and https only")]
     NotHttp {
         /// The scheme.
         scheme: String,
     },
     /// A user name or password.
-    #[error(
-        "the target URL holds a user name or password, which would show up in lists and logs: leave it out and verify the signature instead"
-    )]
     Credentials,
     /// A fragment.
-    #[error(
-        "the target URL holds a fragment (#...), which is never sent to a server: leave it out"
-    )]
     Fragment,
     /// Port 0.
-    #[error(
-        "the target URL names port 0, which can't be connected to: write a port from 1 to 65535, or none"
-    )]
     PortZero,
     /// `http`, where only `https` is sent to.
-    #[error("{}", https_text(*by))]
     NotHttps {
         /// Who says so.
         by: HttpsOnly,
     },
     /// The name leads to no address.
-    #[error(
-        "the host {host} of the target URL has no address ({why}): check the spelling and that the server can look the name up"
-    )]
     Unresolvable {
         /// The name.
         host: String,
@@ -67,13 +120,20 @@ pub enum TargetRefusal {
         why: String,
     },
     /// The address is not of the public internet.
-    #[error("{}", forbidden_text(host.as_deref(), found))]
     Forbidden {
         /// The name that resolved to it; `None` when the URL names the address itself.
         host: Option<String>,
         /// The address and its range.
         found: ForbiddenAddress,
     },
+}
+
+impl Error for TargetRefusal {}
+
+impl fmt::Display for TargetRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.about(UrlOf::Target))
+    }
 }
 
 impl TargetRefusal {
@@ -114,9 +174,41 @@ impl TargetRefusal {
         }
     }
 
-    /// The same sentence of another address than a target's, such as `the URL of the proxy`.
-    pub fn about(&self, subject: &str) -> String {
-        self.to_string().replace("the target URL", subject)
+    /// The sentence of a URL that is for something.
+    pub fn about(&self, url: UrlOf) -> String {
+        let words = url.words();
+        let Words {
+            subject, example, ..
+        } = words;
+        match self {
+            Self::TooLong { bytes } => {
+                format!("{subject} has {bytes} bytes, and at most {TARGET_URL_BYTES_MAX} are taken")
+            }
+            Self::NotAbsolute => {
+                format!("{subject} is not absolute: write the whole of it, such as {example}")
+            }
+            Self::NotAUrl { why } => {
+                format!("{subject} is none that can be called ({why}): write one such as {example}")
+            }
+            Self::NotHttp { scheme } => {
+                format!("{subject} begins with {scheme}, and {}", words.schemes)
+            }
+            Self::Credentials => format!(
+                "{subject} holds a user name or password, which would show up in lists and logs: leave it out and {}",
+                words.instead
+            ),
+            Self::Fragment => format!(
+                "{subject} holds a fragment (#...), which is never sent to a server: leave it out"
+            ),
+            Self::PortZero => format!(
+                "{subject} names port 0, which can't be connected to: write a port from 1 to 65535, or none"
+            ),
+            Self::NotHttps { by } => https_text(subject, *by),
+            Self::Unresolvable { host, why } => format!(
+                "the host {host} of {subject} has no address ({why}): check the spelling and that the server can look the name up"
+            ),
+            Self::Forbidden { host, found } => forbidden_text(&words, host.as_deref(), found),
+        }
     }
 
     /// What an attempt that meets this refusal comes to.
@@ -147,25 +239,28 @@ pub enum HttpsOnly {
     Operator,
 }
 
-fn https_text(by: HttpsOnly) -> String {
-    let begin = "the target URL begins with http, and";
+fn https_text(subject: &str, by: HttpsOnly) -> String {
+    let begin = format!("{subject} begins with http, and");
     match by {
         HttpsOnly::Subscription => format!(
             "{begin} this subscription sends by https only: write an https URL, or set httpsOnly to false"
         ),
         HttpsOnly::Operator => format!(
-            "{begin} webhooks are sent by https only unless the operator sets {HTTPS_ONLY_SETTING} = false: write an https URL"
+            "{begin} this server sends by https only unless the operator sets {HTTPS_ONLY_SETTING} = false: write an https URL"
         ),
     }
 }
 
-fn forbidden_text(host: Option<&str>, found: &ForbiddenAddress) -> String {
-    let subject = match host {
-        Some(host) => format!("the host {host} of the target URL resolves to {found}"),
-        None => format!("the target URL leads to {found}"),
+fn forbidden_text(words: &Words, host: Option<&str>, found: &ForbiddenAddress) -> String {
+    let Words {
+        subject, absent, ..
+    } = words;
+    let what = match host {
+        Some(host) => format!("the host {host} of {subject} resolves to {found}"),
+        None => format!("{subject} leads to {found}"),
     };
     let setting = setting_text(host, found);
-    format!("{subject}, where webhooks are not sent unless the operator sets {setting}")
+    format!("{what}, where {absent} unless the operator sets {setting}")
 }
 
 fn setting_text(host: Option<&str>, found: &ForbiddenAddress) -> String {
@@ -212,5 +307,51 @@ mod tests {
             why: String::new(),
         };
         assert_eq!(unknown.outcome(), Outcome::NameNotFound);
+    }
+
+    #[test]
+    fn each_url_is_refused_in_words_of_its_own() {
+        let policy = AddressPolicy::default();
+        let found = policy.check(None, "127.0.0.1".parse().unwrap());
+        let refusals = [
+            TargetRefusal::TooLong { bytes: 9_999 },
+            TargetRefusal::NotAbsolute,
+            TargetRefusal::NotAUrl {
+                why: "x".to_owned(),
+            },
+            TargetRefusal::NotHttp {
+                scheme: "ftp".to_owned(),
+            },
+            TargetRefusal::Credentials,
+            TargetRefusal::Fragment,
+            TargetRefusal::PortZero,
+            TargetRefusal::NotHttps {
+                by: HttpsOnly::Operator,
+            },
+            TargetRefusal::Unresolvable {
+                host: "x".to_owned(),
+                why: "y".to_owned(),
+            },
+            TargetRefusal::Forbidden {
+                host: None,
+                found: found.unwrap_err(),
+            },
+        ];
+        for refusal in refusals {
+            for (url, subject) in [
+                (UrlOf::Target, "the target URL"),
+                (UrlOf::member(TOKEN_MEMBER), "the token URL"),
+                (UrlOf::member(PROXY_MEMBER), "the URL of the proxy"),
+            ] {
+                let said = refusal.about(url);
+                assert!(said.contains(subject), "{said}");
+                let of_targets = ["webhooks", "signature", "example.com/hooks", "target URL"];
+                let is_targets = of_targets.iter().any(|words| said.contains(words));
+                assert!(url == UrlOf::Target || !is_targets, "{said}");
+            }
+            assert_eq!(refusal.to_string(), refusal.about(UrlOf::Target));
+        }
+        let said = TargetRefusal::Credentials.about(UrlOf::Proxy);
+        assert!(said.ends_with("give proxy.user and proxy.password instead"));
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Secret, secret};
-use crate::{FieldError, TargetUrl};
+use crate::{FieldError, TargetUrl, UrlOf};
 
 /// Most bytes of a user's or client's name, a password or a client's secret.
 pub const CREDENTIAL_BYTES_MAX: usize = 1_024;
@@ -152,7 +152,7 @@ impl AuthorizationAsk {
         let token_url = read.map_err(|refusal| {
             errors.push(FieldError::new(
                 "authorization.tokenUrl",
-                refusal.to_string(),
+                refusal.about(UrlOf::TokenServer),
             ));
         });
         Some(Authorization::Oauth2 {

@@ -6,7 +6,11 @@ use super::{
     Secret,
     authorization::{basic_in, secret_or_stored},
 };
-use crate::{FieldError, TargetUrl};
+use crate::{FieldError, TargetUrl, UrlOf};
+
+/// What is said of a proxy that is to be spoken to by `https`.
+const HTTPS_PROXY: &str = "begins with https, and proxies are spoken to by http only: write it with http, such as \
+     http://proxy.internal:3128 (what goes through it to an https target is encrypted all the same)";
 
 /// A proxy that is asked for a tunnel (`CONNECT`); its password is in [`super::Credentials::proxy`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,10 +38,12 @@ impl ProxyAsk {
         before: Option<(&Proxy, &Secret)>,
     ) -> Result<(Proxy, Option<Secret>), Vec<FieldError>> {
         let mut errors = Vec::new();
-        let url = TargetUrl::parse(&self.url).map_err(|refusal| refusal.to_string());
+        let url = TargetUrl::parse(&self.url).map_err(|refusal| refusal.about(UrlOf::Proxy));
         let url = url.and_then(|url| {
             let bare = url.url().path() == "/" && url.url().query().is_none();
-            if bare && !url.is_https() {
+            if url.is_https() {
+                Err(HTTPS_PROXY.to_owned())
+            } else if bare {
                 Ok(url)
             } else {
                 Err("must be http:// with a host and a port and nothing behind, such as http://proxy.internal:3128".to_owned())

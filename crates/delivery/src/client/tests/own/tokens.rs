@@ -137,13 +137,15 @@ async fn a_token_that_can_not_be_had_is_a_failed_attempt_with_a_reason() {
         );
         assert_eq!(receiver.connections(), 0, "{says}");
     }
+    // In words of its own, which say nothing of webhooks.
     let forbidden = with_token("http://10.0.0.1/token");
     let answer = post_as(&client(), &to("http://127.0.0.1:9/", 1, 1), &forbidden).await;
     assert_eq!(answer.outcome, Outcome::AddressRefused);
     assert!(
         answer
             .error
-            .starts_with("no token: the token URL leads to 10.0.0.1"),
+            .starts_with("no token: the token URL leads to 10.0.0.1")
+            && answer.error.contains("where tokens are not fetched unless"),
         "{}",
         answer.error
     );
