@@ -10,6 +10,9 @@ pub const HEADERS_MAX: usize = 20;
 /// Most bytes of the name of a header.
 const NAME_BYTES_MAX: usize = 128;
 
+/// What a name may hold beside letters and digits (RFC 9110, section 5.6.2).
+const TOKEN_MARKS: &str = "-_.!#$%&'*+^`|~";
+
 /// Most bytes of the value of a header.
 pub const HEADER_VALUE_BYTES_MAX: usize = 4_096;
 
@@ -41,7 +44,7 @@ pub(super) fn name(given: &str) -> Result<String, FieldError> {
     let name = given.trim().to_ascii_lowercase();
     if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.bytes().all(is_token) {
         return refused(format!(
-            "is no name of a header: write 1 to {NAME_BYTES_MAX} letters, digits or hyphens, such as X-Api-Key"
+            "is no name of a header: write 1 to {NAME_BYTES_MAX} letters, digits or any of {TOKEN_MARKS}, such as X-Api-Key"
         ));
     }
     if OURS.contains(&name.as_str()) || OURS_BEGIN.iter().any(|begin| name.starts_with(begin)) {
@@ -79,23 +82,6 @@ pub(super) fn field(name: &str) -> String {
     format!("headers.{name}")
 }
 
-const fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#'
-                | b'$'
-                | b'%'
-                | b'&'
-                | b'\''
-                | b'*'
-                | b'+'
-                | b'-'
-                | b'.'
-                | b'^'
-                | b'_'
-                | b'`'
-                | b'|'
-                | b'~'
-        )
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || TOKEN_MARKS.as_bytes().contains(&byte)
 }

@@ -219,6 +219,21 @@ fn each_wish_can_be_taken_away() {
 }
 
 #[test]
+fn names_of_headers_are_taken_and_refused_as_the_refusal_says() {
+    for name in ["x_tenant.id", "A1!#$%&'*+-.^_`|~", &"x".repeat(128)] {
+        let taken = after(&headers(&[(name, "1")]), &nothing()).unwrap();
+        assert_eq!(taken.settings.headers, [name.to_ascii_lowercase()]);
+    }
+    for name in ["x y", "x:", "x/y", "é", &"x".repeat(129)] {
+        let errors = after(&headers(&[(name, "1")]), &nothing()).unwrap_err();
+        assert_eq!(
+            errors[0].message,
+            "is no name of a header: write 1 to 128 letters, digits or any of -_.!#$%&'*+^`|~, such as X-Api-Key"
+        );
+    }
+}
+
+#[test]
 fn headers_of_ours_and_of_the_connection_are_refused_by_name() {
     for name in [
         "Webhook-Id",
