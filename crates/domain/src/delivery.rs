@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use crate::{
     ChecklistId, DeliveryId, EventId, EventType, Outcome, ReasonCode, ReplayJobId, Signed,
-    SubscriptionId, Timestamp,
+    SubscriptionId, Timestamp, traceparent,
 };
 
 /// Most bytes of an answer that are read before the connection is given up.
@@ -197,8 +197,11 @@ pub struct AttemptRow {
     /// Where it was sent.
     #[serde(rename = "targetURL")]
     pub target_url: String,
-    /// The headers of the request.
+    /// The headers of the request, without those that its subscription wishes for.
     pub request_headers: Vec<HeaderRow>,
+    /// What the attempt is called in a trace (W3C Trace Context): the event is the trace, the attempt a span of it.
+    /// It was sent as `traceparent` if the subscription wished for that; null where nothing was sent.
+    pub traceparent: Option<String>,
     /// The headers of the answer.
     pub response_headers: Vec<HeaderRow>,
     /// The body of the answer, bytes that are not UTF-8 replaced.
@@ -291,6 +294,7 @@ impl AttemptRow {
             status_code: attempt.status,
             error: attempt.error.clone(),
             target_url: attempt.target.clone(),
+            traceparent: sent.then(|| traceparent(head.event, head.delivery, head.attempt)),
             request_headers: request_headers
                 .map(|(name, value)| HeaderRow {
                     name: name.to_owned(),
@@ -318,7 +322,43 @@ fn header_row(line: &str) -> Option<HeaderRow> {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
+
+    #[test]
+    fn an_attempt_is_found_in_a_trace_by_what_the_log_shows() {
+        let head = WebhookHead {
+            event: EventId::new(Uuid::from_u128(1)),
+            event_type: EventType::TaskCompleted,
+            subscription: SubscriptionId::new(Uuid::from_u128(2)),
+            delivery: DeliveryId::new(Uuid::from_u128(3)),
+            sequence: 4,
+            attempt: 0,
+            at: Timestamp::default(),
+        };
+        let attempt = |number, signature: &str| Attempt {
+            number,
+            manual_by: None,
+            replay: None,
+            started_at: Timestamp::default(),
+            duration_ms: 0,
+            outcome: Outcome::Delivered,
+            status: None,
+            error: String::new(),
+            target: String::new(),
+            signature: signature.to_owned(),
+            response_headers: String::new(),
+            response_body: Bytes::new(),
+            response_truncated: false,
+        };
+        for number in [1, 7] {
+            let row = AttemptRow::of(&attempt(number, "v1,x"), head);
+            let sent = traceparent(head.event, head.delivery, number);
+            assert_eq!(row.traceparent, Some(sent));
+        }
+        assert_eq!(AttemptRow::of(&attempt(1, ""), head).traceparent, None);
+    }
 
     #[test]
     fn states_read_back() {
