@@ -78,6 +78,8 @@ statements! {
         WHERE s.id = $1";
     SECRET_LIST = "SELECT id, kind, public_key, created_at, valid_until FROM subscription_secret
         WHERE subscription_id = $1 AND team_id = $2 ORDER BY created_at DESC, id DESC";
+    SECRET_SEALED = "SELECT id, sealed FROM subscription_secret
+        WHERE subscription_id = $1 AND team_id = $2 AND kind = $3 ORDER BY created_at DESC, id DESC";
     SECRET_PUBLISHED = "SELECT id, public_key FROM subscription_secret
         WHERE team_id = $1 AND public_key IS NOT NULL AND (valid_until IS NULL OR valid_until > $2)
         ORDER BY created_at DESC, id DESC LIMIT $3";

@@ -237,6 +237,7 @@ cases! { $
     }
     secrets {
         what_may_be_known_of_secrets_is_listed_newest_first_to_their_team_alone,
+        a_secret_is_known_again_by_its_own_subscription_alone,
         what_is_taken_after_a_change_of_secrets_is_signed_so,
         only_one_that_is_there_and_not_gone_is_held,
         those_who_roll_at_once_see_each_others_secrets,

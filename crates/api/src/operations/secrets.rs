@@ -32,7 +32,14 @@ pub(crate) struct OwnSecret {
 
 /// A secret that somebody brings along. What is wrong with it is said without repeating it.
 pub(super) fn own_secret(input: &mut Input) -> Option<SigningSecret> {
-    let text = input.filled("secret")?;
+    let text = input.text("secret")?;
+    if text.trim().is_empty() {
+        input.wrong(
+            "secret",
+            "is empty: give one, or leave it out to have one made",
+        );
+        return None;
+    }
     if input.is_in_query("secret") {
         input.wrong(
             "secret",

@@ -137,6 +137,51 @@ async fn rolling_without_keeping_the_old_one_revokes_it_at_once() {
 }
 
 #[tokio::test]
+async fn rolling_to_a_secret_that_signs_already_is_refused_for_it_would_change_nothing() {
+    let server = Server::start().await;
+    let seed = |byte| BASE64_STANDARD.encode([byte; 32]);
+    let (hmac, key) = (format!("whsec_{}", seed(1)), format!("whsk_{}", seed(2)));
+    let made = stage(&server, &json!({"secret": hmac, "signing": "both"})).await;
+    roll(&server, &made, &json!({"secret": key, "keepOldFor": 0})).await;
+    let held = list(&server, &made).await;
+    for (secret, kind) in [(&hmac, "hmac"), (&key, "ed25519")] {
+        let id = text(&held.iter().find(|row| row["kind"] == kind).unwrap()["id"]);
+        for keep in [0, 600] {
+            let body = json!({"secret": secret, "keepOldFor": keep});
+            let problem = post(&server, "roll-secret", &made, &body).await.problem();
+            assert_eq!(problem["code"], "invalid_request", "{problem}");
+            let said = errors(&problem).remove(0);
+            let expected = format!("secret is a secret of this subscription already (id {id})");
+            assert!(said.starts_with(&expected), "{said}");
+            assert!(!problem.to_string().contains(&**secret), "{problem}");
+        }
+    }
+    assert_eq!(list(&server, &made).await, held);
+    // One that has run out is no longer one of them.
+    roll(&server, &made, &json!({"kind": "hmac", "keepOldFor": 60})).await;
+    server.clock.advance(Duration::from_mins(1));
+    roll(&server, &made, &json!({"secret": hmac})).await;
+}
+
+#[tokio::test]
+async fn an_empty_secret_is_no_secret_of_ones_own() {
+    let server = Server::start().await;
+    let made = stage(&server, &json!({"secret": null})).await;
+    assert!(text(&made["secret"]).starts_with("whsec_"));
+    let refused = |answer: Answer| {
+        let problem = answer.problem();
+        assert_eq!(problem["code"], "invalid_request", "{problem}");
+        let said = errors(&problem).remove(0);
+        assert!(said.starts_with("secret is empty: give one"), "{said}");
+    };
+    for empty in ["", "  "] {
+        let body = json!({"secret": empty});
+        refused(subscribe(&server, &body).await);
+        refused(post(&server, "roll-secret", &made, &body).await);
+    }
+}
+
+#[tokio::test]
 async fn one_is_revoked_by_its_identifier_unless_nothing_could_be_signed_without_it() {
     let server = Server::start().await;
     let old = stage(&server, &json!({})).await;

@@ -104,6 +104,9 @@ impl Change for RollSecret {
         };
         let held = tx.secret_list(of.team, of.id).await;
         let held = held.doing::<AppError>(DOING)?;
+        if self.secret.is_some() {
+            refuse_same(tx, &of, &held, &new).await?;
+        }
         let until = kept_until(new.created_at, self.keep_old_seconds);
         let room = roll(&held, kind, new.created_at, until)?;
         put(tx, &of, &room, until, &new).await?;
@@ -117,6 +120,28 @@ impl Change for RollSecret {
             row: (&new.head()).into(),
             secret: shown(&[new]).secret,
         })
+    }
+}
+
+/// A secret that signs already is no new one: whoever rolls because it leaked would believe that it is gone.
+async fn refuse_same(
+    tx: &mut dyn WriteTx,
+    of: &Subscription,
+    held: &[SecretHead],
+    new: &SubscriptionSecret,
+) -> Result<(), AppError> {
+    let same = tx.secret_same(of.team, of.id, &new.secret).await;
+    let same = same.doing::<AppError>(DOING)?;
+    let signs = |head: &SecretHead| head.is_valid(new.created_at) && same.contains(&head.id);
+    match held.iter().find(|head| signs(head)) {
+        None => Ok(()),
+        Some(found) => Err(AppError::invalid(
+            "secret",
+            format!(
+                "is a secret of this subscription already (id {}): give another one, or leave it out to have one made",
+                found.id
+            ),
+        )),
     }
 }
 

@@ -3,7 +3,8 @@
 
 use async_trait::async_trait;
 use domain::{
-    PublicKey, SecretHead, SecretId, SubscriptionId, SubscriptionSecret, TeamId, Timestamp,
+    PublicKey, SecretHead, SecretId, SigningSecret, SubscriptionId, SubscriptionSecret, TeamId,
+    Timestamp,
 };
 
 use crate::StoreError;
@@ -17,6 +18,15 @@ pub trait ReadSecrets: Send {
         team: TeamId,
         subscription: SubscriptionId,
     ) -> Result<Vec<SecretHead>, StoreError>;
+
+    /// Those of a subscription that are the same as `secret`, whether they have run out or not. One that can't be read
+    /// is the same as none.
+    async fn secret_same(
+        &mut self,
+        team: TeamId,
+        subscription: SubscriptionId,
+        secret: &SigningSecret,
+    ) -> Result<Vec<SecretId>, StoreError>;
 
     /// The public keys of a team that were good after `after`, of subscriptions that are not gone: the newest first, at
     /// most `limit`.

@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use domain::{
-    PublicKey, SecretHead, SecretId, SubscriptionId, SubscriptionSecret, TeamId, Timestamp,
+    PublicKey, SecretHead, SecretId, SigningSecret, SubscriptionId, SubscriptionSecret, TeamId,
+    Timestamp,
 };
 use rusqlite::{Row, params};
 
@@ -31,6 +32,29 @@ impl<G: Send> ReadSecrets for Tx<'_, G> {
     ) -> Result<Vec<SecretHead>, StoreError> {
         let sql = sql::SECRET_LIST;
         self.all(sql, params![subscription.uuid(), team.get()], head)
+    }
+
+    async fn secret_same(
+        &mut self,
+        team: TeamId,
+        subscription: SubscriptionId,
+        secret: &SigningSecret,
+    ) -> Result<Vec<SecretId>, StoreError> {
+        let sql = sql::SECRET_SEALED;
+        let kind = secret.kind();
+        let bound = params![subscription.uuid(), team.get(), kind.word()];
+        let held = self.all(sql, bound, |row| {
+            Ok((SecretId::new(row.guid(0)?), row.get::<_, Vec<u8>>(1)?))
+        })?;
+        let key = &self.core.key;
+        let is_same = |(id, sealed): &(SecretId, Vec<u8>)| {
+            key.open_secret(subscription, *id, kind, sealed).as_ref() == Some(secret)
+        };
+        Ok(held
+            .iter()
+            .filter(|one| is_same(one))
+            .map(|(id, _)| *id)
+            .collect())
     }
 
     async fn secret_published(

@@ -371,6 +371,7 @@ async fn secret_changes(tx: &mut dyn WriteTx, of: domain::SubscriptionId) {
     tx.secret_published(TEAM, at(), 10).await.unwrap();
     assert!(tx.secret_hold(TEAM, of).await.unwrap());
     let [more] = secrets(23);
+    tx.secret_same(TEAM, of, &more.secret).await.unwrap();
     tx.secret_insert(TEAM, of, &more).await.unwrap();
     tx.secret_end(of, &[more.id], at()).await.unwrap();
     tx.secret_remove(of, &[more.id]).await.unwrap();

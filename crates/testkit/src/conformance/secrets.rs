@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use domain::{
-    EventType, PublicKey, Scope, SecretHead, SecretId, SecretKind, Subscription, SubscriptionId,
-    SubscriptionSecret, SubscriptionState, TeamId, Timestamp,
+    EventType, PublicKey, Scope, SecretHead, SecretId, SecretKind, SigningSecret, Subscription,
+    SubscriptionId, SubscriptionSecret, SubscriptionState, TeamId, Timestamp,
 };
 
 use crate::{Refused, World, reading, writing};
@@ -82,6 +82,38 @@ pub(super) async fn what_may_be_known_of_secrets_is_listed_newest_first_to_their
     remove(world, &other, first.id).await;
     assert!(list(world, blue, made.id).await.contains(&first));
     assert_eq!(list(world, blue, other.id).await.len(), 1);
+}
+
+pub(super) async fn a_secret_is_known_again_by_its_own_subscription_alone(world: &World) {
+    let (blue, red) = (world.team("Blue").await, world.team("Red").await);
+    let made = world.subscribe_to(blue, KIND, Scope::Team).await;
+    let other = world.subscribe_to(blue, KIND, Scope::Team).await;
+    let same = async |team: TeamId, of: SubscriptionId, secret: &SigningSecret| {
+        let secret = secret.clone();
+        world
+            .read(reading!([team, of, secret] tx => tx.secret_same(*team, *of, secret).await))
+            .await
+    };
+    for kind in [SecretKind::Hmac, SecretKind::Ed25519] {
+        let (held, stranger) = (
+            add(world, &made, kind).await,
+            SigningSecret::generate(kind, &world.source),
+        );
+        add(world, &made, kind).await;
+        let of = &held.secret;
+        assert_eq!(same(blue, made.id, of).await, [held.id]);
+        assert_eq!(same(blue, made.id, &stranger).await, []);
+        assert_eq!(same(red, made.id, of).await, []);
+        assert_eq!(same(blue, other.id, of).await, []);
+        end(world, made.id, held.id, world.now()).await;
+        assert_eq!(
+            same(blue, made.id, of).await,
+            [held.id],
+            "though it has run out"
+        );
+        remove(world, &made, held.id).await;
+        assert_eq!(same(blue, made.id, of).await, []);
+    }
 }
 
 pub(super) async fn what_is_taken_after_a_change_of_secrets_is_signed_so(world: &mut World) {

@@ -6,9 +6,9 @@ use domain::{
     ApiKey, ApiKeyId, AuditEntry, AuditNumber, Checklist, ChecklistId, ControlId, ControlKey,
     ControlType, Credentials, Delivery, DeliveryId, DeliveryState, Event, EventId, EventRow,
     EventType, FieldId, FileKey, KeyHash, KnownKeys, NodeId, Notice, PublicKey, ReplayJob,
-    ReplayJobId, Scope, SecretHead, SecretId, StoredFile, Subscription, SubscriptionId,
-    SubscriptionSecret, TaskId, TaskKey, TaskState, TaskStatus, Team, TeamId, Template,
-    TemplateKey, Timestamp, UndeliveredSummary, VersionId,
+    ReplayJobId, Scope, SecretHead, SecretId, SigningSecret, StoredFile, Subscription,
+    SubscriptionId, SubscriptionSecret, TaskId, TaskKey, TaskState, TaskStatus, Team, TeamId,
+    Template, TemplateKey, Timestamp, UndeliveredSummary, VersionId,
 };
 use store::{
     AnswerId, AuditLine, Cancelled, Chain, ChecklistQuery, Chore, ChoreHold, ChoreLease, ChoreTurn,
@@ -126,6 +126,7 @@ forward! {
     }
     ReadSecrets {
         secret_list(team: TeamId, subscription: SubscriptionId) -> Vec<SecretHead>;
+        secret_same(team: TeamId, subscription: SubscriptionId, secret: &SigningSecret) -> Vec<SecretId>;
         secret_published(team: TeamId, after: Timestamp, limit: u32) -> Vec<(SecretId, PublicKey)>;
     }
     WriteSecrets {
