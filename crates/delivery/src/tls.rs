@@ -1,8 +1,12 @@
 //! TLS of requests: with the machine's authorities for everybody, and with a subscription's own wishes.
 
+mod certificate;
+
 use std::sync::Arc;
 
-use domain::{Credentials, FieldError, TlsJudge, TlsPems, TlsSettings, fingerprint};
+use domain::{
+    Credentials, FieldError, Source, Timestamp, TlsJudge, TlsPems, TlsSettings, fingerprint,
+};
 use hyper_rustls::ConfigBuilderExt as _;
 use rustls::{
     ClientConfig, ConfigBuilder, RootCertStore,
@@ -89,9 +93,19 @@ pub(crate) fn versions() -> ConfigBuilder<ClientConfig, rustls::WantsVerifier> {
         .expect("ring's provider has the cipher suites of the default versions")
 }
 
-/// Says whether requests can be made with what is set for TLS: by reading it as it is read for a request.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct TlsCheck;
+/// Says whether requests can be made with what is set for TLS: by reading it as it is read for a request, and what is
+/// given anew as its owner would.
+#[derive(Clone, Debug)]
+pub struct TlsCheck {
+    source: Source,
+}
+
+impl TlsCheck {
+    /// Takes the time from `source`.
+    pub const fn new(source: Source) -> Self {
+        Self { source }
+    }
+}
 
 impl TlsJudge for TlsCheck {
     fn judge(&self, pems: TlsPems<'_>) -> Result<TlsSettings, FieldError> {
@@ -99,10 +113,21 @@ impl TlsJudge for TlsCheck {
         if let Some(text) = pems.ca {
             let (_, certificates) = authorities(text)?;
             found.ca_sha256 = certificates.iter().map(|der| fingerprint(der)).collect();
+            if pems.ca_is_new {
+                refuse_leaves(&certificates)?;
+            }
         }
         if let Some((chain, key)) = pems.client {
             let (chain, key) = client_pair(chain, key.reveal())?;
-            found.certificate_sha256 = chain.first().map(|der| fingerprint(der));
+            let own = chain.first();
+            found.certificate_sha256 = own.map(|der| fingerprint(der));
+            let validity = own.and_then(certificate::read);
+            let validity = validity.as_ref().map(certificate::validity);
+            found.certificate_valid_until = validity.map(|(_, until)| until);
+            if pems.client_is_new {
+                refuse_lapsed(validity, self.source.now())?;
+                refuse_stray(&chain)?;
+            }
             let provider = ring::default_provider();
             CertifiedKey::from_der(chain, key, &provider).map_err(|error| match error {
                 rustls::Error::InconsistentKeys(_) => wrong(
@@ -117,6 +142,54 @@ impl TlsJudge for TlsCheck {
             })?;
         }
         Ok(found)
+    }
+}
+
+/// Refuses certificates of servers where authorities are asked for.
+fn refuse_leaves(certificates: &[CertificateDer<'_>]) -> Result<(), FieldError> {
+    let is_leaf = |der| certificate::read(der).is_some_and(|read| certificate::is_leaf(&read));
+    match certificates.iter().position(is_leaf) {
+        None => Ok(()),
+        Some(index) => {
+            let number = index + 1;
+            let why = format!(
+                "holds a certificate (number {number}) that is no authority's, so no receiver could be known by it: give that of whoever issued it"
+            );
+            Err(wrong("ca", why))
+        }
+    }
+}
+
+/// Refuses a certificate that is not good now, from when until when it is good.
+fn refuse_lapsed(
+    validity: Option<(Timestamp, Timestamp)>,
+    now: Timestamp,
+) -> Result<(), FieldError> {
+    match validity {
+        Some((_, until)) if until < now => {
+            let why =
+                format!("was good until {until} and no receiver takes it: give one that is good");
+            Err(wrong("certificate", why))
+        }
+        Some((from, _)) if now < from => {
+            let why =
+                format!("is good from {from} on and no receiver takes it before: set it then");
+            Err(wrong("certificate", why))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses what does not belong into a chain.
+fn refuse_stray(chain: &[CertificateDer<'_>]) -> Result<(), FieldError> {
+    match certificate::stray(chain) {
+        None => Ok(()),
+        Some(number) => {
+            let why = format!(
+                "holds a certificate (number {number}) that has issued none of the others: the first is your own, and behind it are those that lead to its authority"
+            );
+            Err(wrong("certificate", why))
+        }
     }
 }
 

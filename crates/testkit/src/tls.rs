@@ -1,6 +1,9 @@
 //! A judge of what is set for TLS, for tests in which nothing is sent.
 
-use domain::{FieldError, TlsJudge, TlsPems, TlsSettings, fingerprint};
+use domain::{FieldError, Timestamp, TlsJudge, TlsPems, TlsSettings, fingerprint};
+
+/// Until when every certificate is good.
+const VALID_UNTIL: Timestamp = Timestamp::from_millis(1_893_456_000_000);
 
 /// Takes every text that looks like PEM, and tells them apart by what they are.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +26,7 @@ impl TlsJudge for TestTls {
         Ok(TlsSettings {
             ca_sha256: ca.into_iter().collect(),
             certificate_sha256: client.transpose()?,
+            certificate_valid_until: pems.client.map(|_| VALID_UNTIL),
         })
     }
 }

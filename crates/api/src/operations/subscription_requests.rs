@@ -183,8 +183,15 @@ fn authorization(input: &mut Input) -> Option<AuthorizationAsk> {
 
 fn tls(input: &mut Input) -> Option<TlsAsk> {
     let mut members = input.members("tls")?;
-    // The last two are what is shown of the first; they say nothing when they come back.
-    members.only(&["ca", "certificate", "key", "caSha256", "certificateSha256"]);
+    // The last ones are what is shown of the first; they say nothing when they come back.
+    members.only(&[
+        "ca",
+        "certificate",
+        "key",
+        "caSha256",
+        "certificateSha256",
+        "certificateValidUntilDateTime",
+    ]);
     let mut text = |name| members.text(name).map(Secret::new);
     let (ca, certificate, key) = (text("ca"), text("certificate"), text("key"));
     Some(TlsAsk {

@@ -108,7 +108,7 @@ impl Server {
                     policy: settings.policy.clone(),
                     prover: prover(settings, resolver.clone()),
                     resolver,
-                    tls: Arc::new(delivery::TlsCheck),
+                    tls: Arc::new(delivery::TlsCheck::new(source.clone())),
                     limits: settings.limits.clone(),
                 });
                 let left = sweep::Left {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use domain::{
     Authorization, Credentials, DeliveryState, EventType, HttpVersion, Proxy, ReasonCode,
     RequestSettings, RequestStyle, Secret, Subscription, SubscriptionId, SubscriptionSettings,
-    SubscriptionState, TargetUrl, TeamId, TlsSettings,
+    SubscriptionState, TargetUrl, TeamId, Timestamp, TlsSettings,
 };
 use store::{StoreError, SubscriptionChange};
 
@@ -24,6 +24,7 @@ fn wishes() -> (RequestSettings, Credentials) {
         tls: Some(TlsSettings {
             ca_sha256: vec!["aa".to_owned()],
             certificate_sha256: Some("bb".to_owned()),
+            certificate_valid_until: Some(Timestamp::from_millis(1_893_456_000_000)),
         }),
         proxy: Some(Proxy {
             url: url("http://proxy.example.com:3128"),

@@ -6,6 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Authorization, ClientAuth, HttpVersion, MASK, Payload, RequestSettings};
+use crate::Timestamp;
 
 /// How requests are made beyond their signature. Sent back as it is, it changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -77,6 +78,9 @@ pub struct TlsRow {
     pub certificate: Option<&'static str>,
     /// SHA-256 of the certificate that it shows.
     pub certificate_sha256: Option<String>,
+    /// Until when the certificate is good that it shows; null when that is not known.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub certificate_valid_until_date_time: Option<Timestamp>,
     /// `********` when it shows a certificate.
     pub key: Option<&'static str>,
 }
@@ -112,6 +116,7 @@ impl From<&RequestSettings> for RequestRow {
                 ca_sha256: tls.ca_sha256.clone(),
                 certificate: mask(tls.certificate_sha256.is_some()),
                 certificate_sha256: tls.certificate_sha256.clone(),
+                certificate_valid_until_date_time: tls.certificate_valid_until,
                 key: mask(tls.certificate_sha256.is_some()),
             }),
             proxy: from.proxy.as_ref().map(|proxy| ProxyRow {

@@ -3,19 +3,23 @@
 use uuid::Uuid;
 
 use super::*;
-use crate::{DeliveryId, EventId, EventType, FieldError};
+use crate::{DeliveryId, EventId, EventType, FieldError, Timestamp};
 
 /// Takes every text but one that says `bad`.
 struct Judge;
 
 impl TlsJudge for Judge {
     fn judge(&self, pems: TlsPems<'_>) -> Result<TlsSettings, FieldError> {
-        if pems.ca == Some("bad") {
+        if pems.client_is_new && pems.client.is_some_and(|(chain, _)| chain == "lapsed") {
+            return Err(FieldError::new("tls.certificate", "has lapsed"));
+        }
+        if pems.ca_is_new && pems.ca == Some("bad") {
             return Err(FieldError::new("tls.ca", "is bad"));
         }
         Ok(TlsSettings {
             ca_sha256: pems.ca.map(|_| "aa".to_owned()).into_iter().collect(),
             certificate_sha256: pems.client.map(|_| "bb".to_owned()),
+            certificate_valid_until: pems.client.map(|_| Timestamp::from_millis(1)),
         })
     }
 }
@@ -179,6 +183,22 @@ fn what_was_read_and_is_sent_back_changes_nothing() {
         ..RequestChange::default()
     };
     assert_eq!(after(&change, &before), Ok(before));
+}
+
+#[test]
+fn what_is_stored_for_tls_is_kept_though_it_would_not_be_taken_anew() {
+    let mut before = all();
+    let stored = before.credentials.as_mut().unwrap();
+    stored.ca = Some("bad".to_owned());
+    stored.certificate = Some("lapsed".to_owned());
+    let change = tls(Some(MASK), Some(MASK), Some(MASK));
+    assert_eq!(after(&change, &before), Ok(before.clone()));
+    for anew in [
+        tls(Some("bad"), Some(MASK), Some(MASK)),
+        tls(Some(MASK), Some("lapsed"), Some(MASK)),
+    ] {
+        after(&anew, &before).unwrap_err();
+    }
 }
 
 #[test]
@@ -359,6 +379,7 @@ fn a_proxy_is_a_host_and_a_port_and_tls_is_whole() {
         (tls(None, None, None), "tls"),
         (tls(Some("bad"), None, None), "tls.ca"),
         (tls(Some(&long), None, None), "tls.ca"),
+        (tls(None, Some("lapsed"), Some("key")), "tls.certificate"),
         (tls(None, Some("chain"), None), "tls.key"),
         (tls(None, None, Some("key")), "tls.certificate"),
     ] {

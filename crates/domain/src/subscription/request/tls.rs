@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::{Credentials, Secret, authorization::secret_or_stored};
-use crate::FieldError;
+use crate::{FieldError, Timestamp};
 
 /// Most bytes of each of the texts in PEM.
 pub const PEM_BYTES_MAX: usize = 64 * 1024;
@@ -17,6 +17,9 @@ pub struct TlsSettings {
     pub ca_sha256: Vec<String>,
     /// SHA-256 of the certificate that is shown, in hex.
     pub certificate_sha256: Option<String>,
+    /// Until when that is good; none if it was set when nobody looked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate_valid_until: Option<Timestamp>,
 }
 
 /// What is asked for; each may be the mask.
@@ -37,6 +40,11 @@ pub struct TlsPems<'a> {
     pub ca: Option<&'a str>,
     /// The certificate with its chain, and its key.
     pub client: Option<(&'a str, &'a Secret)>,
+    /// Whether the authorities are given anew, and not those that are stored.
+    pub ca_is_new: bool,
+    /// Whether the certificate is given anew. One that is stored stays though it is good no more, so that what was read
+    /// can be sent back.
+    pub client_is_new: bool,
 }
 
 /// Says whether TLS can be done with these texts. It is the sender's to know, and asked when they are set.
@@ -96,9 +104,12 @@ impl TlsAsk {
             let why = "must hold ca, or certificate and key; null takes all of them away";
             return Err(FieldError::new("tls", why));
         }
+        let is_new = |given: &Option<Secret>| given.as_ref().is_some_and(|text| !text.is_mask());
         let settings = judge.judge(TlsPems {
             ca: ca.as_ref().map(Secret::reveal),
             client,
+            ca_is_new: is_new(&self.ca),
+            client_is_new: is_new(&self.certificate),
         })?;
         let plain = |text: Option<Secret>| text.map(|text| text.reveal().to_owned());
         (stored.ca, stored.certificate, stored.key) = (plain(ca), plain(certificate), key);
