@@ -68,6 +68,7 @@ macro_rules! operation {
 pub(crate) fn table() -> Vec<Operation> {
     let mut table = of_templates();
     table.extend(of_checklists());
+    table.extend(of_people());
     let of_webhooks = [
         of_subscriptions(),
         of_webhooks(),
@@ -98,6 +99,37 @@ fn of_keys() -> impl Iterator<Item = Operation> {
         operation!(read_audit, __path_read_audit, []),
     ]
     .into_iter()
+}
+
+fn of_people() -> Vec<Operation> {
+    vec![
+        operation!(list_people, __path_list_people, [NothingFound]),
+        operation!(list_members, __path_list_members, [NothingFound]),
+        operation!(list_groups, __path_list_groups, [NothingFound]),
+        operation!(get_member, __path_get_member, [MemberMissing]),
+        operation!(add_member, __path_add_member, [EmailTaken, TeamFull]).needs(Right::Admin),
+        operation!(
+            change_member,
+            __path_change_member,
+            [MemberMissing, EmailTaken, LastAdministrator]
+        )
+        .needs(Right::Admin),
+        operation!(
+            deactivate_member,
+            __path_deactivate_member,
+            [MemberMissing, LastAdministrator]
+        )
+        .needs(Right::Admin),
+        operation!(get_group, __path_get_group, [GroupMissing]),
+        operation!(make_group, __path_make_group, [GroupNameTaken, TeamFull]).needs(Right::Admin),
+        operation!(
+            change_group,
+            __path_change_group,
+            [GroupMissing, GroupNameTaken]
+        )
+        .needs(Right::Admin),
+        operation!(remove_group, __path_remove_group, [GroupMissing]).needs(Right::Admin),
+    ]
 }
 
 fn of_templates() -> Vec<Operation> {

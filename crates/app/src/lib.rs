@@ -21,6 +21,7 @@ mod health;
 mod keys;
 mod once;
 mod operator;
+mod people;
 mod replays;
 mod sample;
 mod subscriptions;
@@ -64,6 +65,11 @@ pub use keys::{
 };
 pub use once::{ANSWERS_KEPT, Once, forget_answers};
 pub use operator::{OperatorError, create_key, create_team, list_keys, revoke_key};
+pub use people::{
+    AddMember, ChangeGroup, ChangeMember, DeactivateMember, GetGroup, GetMember, GroupOfPeople,
+    GroupRow, GroupWish, ListPeople, MakeGroup, MemberGone, MemberRow, MemberWish,
+    MembersAndGroups, PersonRow, RemoveGroup,
+};
 pub use replays::{
     DRY_RUN_ROWS_MAX, GetReplay, ListReplays, MakeReplay, PutReplay, REPLAY_JOBS_OPEN_MAX,
     REPLAY_JOBS_PAGE_MAX, ReplayAsk, ReplayCount, ReplayJobPage,

@@ -4,8 +4,8 @@ mod check;
 
 use std::{fmt, str::FromStr};
 
-pub(crate) use check::has_control_characters;
 pub use check::{Unsatisfied, ValueRefusal};
+pub(crate) use check::{has_control_characters, is_email};
 use regex::Regex;
 
 use crate::{ControlId, ControlKey};

@@ -16,6 +16,7 @@ mod looking;
 mod names;
 mod open;
 mod overview;
+mod people;
 mod place;
 mod postgres;
 mod request;

@@ -30,6 +30,7 @@ mod migrations;
 mod nodes;
 mod open;
 mod overview;
+mod people;
 mod promises;
 mod refusal;
 mod replays;

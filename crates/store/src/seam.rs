@@ -18,6 +18,7 @@ mod keeping;
 mod lanes;
 mod marks;
 mod nodes;
+mod people;
 mod replays;
 mod secrets;
 mod subscriptions;
@@ -38,6 +39,7 @@ pub use keeping::*;
 pub use lanes::*;
 pub use marks::*;
 pub use nodes::*;
+pub use people::*;
 pub use replays::*;
 pub use secrets::*;
 pub use subscriptions::*;
@@ -63,6 +65,7 @@ impl Page {
 /// What a transaction that only reads can do.
 pub trait ReadTx:
     ReadTeams
+    + ReadPeople
     + ReadTemplates
     + ReadChecklists
     + ReadSubscriptions
@@ -81,6 +84,7 @@ pub trait ReadTx:
 
 impl<T> ReadTx for T where
     T: ReadTeams
+        + ReadPeople
         + ReadTemplates
         + ReadChecklists
         + ReadSubscriptions
@@ -102,6 +106,7 @@ impl<T> ReadTx for T where
 pub trait WriteTx:
     ReadTx
     + WriteTeams
+    + WritePeople
     + WriteTemplates
     + WriteChecklists
     + WriteEvents
@@ -123,6 +128,7 @@ pub trait WriteTx:
 impl<T> WriteTx for T where
     T: ReadTx
         + WriteTeams
+        + WritePeople
         + WriteTemplates
         + WriteChecklists
         + WriteEvents

@@ -24,6 +24,7 @@ mod migrations;
 mod once;
 mod open;
 mod overview;
+mod people;
 mod queue;
 mod readers;
 mod replays;

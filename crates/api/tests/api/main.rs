@@ -14,6 +14,7 @@ mod harness;
 mod health;
 mod lists;
 mod once;
+mod people;
 mod proving;
 mod rates;
 mod replays;

@@ -24,6 +24,8 @@ struct Stage {
     delivery: Value,
     job: Value,
     key: Value,
+    member: Value,
+    group: Value,
 }
 
 impl Stage {
@@ -50,7 +52,12 @@ impl Stage {
         let delivery = first("/api/web-hook/deliveries").await;
         let job = server.post("/api/web-hook/redelivery-job?state=ALL&neverAttempted=true");
         let made = server.post("/api/key?name=spare").answer().await.ok();
+        let member = server.post("/api/team/member?name=Ann&email=ann%40example.com");
+        let member = member.answer().await.ok();
+        let group = format!("/api/team/group?name=Crew&memberIds={}", member["memberId"]);
         Self {
+            group: server.post(&group).answer().await.ok(),
+            member,
             job: job.answer().await.ok(),
             file: file.ok(),
             key: made,
@@ -79,7 +86,16 @@ impl Stage {
         let of = format!("subscriptionId={}", id(&self.subscription["id"]));
         let delivery = format!("deliveryId={}", id(&self.delivery["deliveryId"]));
         let job = format!("jobId={}", id(&self.job["jobId"]));
+        let member = format!("memberId={}", self.member["memberId"]);
+        let group = format!("groupId={}", self.group["groupId"]);
         let query = match operation {
+            "list_people" | "list_members" | "list_groups" => String::new(),
+            "get_member" | "deactivate_member" => member,
+            "change_member" => format!("{member}&name=Bob"),
+            "add_member" => "name=Bob&email=bob.1%40example.com".to_owned(),
+            "get_group" | "remove_group" => group,
+            "change_group" => format!("{group}&name=Shift.1"),
+            "make_group" => "name=Night.1".to_owned(),
             "validate" | "list_templates" | "list_subscriptions" | "list_deliveries"
             | "list_events" | "list_event_types" | "list_notices" | "list_replays"
             | "list_keys" | "read_audit" => String::new(),

@@ -62,7 +62,7 @@ const fn column_name(name: &'static str) -> &'static str {
 }
 
 /// All that is copied.
-pub(crate) static TABLES: [Table; 22] = [
+pub(crate) static TABLES: [Table; 25] = [
     table!(preset meta by "name": Text name; Bytes value;),
     table!(preset counter by "name": Text name; Int next;),
     table!(team by "id": Int id; Text name; Time created_at;),
@@ -71,6 +71,11 @@ pub(crate) static TABLES: [Table; 22] = [
         Text rights; Time expires_at used_at;),
     table!(audit by "team_id, number":
         Int team_id number; Time at; Guid key_id; Text by_name door action subject detail;),
+    table!(member by "id":
+        Int id team_id; Text name name_folded email email_folded role; Time created_at deactivated_at;),
+    table!(team_group by "id":
+        Int id team_id; Text name name_folded avatar colour; Time created_at removed_at;),
+    table!(group_member by "group_id, member_id": Int group_id member_id;),
     table!(kept_answer by "id": Bytes id; Time at; Bytes request answer;),
     table!(template by "key":
         Guid key; Int team_id; Text name name_folded; Guid version; Time created_at updated_at;),

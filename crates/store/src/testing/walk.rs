@@ -42,6 +42,7 @@ pub(crate) const GROWING: [&str; 10] = [
 /// Calls every method.
 pub(crate) async fn everything(tx: &mut dyn WriteTx) {
     teams(tx).await;
+    people(tx).await;
     templates(tx).await;
     checklists(tx).await;
     subscriptions(tx).await;
@@ -229,6 +230,43 @@ async fn teams(tx: &mut dyn WriteTx) {
     };
     tx.audit_append(&entry).await.unwrap();
     tx.audit_list(TEAM, None, 10).await.unwrap();
+}
+
+/// A group of one member, who has left another that was removed.
+async fn people(tx: &mut dyn WriteTx) {
+    tx.people_lock(TEAM).await.unwrap();
+    let mut member = domain::Member {
+        id: domain::MemberId::new(0),
+        team: TEAM,
+        name: "Ann".to_owned(),
+        email: "ann@example.com".to_owned(),
+        role: domain::Role::Administrator,
+        created_at: at(),
+        deactivated_at: None,
+    };
+    member.id = tx.member_insert(&member).await.unwrap();
+    tx.member_put(&member).await.unwrap();
+    tx.member_get(TEAM, member.id).await.unwrap().unwrap();
+    assert_eq!(tx.member_list(TEAM).await.unwrap(), [member.clone()]);
+    for name in ["Day", "Night"] {
+        let mut group = domain::Group {
+            id: domain::GroupId::new(0),
+            team: TEAM,
+            name: name.to_owned(),
+            avatar: "AB".to_owned(),
+            colour: domain::Colour::default(),
+            created_at: at(),
+            members: vec![member.id],
+        };
+        group.id = tx.group_insert(&group).await.unwrap();
+        tx.group_put(&group).await.unwrap();
+        tx.group_get(TEAM, group.id).await.unwrap().unwrap();
+        assert_eq!(tx.group_list(TEAM).await.unwrap().len(), 1);
+        assert_eq!(tx.member_groups(member.id).await.unwrap().len(), 1);
+        if name == "Day" {
+            tx.group_remove(group.id, at()).await.unwrap();
+        }
+    }
 }
 
 fn person() -> Person {
