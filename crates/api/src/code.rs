@@ -81,6 +81,9 @@ codes! {
     /// A key that may not do this.
     ScopeMissing = FORBIDDEN "scope_missing", "The API key may not do this",
         "`needs` is the scope that this takes, `scopes` are those of the key. Ask an administrator for a key that has it: `POST /api/key`, or `checkflow key create --scopes`.";
+    /// A member whose role does not include this.
+    RoleInsufficient = FORBIDDEN "role_insufficient", "The member's role does not include this",
+        "The call names a member (`modifiedByUserID`, `createdByUserID`) whose `role` does not include it: a `Guest` works on the tasks that are assigned to them and on nothing else. Name somebody else, or 0 for the API key itself.";
     /// No such path.
     RouteMissing = NOT_FOUND "route_missing", "There is nothing at this path",
         "No operation has this path. `/swagger` lists those there are; paths are written exactly so, without a slash at the end.";

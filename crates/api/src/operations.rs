@@ -52,6 +52,11 @@ use crate::{Api, instead::Instead, problem::Problem};
 /// What waiting for something leaves of the time that a request may take.
 const ANSWER_TIME: Duration = Duration::from_secs(5);
 
+/// Where a change says for which member it is.
+pub(crate) const MODIFIED_BY: &str = "modifiedByUserID";
+/// Where what makes something says so.
+pub(crate) const CREATED_BY: &str = "createdByUserID";
+
 /// As much of `wait` as the time of a request has room for.
 fn wait_within(api: &Api, wait: Duration) -> Duration {
     wait.min(api.limits().request_timeout.saturating_sub(ANSWER_TIME))

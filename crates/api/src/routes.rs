@@ -158,11 +158,16 @@ fn of_templates() -> Vec<Operation> {
 
 fn of_checklists() -> Vec<Operation> {
     vec![
-        operation!(create_checklist, __path_create_checklist, [TemplateMissing]).needs(Right::Run),
+        operation!(
+            create_checklist,
+            __path_create_checklist,
+            [TemplateMissing, RoleInsufficient]
+        )
+        .needs(Right::Run),
         operation!(
             find_checklists,
             __path_find_checklists,
-            [TemplateMissing, NothingFound]
+            [TemplateMissing, NothingFound, RoleInsufficient]
         ),
         operation!(
             checklist_details,
@@ -186,6 +191,7 @@ fn of_checklists() -> Vec<Operation> {
             __path_set_status,
             [
                 TaskMissing,
+                RoleInsufficient,
                 TaskHalted,
                 TaskIsHeading,
                 ChecklistArchived,
@@ -198,6 +204,7 @@ fn of_checklists() -> Vec<Operation> {
             __path_set_field,
             [
                 ControlMissing,
+                RoleInsufficient,
                 TaskHalted,
                 TaskDone,
                 ChecklistArchived,
@@ -205,7 +212,7 @@ fn of_checklists() -> Vec<Operation> {
             ]
         )
         .needs(Right::Run),
-        operation!(upload, __path_upload, [MalformedMultipart, UploadInterrupted, ControlMissing, TaskHalted, TaskDone, ChecklistArchived, FilesFull, NotAnUpload, BodyTooLarge, FileTooLarge, RequestTimeout, MediaTypeUnsupported, FilesUnavailable, Overloaded], streams: true).needs(Right::Run),
+        operation!(upload, __path_upload, [MalformedMultipart, UploadInterrupted, ControlMissing, RoleInsufficient, TaskHalted, TaskDone, ChecklistArchived, FilesFull, NotAnUpload, BodyTooLarge, FileTooLarge, RequestTimeout, MediaTypeUnsupported, FilesUnavailable, Overloaded], streams: true).needs(Right::Run),
     ]
 }
 

@@ -8,6 +8,7 @@ use store::{ChecklistQuery, Doing, Fields, Page, ReadTx, TemplateRecord, WriteTx
 
 use crate::{
     App, AppError, Change, Missing, Query,
+    acting::may_create,
     emit::{Happened, audit, emit},
 };
 
@@ -55,6 +56,7 @@ async fn create(
     record: TemplateRecord,
     called: &str,
 ) -> Result<ChecklistRow, AppError> {
+    may_create(actor)?;
     let called = name(called, NAME_CHARS_MAX);
     let called = called.map_err(|error| AppError::invalid("checklistName", error.to_string()))?;
     let now = app.source().now();

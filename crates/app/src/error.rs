@@ -118,6 +118,14 @@ pub enum AppError {
         /// What this takes.
         needs: Right,
     },
+    /// The role of the member for whom it is asked does not include it.
+    #[error("a {role} {what}; leave it to somebody else, or ask an administrator for another role")]
+    RoleForbids {
+        /// The role.
+        role: domain::Role,
+        /// What it does or does not include.
+        what: &'static str,
+    },
     /// It was done before, and this was answered.
     #[error("it was done before, under the same Idempotency-Key")]
     Answered(Vec<u8>),

@@ -12,6 +12,7 @@ use store::{Doing, Fields, FileStoreError, Page, Read, ReadTx, StoreError, Store
 
 use crate::{
     App, AppError, Caller, Change, FileWork, Missing, Query,
+    acting::may_work,
     emit::{Happened, audit, emit},
 };
 
@@ -148,6 +149,7 @@ impl Read for Orphans {
 /// The checklist of a File Upload control that takes one more file, with what lies in it, and the
 /// control's key.
 fn uploadable(
+    actor: &Actor,
     list: Result<Option<Checklist>, StoreError>,
     field: FieldId,
 ) -> Result<(Checklist, ControlKey), AppError> {
@@ -159,6 +161,7 @@ fn uploadable(
         .template
         .control_at(place)
         .ok_or(Missing::Field(field))?;
+    may_work(actor)?;
     list.may_upload(task, place, control)?;
     let key = control.key;
     Ok((list, key))
@@ -174,7 +177,7 @@ impl Query for MayUpload {
     async fn run(&self, _: &App, actor: &Actor, tx: &mut dyn ReadTx) -> Result<(), AppError> {
         let (id, fields) = (self.0.checklist(), Fields::At(self.0.index()));
         let list = tx.checklist_get(actor.team, id, fields).await;
-        uploadable(list, self.0).map(|_| ())
+        uploadable(actor, list, self.0).map(|_| ())
     }
 }
 
@@ -209,7 +212,7 @@ impl Change for RecordUpload {
         let field = self.upload.field;
         let (id, fields) = (field.checklist(), Fields::At(field.index()));
         let list = tx.checklist_hold(actor.team, id, fields).await;
-        let (mut list, control) = uploadable(list, field)?;
+        let (mut list, control) = uploadable(actor, list, field)?;
         let now = app.source().now();
         let file = StoredFile {
             key: self.key,

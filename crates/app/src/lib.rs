@@ -5,6 +5,7 @@
 //! revoked key does nothing from the commit of its revocation on. Rules are `domain`'s, status codes
 //! the doors'.
 
+mod acting;
 mod actor;
 mod audit;
 mod checklists;

@@ -39,6 +39,7 @@ fn trace(source: &Source, team: TeamId, action: &'static str, subject: String) -
     let actor = Actor {
         team,
         key: None,
+        member: None,
         person,
         door: Door::CommandLine,
         rights: Rights::ALL,

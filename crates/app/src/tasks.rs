@@ -8,6 +8,7 @@ use store::{Doing, Fields, Page, ReadTx, WriteTx};
 
 use crate::{
     App, AppError, Change, Missing, Query,
+    acting::may_work,
     emit::{Happened, audit, emit},
 };
 
@@ -41,6 +42,7 @@ impl Change for SetTaskStatus {
             .await
             .doing::<AppError>(DOING)?;
         let mut list = with_task(list, self.task)?;
+        may_work(actor)?;
         let ended_at = list.head.ended_at;
         let now = app.source().now();
         let done = Done {

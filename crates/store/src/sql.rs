@@ -23,7 +23,7 @@ statements! {
     API_KEY_LIST = "SELECT id, team_id, name, prefix, created_at, revoked_at, rights, expires_at, used_at
         FROM api_key WHERE team_id = $1 AND id > $2 ORDER BY id LIMIT $3";
     API_KEY_COUNT = "SELECT count(*) FROM api_key WHERE team_id = $1";
-    AUDIT_LIST = "SELECT at, key_id, by_name, door, action, subject, detail, number
+    AUDIT_LIST = "SELECT at, key_id, by_name, door, action, subject, detail, number, member_id
         FROM audit WHERE team_id = $1 AND number < $2 ORDER BY number DESC LIMIT $3";
     API_KEY_INSERT = "INSERT INTO api_key (id, team_id, name, prefix, hash, created_at, revoked_at, rights,
             expires_at)

@@ -4,7 +4,7 @@ use app::{CreateChecklist, FindChecklists, ListChecklists, ListFiles, ListTasks}
 use axum::{Json, extract::State};
 use domain::{ChecklistFilter, ChecklistRow, FileRow, TaskHit, TemplateKey};
 
-use super::{Answer, rows};
+use super::{Answer, CREATED_BY, rows};
 use crate::{
     Api,
     ask::Ask,
@@ -23,18 +23,19 @@ use crate::{
     params(
         ("templateKey" = String, Query, format = Uuid, description = "The template."),
         ("checklistName" = String, Query, description = "What people will call it.", example = "Invoice 4711"),
+        ("createdByUserID" = Option<i64>, Query, description = "Who makes it: the number of a member, or 0 for the API key \
+            itself, as when it is left out."),
     ),
     responses((status = 200, description = "The checklist.", body = ChecklistRow))
 )]
 pub(crate) async fn create_checklist(State(api): State<Api>, mut ask: Ask) -> Answer<ChecklistRow> {
     let template = ask.input.need("templateKey", Input::key);
     let name = ask.input.need("checklistName", Input::filled);
+    let member = ask.input.number(CREATED_BY);
     let (template, name) = ask.input.all((template, name))?;
-    Ok(Json(
-        api.app
-            .change(&ask.caller, CreateChecklist { template, name })
-            .await?,
-    ))
+    let caller = ask.caller_for(CREATED_BY, member);
+    let create = CreateChecklist { template, name };
+    Ok(Json(api.app.change(&caller, create).await?))
 }
 
 /// Find checklists, or make one
@@ -53,6 +54,7 @@ pub(crate) async fn create_checklist(State(api): State<Api>, mut ask: Ask) -> An
         ("status" = inline(Option<AnyChecklistStatus>), Query, description = "`ALL` (the default), `SCHEDULED`, \
             `INPROGRESS`, `RECENTLYCOMPLETE` (within seven days) or `COMPLETE`."),
         ("createIfNotExists" = Option<bool>, Query, description = "Make one when none is found."),
+        ("createdByUserID" = Option<i64>, Query, description = "Who makes it then, as for `checklist`."),
         ("pageSize" = Option<u32>, Query, description = "Rows on a page, 1 to 10, 3 by default.", minimum = 1, maximum = 10),
         ("pageNumber" = Option<u32>, Query, description = "Which page, from 1.", minimum = 1),
     ),
@@ -64,6 +66,7 @@ pub(crate) async fn find_checklists(
 ) -> Answer<Vec<ChecklistRow>> {
     let (template, wanted) = checklists(&mut ask.input);
     let create = ask.input.flag("createIfNotExists").unwrap_or(false);
+    let member = ask.input.number(CREATED_BY);
     let template = ask.input.all(template)?;
     let wanted = ListChecklists {
         template,
@@ -71,7 +74,8 @@ pub(crate) async fn find_checklists(
         ..wanted
     };
     let found = if create {
-        api.app.change(&ask.caller, FindChecklists(wanted)).await?
+        let caller = ask.caller_for(CREATED_BY, member);
+        api.app.change(&caller, FindChecklists(wanted)).await?
     } else {
         api.app.query(&ask.caller, wanted).await?
     };

@@ -6,11 +6,8 @@ use domain::{ChecklistId, TaskId, TaskRow, TaskStatus};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::Answer;
+use super::{Answer, MODIFIED_BY};
 use crate::{Api, ask::Ask, input::Input};
-
-/// The number that stands for the API key where CheckFlow wants that of a member.
-const KEY_ITSELF: i64 = 0;
 
 /// Get a task of a checklist
 ///
@@ -50,7 +47,8 @@ pub(crate) struct StatusBody {
     /// `Complete`, `Incomplete` or `NotApplicable`.
     #[schema(example = "Complete")]
     status: String,
-    /// Who does it: 0, which stands for the API key itself.
+    /// Who does it: the number of a member, whose role counts then and who is told of; or 0, which stands for the API key
+    /// itself.
     #[serde(rename = "modifiedByUserID")]
     #[schema(example = 0)]
     modified_by_user_id: i64,
@@ -72,24 +70,12 @@ pub(crate) async fn set_status(State(api): State<Api>, mut ask: Ask) -> Answer<T
     let input = &mut ask.input;
     let task = input.need("taskId", Input::number);
     let status = input.need("status", Input::word::<TaskStatus>);
-    let member = input.need("modifiedByUserID", member);
-    let (task, status, _) = input.all((task, status, member))?;
+    let member = input.need(MODIFIED_BY, Input::number);
+    let (task, status, member) = input.all((task, status, member))?;
     let change = SetTaskStatus {
         task: TaskId::new(task),
         status,
     };
-    Ok(Json(api.app.change(&ask.caller, change).await?))
-}
-
-fn member(input: &mut Input, name: &str) -> Option<i64> {
-    let number = input.number(name)?;
-    if number != KEY_ITSELF {
-        input.wrong(
-            name,
-            format!(
-                "{number} is no member of the team; give 0, which stands for the API key itself"
-            ),
-        );
-    }
-    Some(number)
+    let caller = ask.caller_for(MODIFIED_BY, Some(member));
+    Ok(Json(api.app.change(&caller, change).await?))
 }

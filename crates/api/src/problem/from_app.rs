@@ -34,6 +34,9 @@ impl From<AppError> for Problem {
             AppError::RightMissing { has, needs, .. } => said(Code::ScopeMissing, &error)
                 .with("scopes", has)
                 .with("needs", needs.word()),
+            AppError::RoleForbids { role, .. } => {
+                said(Code::RoleInsufficient, &error).with("role", role)
+            }
             // A door answers it as it was answered before.
             AppError::Answered(_) => Self::new(Code::Internal),
             AppError::KeyReused => said(Code::IdempotencyKeyReused, &error),

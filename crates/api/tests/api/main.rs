@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "panicking is how a test fails")]
 
+mod acting;
 mod bad_input;
 mod checklists;
 mod edges;

@@ -70,7 +70,8 @@ pub(crate) static TABLES: [Table; 25] = [
         Guid id; Int team_id; Text name prefix; Bytes hash; Time created_at revoked_at;
         Text rights; Time expires_at used_at;),
     table!(audit by "team_id, number":
-        Int team_id number; Time at; Guid key_id; Text by_name door action subject detail;),
+        Int team_id number; Time at; Guid key_id; Text by_name door action subject detail;
+        Int member_id;),
     table!(member by "id":
         Int id team_id; Text name name_folded email email_folded role; Time created_at deactivated_at;),
     table!(team_group by "id":

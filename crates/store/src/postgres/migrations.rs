@@ -60,6 +60,10 @@ const STEPS: &[Step] = &[
         "0012_people",
         include_str!("../../migrations/postgres/0012_people.sql"),
     ),
+    (
+        "0013_acting",
+        include_str!("../../migrations/postgres/0013_acting.sql"),
+    ),
 ];
 
 /// The advisory lock of whoever migrates: "checkflo" as a number.

@@ -56,6 +56,10 @@ const STEPS: &[Step] = &[
         "0011_people",
         include_str!("../../migrations/sqlite/0011_people.sql"),
     ),
+    (
+        "0012_acting",
+        include_str!("../../migrations/sqlite/0012_acting.sql"),
+    ),
 ];
 
 /// How far the schema of the database in `folder` is, brought up to date if it is to be.

@@ -216,6 +216,7 @@ async fn teams(tx: &mut dyn WriteTx) {
     let actor = domain::Actor {
         team: TEAM,
         key: None,
+        member: None,
         person: person(),
         door: Door::Api,
         rights: domain::Rights::ALL,
