@@ -84,6 +84,9 @@ codes! {
     /// A member whose role does not include this.
     RoleInsufficient = FORBIDDEN "role_insufficient", "The member's role does not include this",
         "The call names a member (`modifiedByUserID`, `createdByUserID`) whose `role` does not include it: a `Guest` works on the tasks that are assigned to them and on nothing else. Name somebody else, or 0 for the API key itself.";
+    /// Others do the task.
+    AssignedExclusively = FORBIDDEN "assigned_exclusively", "The task is others' alone",
+        "The task is assigned exclusively (`isAssignedExclusively`), and the member in `modifiedByUserID` is none of its assignees, nor in a group that is. Leave it to them, or assign it anew with `PUT /api/task/assignments`.";
     /// No such path.
     RouteMissing = NOT_FOUND "route_missing", "There is nothing at this path",
         "No operation has this path. `/swagger` lists those there are; paths are written exactly so, without a slash at the end.";

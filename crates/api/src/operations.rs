@@ -1,5 +1,6 @@
 //! The operations, a file for each group: parse, call a use case, render.
 
+mod assignments;
 mod authentication;
 mod checklists;
 mod deliveries;
@@ -22,6 +23,7 @@ mod template_document;
 mod templates;
 mod upload;
 
+pub(crate) use assignments::*;
 pub(crate) use authentication::*;
 pub(crate) use checklists::*;
 pub(crate) use deliveries::*;

@@ -68,6 +68,7 @@ macro_rules! operation {
 pub(crate) fn table() -> Vec<Operation> {
     let mut table = of_templates();
     table.extend(of_checklists());
+    table.extend(of_assignments());
     table.extend(of_people());
     let of_webhooks = [
         of_subscriptions(),
@@ -99,6 +100,44 @@ fn of_keys() -> impl Iterator<Item = Operation> {
         operation!(read_audit, __path_read_audit, []),
     ]
     .into_iter()
+}
+
+fn of_assignments() -> Vec<Operation> {
+    let of = operation!(list_assignments, __path_list_assignments, []);
+    let changes = [
+        operation!(
+            set_assignees,
+            __path_set_assignees,
+            [
+                TaskMissing,
+                RoleInsufficient,
+                TaskIsHeading,
+                ChecklistArchived
+            ]
+        ),
+        operation!(
+            clear_assignees,
+            __path_clear_assignees,
+            [
+                TaskMissing,
+                RoleInsufficient,
+                TaskIsHeading,
+                ChecklistArchived
+            ]
+        ),
+        operation!(
+            assign_by_name,
+            __path_assign_by_name,
+            [
+                TaskMissing,
+                RoleInsufficient,
+                TaskIsHeading,
+                ChecklistArchived
+            ]
+        ),
+    ];
+    let changes = changes.map(|operation| operation.needs(Right::Run));
+    std::iter::once(of).chain(changes).collect()
 }
 
 fn of_people() -> Vec<Operation> {
@@ -192,6 +231,7 @@ fn of_checklists() -> Vec<Operation> {
             [
                 TaskMissing,
                 RoleInsufficient,
+                AssignedExclusively,
                 TaskHalted,
                 TaskIsHeading,
                 ChecklistArchived,

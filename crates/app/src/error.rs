@@ -126,6 +126,9 @@ pub enum AppError {
         /// What it does or does not include.
         what: &'static str,
     },
+    /// The task is others', exclusively.
+    #[error("the task is assigned exclusively to others; leave it to them, or assign it anew")]
+    AssignedToOthers,
     /// It was done before, and this was answered.
     #[error("it was done before, under the same Idempotency-Key")]
     Answered(Vec<u8>),

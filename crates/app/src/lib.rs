@@ -7,6 +7,7 @@
 
 mod acting;
 mod actor;
+mod assignments;
 mod audit;
 mod checklists;
 mod deliveries;
@@ -46,6 +47,9 @@ use store::{FileStore, Purpose, ReadTx, Store, WriteTx};
 pub use store::{DeliveryQuery, EventQuery, FileStoreError, NoticeQuery, Page, Seen, StoreError};
 
 pub use actor::{Caller, Validate, Validated};
+pub use assignments::{
+    ASSIGNMENTS_MAX, AssignByName, AssignmentRow, ListAssignments, SetAssignees,
+};
 pub use audit::{AUDIT_PAGE_MAX, AuditPage, AuditRow, ReadAudit};
 pub use checklists::{CreateChecklist, FindChecklists, ListChecklists};
 pub use deliveries::{DELIVERIES_PAGE_MAX, DeliveryPage, GetDelivery, ListDeliveries, Redeliver};

@@ -167,6 +167,8 @@ pub struct Checklist {
     /// What the controls hold, by their place in the template; those that hold nothing are absent.
     /// A use case may load only those of the task it is about.
     pub fields: BTreeMap<usize, FieldState>,
+    /// To whom the tasks are assigned, by their place; those that are assigned to nobody are absent.
+    pub assigned: BTreeMap<usize, crate::Assigned>,
 }
 
 /// Why something can't be done to a checklist.
@@ -249,6 +251,7 @@ impl Checklist {
             template,
             tasks,
             fields: BTreeMap::new(),
+            assigned: BTreeMap::new(),
         }
     }
 

@@ -6,6 +6,7 @@
 
 mod actor;
 mod address;
+mod assignment;
 mod checklist;
 mod control;
 mod delivery;
@@ -30,6 +31,7 @@ mod time;
 
 pub use actor::*;
 pub use address::*;
+pub use assignment::*;
 pub use checklist::*;
 pub use control::*;
 pub use delivery::*;

@@ -5,6 +5,7 @@
 //! backend's folder. No rule of checklists lives here, and no request is made from here, save to
 //! the object store.
 
+mod assignments;
 mod cache;
 mod copy;
 mod destinations;

@@ -6,6 +6,7 @@
 mod address;
 mod answers;
 mod asking;
+mod assignments;
 mod bodies;
 mod chains;
 mod checklists;

@@ -5,6 +5,7 @@
 //! lock first, so that two nodes do not decide on the same state at once.
 
 mod answers;
+mod assignments;
 mod bodies;
 mod chains;
 mod checklists;
@@ -26,6 +27,7 @@ mod teams;
 mod templates;
 
 pub use answers::*;
+pub use assignments::*;
 pub use bodies::*;
 pub use chains::*;
 pub use checklists::*;
@@ -66,6 +68,7 @@ impl Page {
 pub trait ReadTx:
     ReadTeams
     + ReadPeople
+    + ReadAssignments
     + ReadTemplates
     + ReadChecklists
     + ReadSubscriptions
@@ -85,6 +88,7 @@ pub trait ReadTx:
 impl<T> ReadTx for T where
     T: ReadTeams
         + ReadPeople
+        + ReadAssignments
         + ReadTemplates
         + ReadChecklists
         + ReadSubscriptions
@@ -107,6 +111,7 @@ pub trait WriteTx:
     ReadTx
     + WriteTeams
     + WritePeople
+    + WriteAssignments
     + WriteTemplates
     + WriteChecklists
     + WriteEvents
@@ -129,6 +134,7 @@ impl<T> WriteTx for T where
     T: ReadTx
         + WriteTeams
         + WritePeople
+        + WriteAssignments
         + WriteTemplates
         + WriteChecklists
         + WriteEvents

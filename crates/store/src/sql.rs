@@ -166,8 +166,10 @@ statements! {
     CHECKLIST_HEAD = "SELECT id, key, version, name, created_at, created_by, created_email,
         scheduled_at, started_at, ended_at, archived_at
         FROM checklist WHERE id = $1 AND team_id = $2";
-    TASK_STATES = "SELECT id, status, done_at, done_by, done_email, completions
-        FROM checklist_task WHERE id >= $1 AND id < $2";
+    TASK_ASSIGNEES_REMOVE = "DELETE FROM task_assignee WHERE task_id = $1";
+    TASK_ASSIGNEE_INSERT = "INSERT INTO task_assignee (task_id, place, member_id, group_id)
+        VALUES ($1, $2, $3, $4)";
+    TASK_ASSIGNED_PUT = "UPDATE checklist_task SET assigned = $1 WHERE id = $2";
     FIELD_VALUES = "SELECT id, value FROM field WHERE id >= $1 AND id < $2";
     FIELD_FILES = "SELECT key, field_id, name, size, media_type, sha256,
         uploaded_at, uploaded_by, uploaded_email

@@ -5,6 +5,7 @@
 //! a commit is in `writer`.
 
 mod answers;
+mod assignments;
 mod bodies;
 mod chains;
 mod checklists;

@@ -10,6 +10,7 @@
 //! the compiler, so none can be left out, by the suite or by a backend.
 
 mod answers;
+mod assignments;
 mod checklists;
 mod chores;
 mod credentials;
@@ -168,6 +169,11 @@ cases! { $
         a_group_has_the_members_that_it_was_given_last,
         a_removed_group_is_gone_and_its_name_is_free,
         who_changes_people_waits_for_who_does_already,
+    }
+    assignments {
+        a_task_shows_whom_it_is_assigned_to_in_the_order_given,
+        what_is_assigned_is_found_by_member_and_by_group,
+        names_are_those_of_now_and_stay_with_what_was_assigned,
     }
     answers {
         an_answer_is_read_back_as_it_was_given,

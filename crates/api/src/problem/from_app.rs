@@ -37,6 +37,7 @@ impl From<AppError> for Problem {
             AppError::RoleForbids { role, .. } => {
                 said(Code::RoleInsufficient, &error).with("role", role)
             }
+            AppError::AssignedToOthers => said(Code::AssignedExclusively, &error),
             // A door answers it as it was answered before.
             AppError::Answered(_) => Self::new(Code::Internal),
             AppError::KeyReused => said(Code::IdempotencyKeyReused, &error),

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "panicking is how a test fails")]
 
 mod acting;
+mod assignments;
 mod bad_input;
 mod checklists;
 mod edges;

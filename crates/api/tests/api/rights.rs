@@ -89,6 +89,21 @@ impl Stage {
         let member = format!("memberId={}", self.member["memberId"]);
         let group = format!("groupId={}", self.group["groupId"]);
         let query = match operation {
+            "list_assignments" => {
+                format!("assigneeType=1&assigneeId={}", self.member["memberId"])
+            }
+            "clear_assignees" => format!("taskId={task_id}"),
+            "set_assignees" => {
+                let to = json!([{"assigneeType": 2, "assigneeId": self.group["groupId"]}]);
+                let body =
+                    json!({"taskID": task_id, "assignees": to, "isAssignedExclusively": true});
+                return (String::new(), Some(body));
+            }
+            "assign_by_name" => {
+                let body = json!({"taskID": task_id, "assigneeNames": ["Ann"],
+                    "isAssignedExclusively": false, "deleteExistingAssignees": true});
+                return (String::new(), Some(body));
+            }
             "list_people" | "list_members" | "list_groups" => String::new(),
             "get_member" | "deactivate_member" => member,
             "change_member" => format!("{member}&name=Bob"),
@@ -280,7 +295,10 @@ fn strange(text: &str) -> String {
         };
         format!("{word}{rest}")
     });
-    replaced.collect()
+    // What kind of assignee it is, is no identifier.
+    let replaced: String = replaced.collect();
+    let replaced = replaced.replace("assigneeType=987654321", "assigneeType=1");
+    replaced.replace("\"assigneeType\":987654321", "\"assigneeType\":2")
 }
 
 #[tokio::test]

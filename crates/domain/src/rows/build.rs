@@ -1,7 +1,9 @@
 //! Making rows from what was loaded.
 
-use super::{ChecklistRow, FieldRow, FileRow, PublicUrl, TaskHit, TaskRow, TemplateRef, hex};
-use crate::{Checklist, Done, FieldId, FieldState, StoredFile, TaskStatus};
+use super::{
+    AssigneeRow, ChecklistRow, FieldRow, FileRow, PublicUrl, TaskHit, TaskRow, TemplateRef, hex,
+};
+use crate::{Assigned, Assignee, Checklist, Done, FieldId, FieldState, StoredFile, TaskStatus};
 
 impl TemplateRef {
     fn of(list: &Checklist) -> Self {
@@ -83,11 +85,24 @@ impl TaskRow {
             task_not_applicable_by_name: not_applicable.map(name),
             task_not_applicable_by_email: not_applicable.and_then(email),
             completion_count: state.completions,
-            assignees: Vec::new(),
+            assignees: AssigneeRow::all(list.assigned.get(&index)),
             fields: FieldRow::of_task(list, index),
             comments: Vec::new(),
             tags: Vec::new(),
         }
+    }
+}
+
+impl AssigneeRow {
+    /// To whom a task is assigned.
+    pub fn all(assigned: Option<&Assigned>) -> Vec<Self> {
+        let to = assigned.map_or(&[][..], |assigned| &assigned.to);
+        let row = |assignee: &Assignee| Self {
+            assignee_id: assignee.id.number(),
+            assignee_type: assignee.id.kind(),
+            assignee_name: assignee.name.clone(),
+        };
+        to.iter().map(row).collect()
     }
 }
 

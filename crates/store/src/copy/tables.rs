@@ -62,7 +62,7 @@ const fn column_name(name: &'static str) -> &'static str {
 }
 
 /// All that is copied.
-pub(crate) static TABLES: [Table; 25] = [
+pub(crate) static TABLES: [Table; 26] = [
     table!(preset meta by "name": Text name; Bytes value;),
     table!(preset counter by "name": Text name; Int next;),
     table!(team by "id": Int id; Text name; Time created_at;),
@@ -90,7 +90,9 @@ pub(crate) static TABLES: [Table; 25] = [
         Time created_at; Text created_by created_email;
         Time scheduled_at started_at ended_at archived_at;),
     table!(checklist_task by "id":
-        Int id; Guid key; Text status; Time done_at; Text done_by done_email; Int completions;),
+        Int id; Guid key; Text status; Time done_at; Text done_by done_email;
+        Int completions assigned;),
+    table!(task_assignee by "task_id, place": Int task_id place member_id group_id;),
     table!(field by "id": Int id; Text value;),
     table!(file by "number":
         Int number; Guid key; Int team_id; Guid control_key; Int field_id; Text name; Int size;

@@ -64,6 +64,10 @@ const STEPS: &[Step] = &[
         "0013_acting",
         include_str!("../../migrations/postgres/0013_acting.sql"),
     ),
+    (
+        "0014_assignments",
+        include_str!("../../migrations/postgres/0014_assignments.sql"),
+    ),
 ];
 
 /// The advisory lock of whoever migrates: "checkflo" as a number.

@@ -60,6 +60,10 @@ const STEPS: &[Step] = &[
         "0012_acting",
         include_str!("../../migrations/sqlite/0012_acting.sql"),
     ),
+    (
+        "0013_assignments",
+        include_str!("../../migrations/sqlite/0013_assignments.sql"),
+    ),
 ];
 
 /// How far the schema of the database in `folder` is, brought up to date if it is to be.

@@ -26,11 +26,12 @@ const DELIVERY: DeliveryId = DeliveryId::new(Uuid::from_u128(41));
 const NODE: NodeId = NodeId::new(Uuid::from_u128(77));
 
 /// Tables whose rows follow from how the server is used, rather than from how it is set up.
-pub(crate) const GROWING: [&str; 10] = [
+pub(crate) const GROWING: [&str; 11] = [
     "audit",
     "kept_answer",
     "checklist",
     "checklist_task",
+    "task_assignee",
     "field",
     "file",
     "event",
@@ -344,6 +345,7 @@ async fn checklists(tx: &mut dyn WriteTx) {
         template: std::sync::Arc::new(template()),
         tasks: vec![TaskState::default()],
         fields: std::collections::BTreeMap::new(),
+        assigned: std::collections::BTreeMap::new(),
     };
     let id = tx.checklist_insert(&list).await.unwrap();
     tx.checklist_hold(TEAM, id, Fields::All)
@@ -382,6 +384,40 @@ async fn checklists(tx: &mut dyn WriteTx) {
         tx.task_page(TEAM, key, status, PAGE).await.unwrap();
     }
     checklist_pages(tx).await;
+    assignments(tx, TaskId::of(id, 0)).await;
+}
+
+/// To the member of `people`, and to the group that is left.
+async fn assignments(tx: &mut dyn WriteTx, task: TaskId) {
+    let member = tx.member_list(TEAM).await.unwrap().remove(0);
+    let group = tx.group_list(TEAM).await.unwrap().remove(0);
+    let to = [
+        domain::Assignee {
+            id: domain::AssigneeId::Member(member.id),
+            name: member.name,
+        },
+        domain::Assignee {
+            id: domain::AssigneeId::Group(group.id),
+            name: group.name,
+        },
+    ];
+    tx.task_assign(task, None).await.unwrap();
+    let assigned = domain::Assigned {
+        exclusively: true,
+        to: to.to_vec(),
+    };
+    tx.task_assign(task, Some(&assigned)).await.unwrap();
+    for assignee in to {
+        for with_done in [false, true] {
+            let query = crate::AssignmentQuery {
+                to: assignee.id,
+                with_done,
+                limit: 10,
+            };
+            let found = tx.assignment_list(TEAM, &query).await.unwrap();
+            assert_eq!(found.len(), usize::from(with_done), "it is complete");
+        }
+    }
 }
 
 async fn checklist_pages(tx: &mut dyn WriteTx) {
