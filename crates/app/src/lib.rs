@@ -69,7 +69,10 @@ pub use keys::{
     MakeKey, RevokeKey,
 };
 pub use once::{ANSWERS_KEPT, Once, forget_answers};
-pub use operator::{OperatorError, create_key, create_team, list_keys, revoke_key};
+pub use operator::{
+    OperatorError, add_member, create_key, create_team, deactivate_member, list_keys, list_members,
+    revoke_key,
+};
 pub use people::{
     AddMember, ChangeGroup, ChangeMember, DeactivateMember, GetGroup, GetMember, GroupOfPeople,
     GroupRow, GroupWish, ListPeople, MakeGroup, MemberGone, MemberRow, MemberWish,

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use crate::{App, AppError, Missing, Query};
 
 pub use change::{AddMember, ChangeMember, DeactivateMember, MemberGone, MemberWish};
+pub(crate) use change::{add, change};
 pub use groups::{ChangeGroup, GroupWish, MakeGroup, RemoveGroup};
 
 const DOING: &str = "looking for people";
