@@ -52,8 +52,7 @@ async fn assign(
     app: &App,
     actor: &Actor,
     tx: &mut dyn WriteTx,
-    mut list: Checklist,
-    task: TaskId,
+    (mut list, task): (Checklist, TaskId),
     assigned: Assigned,
 ) -> Result<TaskRow, AppError> {
     let index = task.index();
@@ -149,7 +148,7 @@ impl Change for SetAssignees {
         }
         let exclusively = self.exclusively;
         let assigned = Assigned { exclusively, to };
-        assign(app, actor, tx, list, self.task, assigned).await
+        assign(app, actor, tx, (list, self.task), assigned).await
     }
 }
 
@@ -218,7 +217,7 @@ impl Change for AssignByName {
         few_enough("assigneeNames", to.len())?;
         let exclusively = self.exclusively;
         let assigned = Assigned { exclusively, to };
-        assign(app, actor, tx, list, self.task, assigned).await
+        assign(app, actor, tx, (list, self.task), assigned).await
     }
 }
 

@@ -73,6 +73,7 @@ fn kind(input: &mut Input, name: &str) -> Option<Kind> {
     dead_code,
     reason = "describes the body; `Input` reads it, without regard to case"
 )]
+#[expect(clippy::struct_field_names, reason = "the members are CheckFlow's")]
 pub(crate) struct AssigneeBody {
     /// The member or group, by number.
     assignee_id: i64,

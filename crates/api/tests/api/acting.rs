@@ -61,8 +61,8 @@ async fn a_member_is_told_of_by_name_and_address_and_in_the_audit_log() {
         .answer()
         .await
         .ok();
-    let last = log("").await[0].clone();
-    assert_eq!(of(&last), (json!("script"), Value::Null));
+    let newest = log("").await[0].clone();
+    assert_eq!(of(&newest), (json!("script"), Value::Null));
 }
 
 #[tokio::test]

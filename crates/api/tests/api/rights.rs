@@ -70,8 +70,40 @@ impl Stage {
         }
     }
 
+    /// The same, of an operation about people.
+    fn of_people(&self, operation: &str) -> Option<(String, Option<Value>)> {
+        let task = &self.list["tasks"][2]["taskId"];
+        let (member, group) = (&self.member["memberId"], &self.group["groupId"]);
+        let query = match operation {
+            "list_people" | "list_members" | "list_groups" => String::new(),
+            "get_member" | "deactivate_member" => format!("memberId={member}"),
+            "change_member" => format!("memberId={member}&name=Bob"),
+            "add_member" => "name=Bob&email=bob.1%40example.com".to_owned(),
+            "get_group" | "remove_group" => format!("groupId={group}"),
+            "change_group" => format!("groupId={group}&name=Shift.1"),
+            "make_group" => "name=Night.1".to_owned(),
+            "list_assignments" => format!("assigneeType=1&assigneeId={member}"),
+            "clear_assignees" => format!("taskId={task}"),
+            "set_assignees" => {
+                let to = json!([{"assigneeType": 2, "assigneeId": group}]);
+                let body = json!({"taskID": task, "assignees": to, "isAssignedExclusively": true});
+                return Some((String::new(), Some(body)));
+            }
+            "assign_by_name" => {
+                let body = json!({"taskID": task, "assigneeNames": ["Ann"],
+                    "isAssignedExclusively": false, "deleteExistingAssignees": true});
+                return Some((String::new(), Some(body)));
+            }
+            _ => return None,
+        };
+        Some((query, None))
+    }
+
     /// A request that the operation takes, with its body if it has one.
     fn request(&self, operation: &str) -> (String, Option<Value>) {
+        if let Some(request) = self.of_people(operation) {
+            return request;
+        }
         let id = |value: &Value| {
             let text = value.as_str().map(str::to_owned);
             text.unwrap_or_else(|| value.to_string())
@@ -86,31 +118,7 @@ impl Stage {
         let of = format!("subscriptionId={}", id(&self.subscription["id"]));
         let delivery = format!("deliveryId={}", id(&self.delivery["deliveryId"]));
         let job = format!("jobId={}", id(&self.job["jobId"]));
-        let member = format!("memberId={}", self.member["memberId"]);
-        let group = format!("groupId={}", self.group["groupId"]);
         let query = match operation {
-            "list_assignments" => {
-                format!("assigneeType=1&assigneeId={}", self.member["memberId"])
-            }
-            "clear_assignees" => format!("taskId={task_id}"),
-            "set_assignees" => {
-                let to = json!([{"assigneeType": 2, "assigneeId": self.group["groupId"]}]);
-                let body =
-                    json!({"taskID": task_id, "assignees": to, "isAssignedExclusively": true});
-                return (String::new(), Some(body));
-            }
-            "assign_by_name" => {
-                let body = json!({"taskID": task_id, "assigneeNames": ["Ann"],
-                    "isAssignedExclusively": false, "deleteExistingAssignees": true});
-                return (String::new(), Some(body));
-            }
-            "list_people" | "list_members" | "list_groups" => String::new(),
-            "get_member" | "deactivate_member" => member,
-            "change_member" => format!("{member}&name=Bob"),
-            "add_member" => "name=Bob&email=bob.1%40example.com".to_owned(),
-            "get_group" | "remove_group" => group,
-            "change_group" => format!("{group}&name=Shift.1"),
-            "make_group" => "name=Night.1".to_owned(),
             "validate" | "list_templates" | "list_subscriptions" | "list_deliveries"
             | "list_events" | "list_event_types" | "list_notices" | "list_replays"
             | "list_keys" | "read_audit" => String::new(),

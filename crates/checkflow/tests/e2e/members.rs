@@ -11,7 +11,7 @@ async fn members_are_added_listed_and_deactivated_beside_a_server() {
     let (team, key) = team_and_key(folder.path()).await;
     let server = Server::start(folder.path()).await;
     let client = Client::new(server.address, &key);
-    let (data, team) = (folder.path().to_str().unwrap(), team.to_string());
+    let data = folder.path().to_str().unwrap();
     let place = ["--team", &team, "--data", data];
     let call = |words: &[&'static str]| -> Vec<String> {
         let words = ["member"].iter().chain(words).chain(&place);

@@ -79,8 +79,8 @@ pub(super) async fn a_member_is_read_back_and_changed(world: &World) {
     let bob = member(world, blue, "Bob").await;
     assert_ne!(ann.id, bob.id);
     assert_eq!(found(world, blue, ann.id).await, Some(ann.clone()));
-    ann.name = "Ann Élan".to_owned();
-    ann.email = "Ann.Elan@example.com".to_owned();
+    "Ann Élan".clone_into(&mut ann.name);
+    "Ann.Elan@example.com".clone_into(&mut ann.email);
     ann.role = Role::Guest;
     ann.deactivated_at = Some(world.tick());
     let changed = ann.clone();
@@ -149,8 +149,8 @@ pub(super) async fn a_group_has_the_members_that_it_was_given_last(world: &World
     let mut crew = group(world, blue, "Crew", &[ann.id]).await;
     let other = group(world, blue, "Other", &[ann.id]).await;
     assert_eq!(found_group(world, blue, crew.id).await, Some(crew.clone()));
-    crew.name = "Crew 2".to_owned();
-    crew.avatar = "C2".to_owned();
+    "Crew 2".clone_into(&mut crew.name);
+    "C2".clone_into(&mut crew.avatar);
     crew.colour = "#0a0b0c".parse().expect("a colour");
     crew.members = vec![bob.id];
     let changed = crew.clone();
