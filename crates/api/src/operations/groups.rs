@@ -40,6 +40,7 @@ fn wish(input: &mut Input) -> GroupWish {
     responses((status = 200, description = "The group.", body = GroupRow))
 )]
 pub(crate) async fn get_group(State(api): State<Api>, mut ask: Ask) -> Answer<GroupRow> {
+    ask.input.known(&["groupId"]);
     let id = group(&mut ask.input);
     let id = ask.input.all(id)?;
     Ok(Json(api.app.query(&ask.caller, GetGroup(id)).await?))
@@ -65,6 +66,7 @@ pub(crate) async fn get_group(State(api): State<Api>, mut ask: Ask) -> Answer<Gr
 )]
 pub(crate) async fn make_group(State(api): State<Api>, mut ask: Ask) -> Answer<GroupRow> {
     let input = &mut ask.input;
+    input.known(&["name", "avatar", "colour", "memberIds"]);
     let name = input.need("name", Input::filled);
     let wish = wish(input);
     let name = input.all(name)?;
@@ -92,6 +94,7 @@ pub(crate) async fn make_group(State(api): State<Api>, mut ask: Ask) -> Answer<G
 )]
 pub(crate) async fn change_group(State(api): State<Api>, mut ask: Ask) -> Answer<GroupRow> {
     let input = &mut ask.input;
+    input.known(&["groupId", "name", "avatar", "colour", "memberIds"]);
     let id = group(input);
     let wish = GroupWish {
         name: input.text("name"),
@@ -121,6 +124,7 @@ pub(crate) struct GroupRemoved {
     responses((status = 200, description = "It is removed.", body = GroupRemoved))
 )]
 pub(crate) async fn remove_group(State(api): State<Api>, mut ask: Ask) -> Answer<GroupRemoved> {
+    ask.input.known(&["groupId"]);
     let id = group(&mut ask.input);
     let id = ask.input.all(id)?;
     let group_id = api.app.change(&ask.caller, RemoveGroup(id)).await?;

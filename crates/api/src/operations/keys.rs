@@ -137,7 +137,7 @@ pub(crate) async fn revoke_key(State(api): State<Api>, mut ask: Ask) -> Answer<K
 pub(crate) async fn read_audit(State(api): State<Api>, mut ask: Ask) -> Answer<AuditPage> {
     let input = &mut ask.input;
     input.known(&[
-        "since", "until", "action", "subject", "keyId", "cursor", "limit",
+        "since", "until", "action", "subject", "keyId", "memberId", "cursor", "limit",
     ]);
     let trimmed = |text: String| text.trim().to_owned();
     let read = ReadAudit {

@@ -126,6 +126,7 @@ pub(crate) async fn list_groups(
 )]
 pub(crate) async fn get_member(State(api): State<Api>, mut ask: Ask) -> Answer<MemberRow> {
     let input = &mut ask.input;
+    input.known(&["memberId", "email"]);
     let (id, email) = (input.number("memberId"), input.filled("email"));
     let wanted = match (id, email) {
         (Some(id), None) => Some(GetMember::Id(MemberId::new(id))),
@@ -158,6 +159,7 @@ pub(crate) async fn get_member(State(api): State<Api>, mut ask: Ask) -> Answer<M
 )]
 pub(crate) async fn add_member(State(api): State<Api>, mut ask: Ask) -> Answer<MemberRow> {
     let input = &mut ask.input;
+    input.known(&["name", "email", "role"]);
     let name = input.need("name", Input::filled);
     let email = input.need("email", Input::filled);
     let role = input.word::<Role>("role").unwrap_or_default();
@@ -184,6 +186,7 @@ pub(crate) async fn add_member(State(api): State<Api>, mut ask: Ask) -> Answer<M
 )]
 pub(crate) async fn change_member(State(api): State<Api>, mut ask: Ask) -> Answer<MemberRow> {
     let input = &mut ask.input;
+    input.known(&["memberId", "name", "email", "role", "isActive"]);
     let id = member(input);
     let wish = MemberWish {
         name: input.text("name"),
@@ -208,6 +211,7 @@ pub(crate) async fn change_member(State(api): State<Api>, mut ask: Ask) -> Answe
     responses((status = 200, description = "They are not active.", body = MemberGone))
 )]
 pub(crate) async fn deactivate_member(State(api): State<Api>, mut ask: Ask) -> Answer<MemberGone> {
+    ask.input.known(&["memberId"]);
     let id = member(&mut ask.input);
     let id = ask.input.all(id)?;
     let gone = api.app.change(&ask.caller, DeactivateMember(id)).await?;

@@ -200,6 +200,17 @@ async fn a_group_is_made_changed_and_removed() {
     assert_eq!(server.get(&get).answer().await.ok(), changed);
     assert_eq!(change(json!({"name": "Day shift"})).await.ok(), changed);
 
+    for (body, strange) in [
+        (json!({"members": [1]}), "members"),
+        (json!({"color": "#ffffff"}), "color"),
+    ] {
+        let problem = change(body).await.problem();
+        assert_eq!(problem["errors"][0]["field"], strange, "{problem}");
+    }
+    let active = format!("/api/team/member?memberId={}&active=false", ann["memberId"]);
+    let problem = server.ask("PATCH", &active).answer().await.problem();
+    assert_eq!(problem["errors"][0]["field"], "active", "{problem}");
+
     let other = group(&server, "Other", &[]).await;
     let taken = change(json!({"name": "OTHER"})).await.problem();
     assert_eq!(taken["code"], "group_name_taken");
