@@ -4,7 +4,7 @@ use app::{ChangeAnswer, ChangeSubscription, SetPaused};
 use axum::{Json, extract::State};
 use domain::{
     DeliveryOrder, HeaderNames, HttpVersion, Proof, RATE_PER_SECOND_MAX, SettingsChange, Signing,
-    SubscriptionRow,
+    SubscriptionRow, SubscriptionSettings,
 };
 
 use super::{
@@ -14,29 +14,10 @@ use super::{
 };
 use crate::{Api, ask::Ask, input::Input};
 
-/// What a change of a subscription may give.
-const CHANGEABLE: [&str; 18] = [
-    "subscriptionId",
-    "source",
-    "targetUrl",
-    "ordering",
-    "ratePerSecond",
-    "signing",
-    "proof",
-    "httpsOnly",
-    "payload",
-    "traceparent",
-    "httpVersion",
-    "headers",
-    "authorization",
-    "tls",
-    "proxy",
-    "keepAnswer",
-    "maskResponseHeaders",
-    "deleteBodyOnSuccess",
-];
+/// What a change of a subscription may give, beside its settings.
+const CHANGEABLE: [&str; 3] = ["subscriptionId", "source", "targetUrl"];
 
-/// What a subscription is shown with beside that. It may be sent back as it was read, save `unreadable`: the settings of
+/// What a subscription is shown with beside both. It may be sent back as it was read, save `unreadable`: the settings of
 /// such a row are not what anybody chose.
 const SHOWN: [&str; 14] = [
     "id",
@@ -132,7 +113,7 @@ pub(crate) async fn change_subscription(
 ) -> Answer<ChangeAnswer> {
     let input = &mut ask.input;
     input.only(
-        &[&CHANGEABLE[..], &SHOWN].concat(),
+        &[&CHANGEABLE[..], &SubscriptionSettings::NAMES, &SHOWN].concat(),
         "can't be changed, or is unknown; source, targetUrl and the settings can, \
          save payload",
     );

@@ -5,7 +5,8 @@ use std::time::Duration;
 use app::{GetSubscription, ListSubscriptions, ScopeKeys, Subscribe, SubscribeAnswer, Unsubscribe};
 use axum::{Json, extract::State};
 use domain::{
-    DeliveryDetail, DeliveryOrder, EventType, HttpVersion, Payload, Proof, Signing, SubscriptionRow,
+    DeliveryDetail, DeliveryOrder, EventType, HttpVersion, Payload, Proof, Signing,
+    SubscriptionRow, SubscriptionSettings,
 };
 
 use super::{
@@ -22,8 +23,8 @@ use crate::{
 /// How long a test waits for its attempt to end: longer than that may take.
 const TEST_WAIT_MAX: Duration = Duration::from_secs(20);
 
-/// What a subscription may be made with.
-const SUBSCRIBABLE: [&str; 23] = [
+/// What a subscription may be made with, beside its settings.
+const SUBSCRIBABLE: [&str; 8] = [
     "source",
     "eventType",
     "targetUrl",
@@ -32,21 +33,6 @@ const SUBSCRIBABLE: [&str; 23] = [
     "taskContentKey",
     "scope",
     "secret",
-    "ordering",
-    "ratePerSecond",
-    "signing",
-    "proof",
-    "httpsOnly",
-    "payload",
-    "traceparent",
-    "httpVersion",
-    "headers",
-    "authorization",
-    "tls",
-    "proxy",
-    "keepAnswer",
-    "maskResponseHeaders",
-    "deleteBodyOnSuccess",
 ];
 
 /// List subscriptions
@@ -128,7 +114,7 @@ pub(crate) async fn list_subscriptions(
 )]
 pub(crate) async fn subscribe(State(api): State<Api>, mut ask: Ask) -> Answer<SubscribeAnswer> {
     let input = &mut ask.input;
-    input.mostly_known(&SUBSCRIBABLE);
+    input.mostly_known(&[&SUBSCRIBABLE[..], &SubscriptionSettings::NAMES].concat());
     let source = input.need("source", source);
     let event_type = input.need("eventType", Input::word::<EventType>);
     let target_url = input.need("targetUrl", Input::filled);

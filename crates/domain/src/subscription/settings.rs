@@ -135,24 +135,34 @@ pub struct SubscriptionSettings {
     pub unreadable: bool,
 }
 
-/// What a subscription is changed with that is in [`SubscriptionSettings::to_text`], by its names in the API.
-const IN_TEXT: [&str; 13] = [
-    "signing",
-    "proof",
-    "httpsOnly",
-    "payload",
-    "traceparent",
-    "httpVersion",
-    "headers",
-    "authorization",
-    "tls",
-    "proxy",
-    "keepAnswer",
-    "maskResponseHeaders",
-    "deleteBodyOnSuccess",
-];
-
 impl SubscriptionSettings {
+    /// How many of the names stand for what has a column of its own.
+    const IN_COLUMNS: usize = 2;
+
+    /// What they are called in the API: first what has a column of its own, then what is in [`Self::to_text`].
+    pub const NAMES: [&str; 15] = [
+        "ordering",
+        "ratePerSecond",
+        "signing",
+        "proof",
+        "httpsOnly",
+        "payload",
+        "traceparent",
+        "httpVersion",
+        "headers",
+        "authorization",
+        "tls",
+        "proxy",
+        "keepAnswer",
+        "maskResponseHeaders",
+        "deleteBodyOnSuccess",
+    ];
+
+    /// The names of what is in [`Self::to_text`].
+    fn in_text() -> &'static [&'static str] {
+        &Self::NAMES[Self::IN_COLUMNS..]
+    }
+
     /// What has no column of its own, as it is stored. What could not be read stays so: a default that stands in for what
     /// nobody knows any more is never stored as if somebody had chosen it.
     ///
@@ -255,7 +265,10 @@ impl SettingsChange {
             self.mask_response_headers.is_some(),
             self.delete_body_on_success.is_some(),
         ];
-        let names = IN_TEXT.iter().zip(given).filter(|(_, given)| !given);
+        let names = SubscriptionSettings::in_text()
+            .iter()
+            .zip(given)
+            .filter(|(_, given)| !given);
         names.map(|(name, _)| *name).collect()
     }
 }
@@ -346,7 +359,7 @@ mod tests {
             ..SettingsChange::default()
         };
         assert!(part.of(&broken).unreadable);
-        assert_eq!(part.absent(), IN_TEXT[1..]);
+        assert_eq!(part.absent(), SubscriptionSettings::in_text()[1..]);
         let whole = SettingsChange {
             proof: Some(Proof::None),
             request: RequestChange {

@@ -18,8 +18,8 @@ use super::certificates::{Authority, of, scene};
 const EACH: usize = 4;
 const EVENTS: usize = 20;
 
-/// What of a request is looked at, and on which connection it came.
-type Told = (usize, Request<()>);
+/// What of a request is looked at, and on which connection it came; none once that one has ended.
+type Told = (usize, Option<Request<()>>);
 
 /// Takes so many requests of each connection, says that no more are taken, and answers those.
 fn receiver(authority: &Authority) -> (SocketAddr, mpsc::UnboundedReceiver<Told>) {
@@ -57,12 +57,14 @@ async fn serve(
         if taken == EACH {
             connection.graceful_shutdown();
         }
-        tell.send((number, request.map(|_| ()))).unwrap();
+        tell.send((number, Some(request.map(|_| ())))).unwrap();
         let answer = respond.send_response(Response::new(()), false);
         let mut answer = answer.map_err(io::Error::other)?;
         let body = Bytes::from_static(b"ok");
         answer.send_data(body, true).map_err(io::Error::other)?;
     }
+    // Nobody may be left to hear it.
+    let _ = tell.send((number, None));
     Ok(())
 }
 
@@ -81,21 +83,26 @@ async fn a_receiver_by_http_2_that_goes_away_again_and_again_gets_every_webhook_
         .subscribe("new_checklist", &wish, &target)
         .await;
     assert_eq!(made["httpVersion"], "2");
-    for number in 0..EVENTS {
-        scene
-            .client
-            .checklist(&template, &format!("Month-{number}"))
-            .await;
-    }
-    let (mut ids, mut connections) = (Vec::new(), 0);
-    while ids.len() < EVENTS {
-        let next = timeout(PATIENCE, told.recv()).await;
-        let (connection, request) = next.expect("every webhook comes").unwrap();
-        assert_eq!(request.version(), http::Version::HTTP_2);
-        connections = connections.max(connection + 1);
-        let id = request.headers()["webhook-id"].to_str().unwrap().to_owned();
-        assert!(!ids.contains(&id), "{id} came twice");
-        ids.push(id);
+    let (mut ids, mut connections, mut ended) = (Vec::new(), 0, 0);
+    for wanted in [EVENTS / 2, EVENTS] {
+        for number in ids.len()..wanted {
+            let name = format!("Month-{number}");
+            scene.client.checklist(&template, &name).await;
+        }
+        // The second half begins once a connection has ended, so that it needs another.
+        while ids.len() < wanted || ended == 0 {
+            let next = timeout(PATIENCE, told.recv()).await;
+            let (connection, request) = next.expect("every webhook comes").unwrap();
+            connections = connections.max(connection + 1);
+            let Some(request) = request else {
+                ended += 1;
+                continue;
+            };
+            assert_eq!(request.version(), http::Version::HTTP_2);
+            let id = request.headers()["webhook-id"].to_str().unwrap().to_owned();
+            assert!(!ids.contains(&id), "{id} came twice");
+            ids.push(id);
+        }
     }
     // Those that were under way when a connection said so were still taken on it.
     assert!((2..=EVENTS / EACH).contains(&connections), "{connections}");
