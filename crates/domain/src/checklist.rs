@@ -3,132 +3,21 @@
 //! Everything here is pure. A use case loads a [`Checklist`], asks it to change, and stores what
 //! came of it. Halted is worked out anew each time and never stored.
 
+mod filter;
+mod refusal;
 mod sample;
+mod state;
 
-use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
+
+pub use filter::{ChecklistFilter, RECENTLY, UnknownFilter};
+pub use refusal::{ControlFailure, Refusal};
+pub use state::{Done, FieldState, Person, StoredFile, TaskState, TaskStatus, UnknownTaskStatus};
 
 use crate::{
-    ChecklistId, ChecklistKey, Control, ControlKey, FieldId, FileKey, Halt, TaskId, TeamId,
-    Template, Timestamp, Unsatisfied, VersionId,
+    ChecklistId, ChecklistKey, Control, FieldId, Halt, TaskId, TeamId, Template, Timestamp,
+    VersionId,
 };
-
-/// Who did something, as others get to see it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Person {
-    /// A member's full name, or the name of an API key.
-    pub name: String,
-    /// A member's address; keys have none.
-    pub email: Option<String>,
-}
-
-/// When something was done, and by whom.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Done {
-    /// The moment.
-    pub at: Timestamp,
-    /// The person or key.
-    pub by: Person,
-}
-
-/// What was decided about a task.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TaskStatus {
-    /// To be done.
-    #[default]
-    Incomplete,
-    /// Done.
-    Complete,
-    /// Need not be done; counts as done.
-    NotApplicable,
-}
-
-impl TaskStatus {
-    /// The API's words, in the order of the variants.
-    pub const ALL: [Self; 3] = [Self::Incomplete, Self::Complete, Self::NotApplicable];
-
-    /// The word that the API has for it.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Incomplete => "Incomplete",
-            Self::Complete => "Complete",
-            Self::NotApplicable => "NotApplicable",
-        }
-    }
-}
-
-impl fmt::Display for TaskStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
-    }
-}
-
-/// The word is no status of a task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be Complete, Incomplete or NotApplicable")]
-pub struct UnknownTaskStatus;
-
-impl FromStr for TaskStatus {
-    type Err = UnknownTaskStatus;
-
-    fn from_str(text: &str) -> Result<Self, UnknownTaskStatus> {
-        let found = Self::ALL
-            .into_iter()
-            .find(|status| status.word().eq_ignore_ascii_case(text));
-        found.ok_or(UnknownTaskStatus)
-    }
-}
-
-/// The stored state of one task of a checklist.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TaskState {
-    /// What was decided about it.
-    pub status: TaskStatus,
-    /// When and by whom it was completed or found not applicable; none while it is incomplete.
-    pub done: Option<Done>,
-    /// How often it has been completed, so that receivers can tell a second time from a retry.
-    pub completions: u32,
-}
-
-impl TaskState {
-    /// Whether it holds nobody up: complete or not applicable.
-    pub fn is_done(&self) -> bool {
-        self.status != TaskStatus::Incomplete
-    }
-}
-
-/// A file that lies in a File Upload control.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredFile {
-    /// The file's key.
-    pub key: FileKey,
-    /// Where it lies.
-    pub field: FieldId,
-    /// Its name, as its owner gave it.
-    pub name: String,
-    /// Its size in bytes.
-    pub size: u64,
-    /// Its media type, as its owner gave it.
-    pub media_type: String,
-    /// SHA-256 of its bytes.
-    pub sha256: [u8; 32],
-    /// When it was stored, and by whom.
-    pub uploaded: Done,
-}
-
-/// What one control of a checklist holds.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FieldState {
-    /// The value; empty when there is none.
-    pub value: String,
-    /// The files, oldest first.
-    pub files: Vec<StoredFile>,
-}
-
-impl FieldState {
-    fn file_count(&self) -> u32 {
-        u32::try_from(self.files.len()).unwrap_or(u32::MAX)
-    }
-}
 
 /// A checklist without its tasks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -167,66 +56,6 @@ pub struct Checklist {
     /// What the controls hold, by their place in the template; those that hold nothing are absent.
     /// A use case may load only those of the task it is about.
     pub fields: BTreeMap<usize, FieldState>,
-}
-
-/// Why something can't be done to a checklist.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// The checklist was put away.
-    #[error("the checklist is archived; nothing in it can be changed")]
-    ChecklistArchived,
-    /// A heading has no status.
-    #[error("{0:?} is a heading; only the tasks below it can be completed")]
-    TaskIsHeading(String),
-    /// Another task must be done first.
-    #[error("the task waits for {waits_for:?}{and_before}; complete that first",
-        and_before = if *.and_before { " and the tasks before it" } else { "" })]
-    TaskHalted {
-        /// The name of the task that halts.
-        waits_for: String,
-        /// Its key.
-        key: crate::TaskKey,
-        /// Whether the tasks before that one must be done as well.
-        and_before: bool,
-    },
-    /// The task is done; what is in it stays.
-    #[error("the task is {0}; set it to Incomplete to change what is in it")]
-    TaskDone(TaskStatus),
-    /// Controls are not as the template wants them.
-    #[error("the task can't be completed yet: {}", listed(.0))]
-    ControlsUnsatisfied(Vec<ControlFailure>),
-    /// The control takes no more files.
-    #[error("{name:?} takes at most {max} files; remove one first")]
-    FilesFull {
-        /// The control's label.
-        name: String,
-        /// Most files.
-        max: u32,
-    },
-    /// Not a File Upload.
-    #[error("{0:?} takes no files; only a FileUpload does")]
-    NotAnUpload(String),
-}
-
-fn listed(failures: &[ControlFailure]) -> String {
-    let listed: Vec<String> = failures
-        .iter()
-        .map(|failure| format!("{:?} {}", failure.name, failure.reason))
-        .collect();
-    listed.join("; ")
-}
-
-/// A control that keeps its task from being completed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ControlFailure {
-    /// The control's key.
-    pub key: ControlKey,
-    /// Its number in this checklist.
-    pub field: FieldId,
-    /// Its label.
-    pub name: String,
-    /// What is wrong with it.
-    pub reason: Unsatisfied,
 }
 
 /// What came of setting a task's status.
@@ -398,45 +227,6 @@ impl Checklist {
             key: task.key,
             and_before: task.halt == Halt::Preceding,
         })
-    }
-}
-
-/// The `status` filter of the checklist lists.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ChecklistFilter {
-    /// Every one.
-    #[default]
-    All,
-    /// Those that wait for their schedule.
-    Scheduled,
-    /// Those with an open task.
-    InProgress,
-    /// Those whose last task was done within [`RECENTLY`].
-    RecentlyComplete,
-    /// Those whose tasks are all done.
-    Complete,
-}
-
-/// How long a checklist counts as recently complete. The original's figure is not on record.
-pub const RECENTLY: std::time::Duration = std::time::Duration::from_hours(7 * 24);
-
-/// The word is no `status` filter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be ALL, SCHEDULED, INPROGRESS, RECENTLYCOMPLETE or COMPLETE")]
-pub struct UnknownFilter;
-
-impl FromStr for ChecklistFilter {
-    type Err = UnknownFilter;
-
-    fn from_str(text: &str) -> Result<Self, UnknownFilter> {
-        match text.to_ascii_uppercase().as_str() {
-            "ALL" => Ok(Self::All),
-            "SCHEDULED" => Ok(Self::Scheduled),
-            "INPROGRESS" => Ok(Self::InProgress),
-            "RECENTLYCOMPLETE" => Ok(Self::RecentlyComplete),
-            "COMPLETE" => Ok(Self::Complete),
-            _ => Err(UnknownFilter),
-        }
     }
 }
 

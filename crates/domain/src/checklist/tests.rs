@@ -2,7 +2,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{KnownKeys, TemplateDocument, TemplateKey, test_source};
+
+use crate::{FileKey, KnownKeys, TemplateDocument, TemplateKey, test_source};
 
 fn checklist(tasks: Value) -> Checklist {
     let document = TemplateDocument {
