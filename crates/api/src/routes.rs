@@ -155,6 +155,7 @@ fn of_checklists() -> Vec<Operation> {
             [
                 TaskMissing,
                 TaskHalted,
+                Hidden,
                 TaskIsHeading,
                 ChecklistArchived,
                 ControlsUnsatisfied
@@ -167,13 +168,14 @@ fn of_checklists() -> Vec<Operation> {
             [
                 ControlMissing,
                 TaskHalted,
+                Hidden,
                 TaskDone,
                 ChecklistArchived,
                 ValueRefused
             ]
         )
         .needs(Right::Run),
-        operation!(upload, __path_upload, [MalformedMultipart, UploadInterrupted, ControlMissing, TaskHalted, TaskDone, ChecklistArchived, FilesFull, NotAnUpload, BodyTooLarge, FileTooLarge, RequestTimeout, MediaTypeUnsupported, FilesUnavailable, Overloaded], streams: true).needs(Right::Run),
+        operation!(upload, __path_upload, [MalformedMultipart, UploadInterrupted, ControlMissing, TaskHalted, Hidden, TaskDone, ChecklistArchived, FilesFull, NotAnUpload, BodyTooLarge, FileTooLarge, RequestTimeout, MediaTypeUnsupported, FilesUnavailable, Overloaded], streams: true).needs(Right::Run),
     ]
 }
 

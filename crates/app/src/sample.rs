@@ -274,6 +274,7 @@ async fn of_control<T: ReadTx + ?Sized>(
         id: ControlId::new(0),
         name: found.name,
         required: false,
+        hidden: false,
         kind: ControlKind::FileUpload {
             min_files: 0,
             max_files: FILES_MAX,
@@ -299,8 +300,10 @@ fn alone(template: &Template, key: TaskKey, name: String, controls: Vec<Control>
             name,
             heading: false,
             halt: Halt::None,
+            hidden: false,
             first_control: 0,
             controls,
         }],
+        rules: domain::Rules::default(),
     })
 }

@@ -1,9 +1,10 @@
 //! Checklists: what has been done of a template, and the rules of doing it.
 //!
 //! Everything here is pure. A use case loads a [`Checklist`], asks it to change, and stores what
-//! came of it. Halted is worked out anew each time and never stored.
+//! came of it. Halted and hidden are worked out anew each time and never stored.
 
 mod filter;
+mod hidden;
 mod refusal;
 mod sample;
 mod state;
@@ -11,6 +12,7 @@ mod state;
 use std::{collections::BTreeMap, sync::Arc};
 
 pub use filter::{ChecklistFilter, RECENTLY, UnknownFilter};
+pub use hidden::Hidden;
 pub use refusal::{ControlFailure, Refusal};
 pub use state::{Done, FieldState, Person, StoredFile, TaskState, TaskStatus, UnknownTaskStatus};
 
@@ -54,7 +56,8 @@ pub struct Checklist {
     /// The state of each task, in the template's order.
     pub tasks: Vec<TaskState>,
     /// What the controls hold, by their place in the template; those that hold nothing are absent.
-    /// A use case may load only those of the task it is about.
+    /// A use case may load only those of the task it is about; those that the template's rules look at
+    /// come with them.
     pub fields: BTreeMap<usize, FieldState>,
 }
 
@@ -89,19 +92,24 @@ impl Checklist {
     /// The task that holds up the one at `index`, if any: the first before it whose halt is not
     /// satisfied.
     pub fn halted_by(&self, index: usize) -> Option<usize> {
-        self.first_halt().filter(|halting| *halting < index)
+        self.halting(index, &self.hidden())
     }
 
-    /// The first task whose halt is not satisfied; everything after it is halted.
-    pub(crate) fn first_halt(&self) -> Option<usize> {
+    fn halting(&self, index: usize, hidden: &Hidden) -> Option<usize> {
+        self.first_halt(hidden).filter(|halting| *halting < index)
+    }
+
+    /// The first task whose halt is not satisfied; everything after it is halted. What is hidden
+    /// holds nobody up.
+    pub(crate) fn first_halt(&self, hidden: &Hidden) -> Option<usize> {
         let mut all_done = true;
         for (index, task) in self.template.tasks.iter().enumerate() {
-            let done = task.heading || self.tasks[index].is_done();
+            let done = task.heading || hidden.task(index) || self.tasks[index].is_done();
             all_done &= done;
             let satisfied = match task.halt {
                 Halt::None => true,
                 Halt::Task => done,
-                Halt::Preceding => all_done,
+                Halt::Preceding => all_done || hidden.task(index),
             };
             if !satisfied {
                 return Some(index);
@@ -129,35 +137,58 @@ impl Checklist {
             return Ok(StatusChange::None);
         }
         self.not_archived()?;
+        let hidden = self.hidden();
+        self.not_hidden(index, &hidden)?;
         if to != TaskStatus::Incomplete {
-            self.not_halted(index)?;
+            self.not_halted(index, &hidden)?;
         }
         if to == TaskStatus::Complete {
-            self.controls_satisfied(index)?;
+            self.controls_satisfied(index, &hidden)?;
         }
         let at = done.at;
         let state = &mut self.tasks[index];
         state.status = to;
         state.done = (to != TaskStatus::Incomplete).then_some(done);
         state.completions += u32::from(to == TaskStatus::Complete);
-        let ended_at = self.head.ended_at.or(Some(at));
-        self.head.ended_at = ended_at.filter(|_| self.all_done());
+        self.end(at, &hidden);
         Ok(match to {
             TaskStatus::Complete => StatusChange::Completed,
             TaskStatus::Incomplete | TaskStatus::NotApplicable => StatusChange::Silent,
         })
     }
 
-    fn all_done(&self) -> bool {
-        let mut tasks = self.template.tasks.iter().zip(&self.tasks);
-        tasks.all(|(task, state)| task.heading || state.is_done())
+    /// Puts `value`, as the control takes it, into the control at `place`, and with it the end time of
+    /// the checklist, whose tasks it may show and hide. Answers whether that changed anything.
+    pub fn set_field(&mut self, place: usize, value: String, at: Timestamp) -> bool {
+        let field = self.fields.entry(place).or_default();
+        if field.value == value {
+            return false;
+        }
+        field.value = value;
+        if self.template.rules.watched.contains(&place) {
+            self.end(at, &self.hidden());
+        }
+        true
     }
 
-    fn controls_satisfied(&self, index: usize) -> Result<(), Refusal> {
+    /// The end time is there as long as every visible task is done.
+    fn end(&mut self, at: Timestamp, hidden: &Hidden) {
+        let ended_at = self.head.ended_at.or(Some(at));
+        self.head.ended_at = ended_at.filter(|_| self.all_done(hidden));
+    }
+
+    fn all_done(&self, hidden: &Hidden) -> bool {
+        let tasks = self.template.tasks.iter().zip(&self.tasks).enumerate();
+        let mut open = tasks.filter(|(index, _)| !hidden.task(*index));
+        open.all(|(_, (task, state))| task.heading || state.is_done())
+    }
+
+    fn controls_satisfied(&self, index: usize, hidden: &Hidden) -> Result<(), Refusal> {
         let task = &self.template.tasks[index];
         let empty = FieldState::default();
         let failures: Vec<ControlFailure> = (task.first_control..)
             .zip(&task.controls)
+            .filter(|(place, _)| !hidden.control(*place))
             .filter_map(|(place, control)| {
                 let field = self.fields.get(&place).unwrap_or(&empty);
                 let reason = control.check(&field.value, field.file_count()).err()?;
@@ -178,11 +209,17 @@ impl Checklist {
         }
     }
 
-    /// Whether what is in the task at `index` may be changed: values and files of halted, done or
-    /// archived things stay as they are.
-    pub fn may_edit(&self, index: usize) -> Result<(), Refusal> {
+    /// Whether what the control at `place` in the task at `index` holds may be changed: values and files
+    /// of hidden, halted, done or archived things stay as they are.
+    pub fn may_edit(&self, index: usize, place: usize) -> Result<(), Refusal> {
         self.not_archived()?;
-        self.not_halted(index)?;
+        let hidden = self.hidden();
+        self.not_hidden(index, &hidden)?;
+        if hidden.control(place) {
+            let name = self.template.name_of(crate::Element::Control(place));
+            return Err(Refusal::ControlHidden(name.to_owned()));
+        }
+        self.not_halted(index, &hidden)?;
         match self.tasks[index].status {
             TaskStatus::Incomplete => Ok(()),
             status => Err(Refusal::TaskDone(status)),
@@ -200,7 +237,7 @@ impl Checklist {
         let crate::ControlKind::FileUpload { max_files, .. } = control.kind else {
             return Err(Refusal::NotAnUpload(control.name.clone()));
         };
-        self.may_edit(index)?;
+        self.may_edit(index, place)?;
         if self.fields.get(&place).map_or(0, FieldState::file_count) >= max_files {
             return Err(Refusal::FilesFull {
                 name: control.name.clone(),
@@ -217,8 +254,16 @@ impl Checklist {
         }
     }
 
-    fn not_halted(&self, index: usize) -> Result<(), Refusal> {
-        let Some(halting) = self.halted_by(index) else {
+    fn not_hidden(&self, index: usize, hidden: &Hidden) -> Result<(), Refusal> {
+        if !hidden.task(index) {
+            return Ok(());
+        }
+        let name = self.template.tasks[index].name.clone();
+        Err(Refusal::TaskHidden(name))
+    }
+
+    fn not_halted(&self, index: usize, hidden: &Hidden) -> Result<(), Refusal> {
+        let Some(halting) = self.halting(index, hidden) else {
             return Ok(());
         };
         let task = &self.template.tasks[halting];

@@ -1,11 +1,13 @@
 //! Controls: the blocks of a task that show something or take a value.
 
 mod check;
+mod date;
 
 use std::{fmt, str::FromStr};
 
 pub(crate) use check::has_control_characters;
 pub use check::{Unsatisfied, ValueRefusal};
+pub(crate) use date::date_order;
 use regex::Regex;
 
 use crate::{ControlId, ControlKey};
@@ -261,6 +263,8 @@ pub struct Control {
     pub name: String,
     /// Whether the task can't be completed while it is empty.
     pub required: bool,
+    /// Whether it is hidden unless a condition shows it.
+    pub hidden: bool,
     /// The type and its settings.
     pub kind: ControlKind,
 }

@@ -3,9 +3,14 @@
 //! A [`Template`] here is one edition of it, checked and never changed: editing makes another. What
 //! people write and read is the [`TemplateDocument`].
 
+mod condition;
 mod document;
 
-pub use document::{ControlDocument, FieldError, KnownKeys, TaskDocument, TemplateDocument};
+pub use condition::*;
+pub use document::{
+    ConditionDocument, ControlDocument, FieldError, KnownKeys, TaskDocument, TemplateDocument,
+    TestDocument,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -41,6 +46,17 @@ pub struct Template {
     pub name: String,
     /// In order.
     pub tasks: Vec<Task>,
+    /// What looks at the values of a checklist.
+    pub rules: Rules,
+}
+
+/// A part of a template, by its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Element {
+    /// A task or heading.
+    Task(usize),
+    /// A control, counted over the whole template.
+    Control(usize),
 }
 
 /// A task of a template.
@@ -54,6 +70,8 @@ pub struct Task {
     pub heading: bool,
     /// How it holds up the tasks after it.
     pub halt: Halt,
+    /// Whether it is hidden unless a condition shows it.
+    pub hidden: bool,
     /// The place of the first of its controls, counted over the whole template.
     pub first_control: usize,
     /// In order.
@@ -64,6 +82,27 @@ impl Template {
     /// The place of a task.
     pub fn task_index(&self, key: TaskKey) -> Option<usize> {
         self.tasks.iter().position(|task| task.key == key)
+    }
+
+    /// What people call a part; nothing for one that is not there.
+    pub(crate) fn name_of(&self, element: Element) -> &str {
+        let name = match element {
+            Element::Task(index) => self.tasks.get(index).map(|task| &task.name),
+            Element::Control(place) => self.control_at(place).map(|(_, control)| &control.name),
+        };
+        name.map_or("", String::as_str)
+    }
+
+    /// The key of a part; zero for one that is not there.
+    pub(crate) fn key_of(&self, element: Element) -> uuid::Uuid {
+        let key = match element {
+            Element::Task(index) => self.tasks.get(index).map(|task| task.key.uuid()),
+            Element::Control(place) => {
+                let control = self.control_at(place);
+                control.map(|(_, control)| control.key.uuid())
+            }
+        };
+        key.unwrap_or_default()
     }
 
     /// All controls with their tasks, in order, so that the place in this sequence is the place

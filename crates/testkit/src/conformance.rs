@@ -205,6 +205,7 @@ cases! { $
     fields {
         a_value_is_stored_replaced_and_removed,
         as_much_of_the_fields_is_loaded_as_was_asked_for,
+        what_rules_look_at_is_loaded_whatever_was_asked_for,
     }
     tasks {
         the_state_of_a_task_is_stored_with_who_and_when,

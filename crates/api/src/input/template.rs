@@ -5,18 +5,19 @@
 //! misspelt `required` would make another template than its author meant. Everything that is wrong
 //! is said at once, each with its path.
 
+mod rules;
 mod values;
 
 use domain::{ControlDocument, ControlId, Halt, TaskDocument, TemplateDocument};
 
-use self::values::{Members, Reader, said};
+use self::values::{Members, Reader};
 use super::{tree::Tree, unreadable};
 use crate::problem::Problem;
 
 /// Members of a template.
-const TEMPLATE: &[&str] = &["templateKey", "name", "tasks"];
+const TEMPLATE: &[&str] = &["templateKey", "name", "tasks", "conditions"];
 /// Members of a task.
-const TASK: &[&str] = &["key", "name", "heading", "halt", "controls"];
+const TASK: &[&str] = &["key", "name", "heading", "halt", "hidden", "controls"];
 /// Members of a control.
 const CONTROL: &[&str] = &[
     "key",
@@ -24,6 +25,7 @@ const CONTROL: &[&str] = &[
     "type",
     "name",
     "required",
+    "hidden",
     "text",
     "pattern",
     "options",
@@ -60,6 +62,9 @@ impl Reader {
             tasks: self
                 .each(&mut members, "tasks", Self::task)
                 .unwrap_or_default(),
+            conditions: self
+                .each(&mut members, "conditions", Self::condition)
+                .unwrap_or_default(),
         }
     }
 
@@ -72,6 +77,7 @@ impl Reader {
             name: self.needed(&mut members, "name"),
             heading: self.flag(&mut members, "heading"),
             halt: self.halt(&mut members, "halt"),
+            hidden: self.flag(&mut members, "hidden"),
             controls: self
                 .each(&mut members, "controls", Self::control)
                 .unwrap_or_default(),
@@ -88,6 +94,7 @@ impl Reader {
             kind: self.needed(&mut members, "type"),
             name: self.needed(&mut members, "name"),
             required: self.flag(&mut members, "required"),
+            hidden: self.flag(&mut members, "hidden"),
             text: self.text(&mut members, "text"),
             pattern: self.text(&mut members, "pattern"),
             options: self.each(&mut members, "options", Self::option),
@@ -96,7 +103,7 @@ impl Reader {
         }
     }
 
-    fn option(&mut self, path: &str, tree: Tree) -> String {
+    pub(super) fn option(&mut self, path: &str, tree: Tree) -> String {
         self.string(path, tree).unwrap_or_default()
     }
 
@@ -112,23 +119,7 @@ impl Reader {
     }
 
     fn halt(&mut self, members: &mut Members, name: &str) -> Halt {
-        let Some(found) = members.take(name) else {
-            return Halt::None;
-        };
-        let known = match &found {
-            Tree::Text(text) if text.trim().is_empty() => return Halt::None,
-            Tree::Text(text) => HALTS
-                .iter()
-                .find(|(word, _)| word.eq_ignore_ascii_case(text.trim())),
-            _ => None,
-        };
-        if let Some((_, halt)) = known {
-            return *halt;
-        }
-        let words = HALTS.map(|(word, _)| word).join(", ");
-        let message = format!("must be one of {words}, but is {}", said(&found));
-        self.wrong(&members.path(name), message);
-        Halt::None
+        self.word(members, name, &HALTS).unwrap_or_default()
     }
 }
 

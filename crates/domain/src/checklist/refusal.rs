@@ -23,6 +23,12 @@ pub enum Refusal {
         /// Whether the tasks before that one must be done as well.
         and_before: bool,
     },
+    /// A condition hides the task.
+    #[error("{0:?} is hidden; it can be changed once the values of the checklist show it")]
+    TaskHidden(String),
+    /// A condition hides the control.
+    #[error("{0:?} is hidden; it can be changed once the values of the checklist show it")]
+    ControlHidden(String),
     /// The task is done; what is in it stays.
     #[error("the task is {0}; set it to Incomplete to change what is in it")]
     TaskDone(TaskStatus),

@@ -1,6 +1,6 @@
 //! What a control's value must be: to be stored, and for its task to be completed.
 
-use super::{Control, ControlKind, ControlType, LONG_VALUE_CHARS_MAX, SHORT_VALUE_CHARS_MAX};
+use super::{Control, ControlKind, ControlType, LONG_VALUE_CHARS_MAX, SHORT_VALUE_CHARS_MAX, date};
 
 /// Why a value can't be stored in a control.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -127,7 +127,7 @@ impl Control {
             }
             ControlKind::DropDown { options } => option(value, options),
             ControlKind::MultiChoice { options } => choices(value, options),
-            ControlKind::Date => date(value),
+            ControlKind::Date => day(value),
         }
     }
 
@@ -212,12 +212,11 @@ fn choices(value: &str, options: &[String]) -> Result<String, ValueRefusal> {
 }
 
 /// A date, or a date with time and offset (RFC 3339), as it was given.
-fn date(value: &str) -> Result<String, ValueRefusal> {
-    let is_date = value.len() == 10 && value.parse::<jiff::civil::Date>().is_ok();
-    if is_date || (value.len() <= 40 && value.parse::<jiff::Timestamp>().is_ok()) {
-        return Ok(value.to_owned());
+fn day(value: &str) -> Result<String, ValueRefusal> {
+    match date::has_time(value) {
+        Some(_) => Ok(value.to_owned()),
+        None => Err(ValueRefusal::NotADate),
     }
-    Err(ValueRefusal::NotADate)
 }
 
 /// What browsers take for an email address (the HTML standard, `input type=email`), in short: one

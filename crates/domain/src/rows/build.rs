@@ -1,7 +1,24 @@
 //! Making rows from what was loaded.
 
 use super::{ChecklistRow, FieldRow, FileRow, PublicUrl, TaskHit, TaskRow, TemplateRef, hex};
-use crate::{Checklist, Done, FieldId, FieldState, StoredFile, TaskStatus};
+use crate::{Checklist, Done, FieldId, FieldState, Hidden, StoredFile, TaskStatus};
+
+/// What follows from the state of a whole checklist, worked out once for all its rows.
+struct Standing {
+    /// The first task whose halt is not satisfied.
+    halting: Option<usize>,
+    hidden: Hidden,
+}
+
+impl Standing {
+    fn of(list: &Checklist) -> Self {
+        let hidden = list.hidden();
+        Self {
+            halting: list.first_halt(&hidden),
+            hidden,
+        }
+    }
+}
 
 impl TemplateRef {
     fn of(list: &Checklist) -> Self {
@@ -37,12 +54,12 @@ impl ChecklistRow {
 
     /// The checklist with all its tasks and fields, which must be loaded.
     pub fn whole(list: &Checklist, url: &PublicUrl) -> Self {
-        let halting = list.first_halt();
+        let now = Standing::of(list);
         let tasks = 0..list.tasks.len();
         Self {
             tasks: Some(
                 tasks
-                    .map(|index| TaskRow::new(list, index, halting, url))
+                    .map(|index| TaskRow::new(list, index, &now, url))
                     .collect(),
             ),
             tags: Some(Vec::new()),
@@ -54,10 +71,10 @@ impl ChecklistRow {
 impl TaskRow {
     /// The task at `index`, whose fields must be loaded.
     pub fn of(list: &Checklist, index: usize, url: &PublicUrl) -> Self {
-        Self::new(list, index, list.first_halt(), url)
+        Self::new(list, index, &Standing::of(list), url)
     }
 
-    fn new(list: &Checklist, index: usize, halting: Option<usize>, url: &PublicUrl) -> Self {
+    fn new(list: &Checklist, index: usize, now: &Standing, url: &PublicUrl) -> Self {
         let (task, state) = (&list.template.tasks[index], &list.tasks[index]);
         let done = |status| state.done.as_ref().filter(|_| state.status == status);
         let complete = done(TaskStatus::Complete);
@@ -73,8 +90,8 @@ impl TaskRow {
             task_is_heading: task.heading,
             task_is_complete: state.status == TaskStatus::Complete,
             task_is_not_applicable: state.status == TaskStatus::NotApplicable,
-            task_is_currently_halted: halting.is_some_and(|halting| halting < index),
-            task_is_currently_hidden: false,
+            task_is_currently_halted: now.halting.is_some_and(|halting| halting < index),
+            task_is_currently_hidden: now.hidden.task(index),
             task_due_date_time: None,
             task_completed_date_time: complete.map(|done| done.at),
             task_completed_by_name: complete.map(name),
@@ -84,7 +101,7 @@ impl TaskRow {
             task_not_applicable_by_email: not_applicable.and_then(email),
             completion_count: state.completions,
             assignees: Vec::new(),
-            fields: FieldRow::of_task(list, index),
+            fields: FieldRow::of_task(list, index, &now.hidden),
             comments: Vec::new(),
             tags: Vec::new(),
         }
@@ -116,12 +133,12 @@ impl FieldRow {
         })
     }
 
-    /// What the task's input controls hold, in order.
-    fn of_task(list: &Checklist, index: usize) -> Vec<Self> {
+    /// What the task's input controls hold, in order, without those that are hidden.
+    fn of_task(list: &Checklist, index: usize, hidden: &Hidden) -> Vec<Self> {
         let task = &list.template.tasks[index];
         let places = (task.first_control..).zip(&task.controls);
         places
-            .filter(|(_, control)| control.kind.kind().is_input())
+            .filter(|(place, control)| control.kind.kind().is_input() && !hidden.control(*place))
             .filter_map(|(place, _)| Self::of(list, place))
             .collect()
     }

@@ -1,6 +1,8 @@
 //! The template as people write it (`PUT /api/template`) and read it back, and the way from one to
 //! the other.
 
+mod conditions;
+mod names;
 mod read;
 
 use std::collections::HashSet;
@@ -8,6 +10,7 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use conditions::{ConditionDocument, TestDocument};
 use read::Reader;
 
 use super::{Halt, Task, Template};
@@ -32,6 +35,9 @@ pub struct TemplateDocument {
     /// In order.
     #[serde(default)]
     pub tasks: Vec<TaskDocument>,
+    /// What is shown and hidden by the values of controls.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<ConditionDocument>,
 }
 
 /// A task in a [`TemplateDocument`].
@@ -51,6 +57,9 @@ pub struct TaskDocument {
     /// before it are done (`preceding`).
     #[serde(default, skip_serializing_if = "Halt::is_none")]
     pub halt: Halt,
+    /// Whether it is hidden unless a condition shows it. Hiding a heading hides it alone.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub hidden: bool,
     /// In order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub controls: Vec<ControlDocument>,
@@ -77,6 +86,9 @@ pub struct ControlDocument {
     /// Whether the task can't be completed while it is empty.
     #[serde(default, skip_serializing_if = "is_false")]
     pub required: bool,
+    /// Whether it is hidden unless a condition shows it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub hidden: bool,
     /// What a `Text` shows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
@@ -169,6 +181,7 @@ impl Template {
             template_key: Some(self.key),
             name: self.name.clone(),
             tasks: self.tasks.iter().map(task_document).collect(),
+            conditions: conditions::condition_documents(self),
         }
     }
 }
@@ -226,6 +239,7 @@ fn task_document(task: &Task) -> TaskDocument {
         name: task.name.clone(),
         heading: task.heading,
         halt: task.halt,
+        hidden: task.hidden,
         controls: task.controls.iter().map(control_document).collect(),
     }
 }
@@ -237,6 +251,7 @@ fn control_document(control: &Control) -> ControlDocument {
         kind: control.kind.kind().word().to_owned(),
         name: control.name.clone(),
         required: control.required,
+        hidden: control.hidden,
         ..ControlDocument::default()
     };
     match &control.kind {

@@ -10,7 +10,8 @@ use domain::{
 
 use crate::{Page, StoreError};
 
-/// How much of what a checklist's controls hold is loaded with it.
+/// How much of what a checklist's controls hold is loaded with it. Whatever it is, what the template's
+/// rules look at comes as well: without it nobody could say what is hidden.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fields {
     /// Nothing.
@@ -24,8 +25,19 @@ pub enum Fields {
 }
 
 impl Fields {
-    /// Which places of the template's controls these are.
+    /// Which places of the template's controls these are. One range, so that rules cost no statement:
+    /// what lies between what is asked for and what the rules look at is loaded too.
     pub fn places(self, template: &Template) -> Range<usize> {
+        let asked = self.asked(template);
+        let watched = template.rules.watched();
+        match (asked.is_empty(), watched.is_empty()) {
+            (_, true) => asked,
+            (true, false) => watched,
+            (false, false) => asked.start.min(watched.start)..asked.end.max(watched.end),
+        }
+    }
+
+    fn asked(self, template: &Template) -> Range<usize> {
         match self {
             Self::None => 0..0,
             Self::OfTask(index) => template.tasks.get(index).map_or(0..0, |task| {

@@ -248,6 +248,7 @@ fn template() -> Template {
         id: ControlId::new(1),
         name: "Scan".to_owned(),
         required: false,
+        hidden: false,
         kind,
     };
     let task = Task {
@@ -255,6 +256,7 @@ fn template() -> Template {
         name: "Receive".to_owned(),
         heading: false,
         halt: Halt::None,
+        hidden: false,
         first_control: 0,
         controls: vec![control],
     };
@@ -262,6 +264,7 @@ fn template() -> Template {
         key: TEMPLATE,
         name: "Invoice".to_owned(),
         tasks: vec![task],
+        rules: domain::Rules::default(),
     }
 }
 

@@ -1,4 +1,7 @@
-use domain::{ControlDocument, FieldError, Halt, TaskDocument, TemplateDocument};
+use domain::{
+    ConditionDocument, ControlDocument, FieldError, Halt, Operator, TaskDocument, TemplateDocument,
+    TestDocument,
+};
 use serde_json::{Value, json};
 
 use super::*;
@@ -39,9 +42,10 @@ fn control(member: &str, value: &Value) -> Value {
 fn names_and_halts_have_no_case() {
     let text = format!(
         r#"{{"TEMPLATEKEY": "{KEY}", "Name": "T", "TASKS": [{{"KEY": "{KEY}", "NAME": "A",
-        "Heading": false, "HALT": "Preceding", "Controls": [{{"Key": "{KEY}", "contentId": 7,
-        "TYPE": "FileUpload", "nAme": "C", "REQUIRED": true, "Text": "t", "Pattern": "p",
-        "OPTIONS": ["o"], "minfiles": 1, "MaxFiles": "2"}}]}}]}}"#
+        "Heading": false, "HALT": "Preceding", "Hidden": true, "Controls": [{{"Key": "{KEY}", "contentId": 7,
+        "TYPE": "FileUpload", "nAme": "C", "REQUIRED": true, "HIDDEN": "true", "Text": "t", "Pattern": "p",
+        "OPTIONS": ["o"], "minfiles": 1, "MaxFiles": "2"}}]}}],
+        "Conditions": [{{"WHEN": [{{"Control": "C", "OPERATOR": "ISNOT", "Value": "x"}}], "Show": ["A"], "hide": []}}]}}"#
     );
     let expected = TemplateDocument {
         template_key: Some(KEY.parse().unwrap()),
@@ -51,18 +55,29 @@ fn names_and_halts_have_no_case() {
             name: "A".to_owned(),
             heading: false,
             halt: Halt::Preceding,
+            hidden: true,
             controls: vec![ControlDocument {
                 key: Some(KEY.parse().unwrap()),
                 content_id: Some(ControlId::new(7)),
                 kind: "FileUpload".to_owned(),
                 name: "C".to_owned(),
                 required: true,
+                hidden: true,
                 text: Some("t".to_owned()),
                 pattern: Some("p".to_owned()),
                 options: Some(vec!["o".to_owned()]),
                 min_files: Some(1),
                 max_files: Some(2),
             }],
+        }],
+        conditions: vec![ConditionDocument {
+            when: vec![TestDocument {
+                control: "C".to_owned(),
+                operator: Operator::IsNot,
+                value: Some("x".to_owned()),
+            }],
+            show: vec!["A".to_owned()],
+            hide: Vec::new(),
         }],
     };
     assert_eq!(read(&text).unwrap(), expected);
@@ -149,7 +164,15 @@ fn a_wrong_type_is_named_with_its_path_in_words_of_ours() {
         ),
         (
             task("colour", &json!(1)),
-            "tasks[0].colour is not known here; known are key, name, heading, halt, controls",
+            "tasks[0].colour is not known here; known are key, name, heading, halt, hidden, controls",
+        ),
+        (
+            json!({"name": "T", "conditions": [{"when": [{"control": "C", "operator": "has"}]}]}),
+            "conditions[0].when[0].operator must be one of is, isNot, contains, isEmpty, isFilled, before, after, but is \"has\"",
+        ),
+        (
+            json!({"name": "T", "conditions": [{"when": [{"control": "C"}]}]}),
+            "conditions[0].when[0].operator must be given",
         ),
         (
             control("required", &json!(1)),

@@ -25,6 +25,10 @@ impl Members {
         format!("{}{name}", self.path)
     }
 
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.found.iter().any(|(known, _)| *known == name)
+    }
+
     pub(super) fn take(&mut self, name: &str) -> Option<Tree> {
         let place = self.found.iter().position(|(known, _)| *known == name)?;
         Some(self.found.swap_remove(place).1)
@@ -166,6 +170,34 @@ impl Reader {
         read
     }
 
+    /// One of `words`, whatever its case.
+    pub(super) fn word<T: Copy>(
+        &mut self,
+        members: &mut Members,
+        name: &str,
+        words: &[(&str, T)],
+    ) -> Option<T> {
+        let found = members.take(name)?;
+        let known = match &found {
+            Tree::Text(text) if text.trim().is_empty() => return None,
+            Tree::Text(text) => words
+                .iter()
+                .find(|(word, _)| word.eq_ignore_ascii_case(text.trim())),
+            _ => None,
+        };
+        if let Some((_, meant)) = known {
+            return Some(*meant);
+        }
+        let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        let message = format!(
+            "must be one of {}, but is {}",
+            words.join(", "),
+            said(&found)
+        );
+        self.wrong(&members.path(name), message);
+        None
+    }
+
     pub(super) fn wrong(&mut self, path: &str, message: impl Into<String>) {
         if self.errors.len() < ERRORS_MAX {
             self.errors.push(FieldError::new(path, message));
@@ -174,7 +206,7 @@ impl Reader {
 }
 
 /// A value as a message repeats it.
-pub(super) fn said(tree: &Tree) -> String {
+fn said(tree: &Tree) -> String {
     match tree {
         Tree::Text(text) => shown(text),
         Tree::Number(number) => number.to_string(),

@@ -7,6 +7,7 @@ fn control(kind: ControlKind, required: bool) -> Control {
         id: ControlId::new(1),
         name: "Field".to_owned(),
         required,
+        hidden: false,
         kind,
     }
 }

@@ -4,12 +4,14 @@ use std::collections::HashSet;
 
 use super::{
     super::{CONTROLS_MAX, TASKS_MAX},
-    ControlDocument, ERRORS_MAX, FieldError, KnownKeys, TaskDocument, TemplateDocument, pattern,
+    ControlDocument, ERRORS_MAX, FieldError, KnownKeys, TaskDocument, TemplateDocument,
+    names::Names,
+    pattern,
 };
 use crate::{
     Control, ControlId, ControlKey, ControlKind, ControlType, FILES_MAX, Halt, NAME_CHARS_MAX,
-    OPTIONS_MAX, Source, Task, TaskKey, Template, TemplateKey, control::has_control_characters,
-    name,
+    OPTIONS_MAX, Rules, Source, Task, TaskKey, Template, TemplateKey,
+    control::has_control_characters, name,
 };
 
 /// Longest text of a Text control, in characters.
@@ -71,11 +73,47 @@ impl<'a> Reader<'a> {
                 "must hold at least one task that is not a heading".to_owned(),
             );
         }
-        if self.errors.is_empty() {
-            return Ok(Template { key, name, tasks });
+        // What names other parts is looked at once all parts are what they should be.
+        if self.errors.is_empty()
+            && let Some(template) = self.with_rules(document, key, name, tasks)
+        {
+            return Ok(template);
         }
         self.errors.truncate(ERRORS_MAX);
         Err(self.errors)
+    }
+
+    /// The template with the rules that look at its values; none when something is wrong with them.
+    fn with_rules(
+        &mut self,
+        document: &TemplateDocument,
+        key: TemplateKey,
+        name: String,
+        tasks: Vec<Task>,
+    ) -> Option<Template> {
+        let mut template = Template {
+            key,
+            name,
+            tasks,
+            rules: Rules::default(),
+        };
+        if document.conditions.is_empty() {
+            return Some(template);
+        }
+        let names = Names::of(&template.tasks);
+        let conditions = self.conditions(&document.conditions, &template.tasks, &names);
+        if !self.errors.is_empty() {
+            return None;
+        }
+        match Rules::new(conditions, &template) {
+            Ok(rules) => template.rules = rules,
+            Err(circle) => {
+                let message = format!("go in a circle: {circle}; take one of them out");
+                self.wrong("conditions", message);
+                return None;
+            }
+        }
+        Some(template)
     }
 
     fn task(&mut self, at: &str, document: &TaskDocument, first_control: usize) -> Task {
@@ -97,6 +135,7 @@ impl<'a> Reader<'a> {
             name: self.name(&format!("{at}.name"), &document.name),
             heading: document.heading,
             halt: document.halt,
+            hidden: document.hidden,
             first_control,
             controls: controls
                 .filter_map(|(index, control)| {
@@ -144,6 +183,7 @@ impl<'a> Reader<'a> {
             id: known.map_or(ControlId::new(0), |(id, _)| id),
             name,
             required: document.required,
+            hidden: document.hidden,
             kind: self.kind(at, document, kind),
         })
     }
@@ -275,7 +315,7 @@ impl<'a> Reader<'a> {
         key
     }
 
-    fn wrong(&mut self, field: &str, message: String) {
+    pub(super) fn wrong(&mut self, field: &str, message: String) {
         self.errors.push(FieldError::new(field, message));
     }
 }

@@ -3,10 +3,23 @@ use serde_json::{Value, json};
 use super::{super::TASKS_MAX, *};
 use crate::test_source;
 
+mod conditions;
+
 fn read(document: Value) -> Result<Template, Vec<FieldError>> {
     let document: TemplateDocument = serde_json::from_value(document).unwrap();
     let key = TemplateKey::new(uuid::Uuid::from_u128(7));
     Template::from_document(&document, key, &KnownKeys::default(), &test_source())
+}
+
+/// The keys that the template has.
+fn known(template: &Template) -> KnownKeys {
+    KnownKeys {
+        tasks: template.tasks.iter().map(|task| task.key).collect(),
+        controls: template
+            .controls()
+            .map(|(_, control)| (control.key, (control.id, control.kind.kind())))
+            .collect(),
+    }
 }
 
 /// The document is refused with a complaint about `field` that says `message`.
@@ -42,13 +55,7 @@ fn a_document_reads_back_the_same_with_every_key() {
     assert_eq!(document.tasks[0].controls[0].kind, "ShortText");
     assert_eq!(template.unnumbered(), 3);
 
-    let known = KnownKeys {
-        tasks: template.tasks.iter().map(|task| task.key).collect(),
-        controls: template
-            .controls()
-            .map(|(_, control)| (control.key, (control.id, control.kind.kind())))
-            .collect(),
-    };
+    let known = known(&template);
     let again = Template::from_document(&document, template.key, &known, &test_source());
     assert_eq!(again.unwrap(), template);
 }
