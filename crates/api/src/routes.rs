@@ -163,6 +163,18 @@ fn of_checklists() -> Vec<Operation> {
         )
         .needs(Right::Run),
         operation!(
+            set_due,
+            __path_set_due,
+            [TaskMissing, Hidden, TaskIsHeading, ChecklistArchived]
+        )
+        .needs(Right::Run),
+        operation!(
+            clear_due,
+            __path_clear_due,
+            [TaskMissing, Hidden, TaskIsHeading, ChecklistArchived]
+        )
+        .needs(Right::Run),
+        operation!(
             set_field,
             __path_set_field,
             [

@@ -73,7 +73,7 @@ pub use subscriptions::{
     PROOFS_OF_TEAM_MAX, REASON_CHARS_MAX, RevokeSecret, RollAnswer, RollSecret, ScopeKeys,
     SecretPage, SetPaused, Subscribe, SubscribeAnswer, Unsubscribe,
 };
-pub use tasks::{GetTask, ListTasks, SetTaskStatus};
+pub use tasks::{GetTask, ListTasks, SetTaskDue, SetTaskStatus};
 pub use templates::{
     ControlFilter, ControlRow, GetTemplate, ListTemplateControls, ListTemplateTasks, ListTemplates,
     NamedRow, PutTemplate,

@@ -301,6 +301,7 @@ fn alone(template: &Template, key: TaskKey, name: String, controls: Vec<Control>
             heading: false,
             halt: Halt::None,
             hidden: false,
+            due: None,
             first_control: 0,
             controls,
         }],

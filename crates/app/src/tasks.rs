@@ -2,7 +2,7 @@
 
 use domain::{
     Actor, Checklist, ChecklistId, Done, Right, StatusChange, TaskHit, TaskId, TaskKey, TaskRow,
-    TaskStatus,
+    TaskStatus, Timestamp,
 };
 use store::{Doing, Fields, Page, ReadTx, WriteTx};
 
@@ -77,6 +77,50 @@ impl Change for SetTaskStatus {
         )
         .await?;
         Ok(hit.task)
+    }
+}
+
+/// `PUT` and `DELETE task/due-date`: says by hand when a task is due, or leaves it to its rule.
+pub struct SetTaskDue {
+    /// Which task.
+    pub task: TaskId,
+    /// When; none for what the template's rule says.
+    pub due: Option<Timestamp>,
+}
+
+impl Change for SetTaskDue {
+    const NEEDS: Right = Right::Run;
+
+    type Answer = TaskRow;
+
+    fn about(&self) -> Option<ChecklistId> {
+        Some(self.task.checklist())
+    }
+
+    async fn run(
+        &self,
+        app: &App,
+        actor: &Actor,
+        tx: &mut dyn WriteTx,
+    ) -> Result<TaskRow, AppError> {
+        const DOING: &str = "setting when a task is due";
+        let (id, index) = (self.task.checklist(), self.task.index());
+        let list = tx
+            .checklist_hold(actor.team, id, Fields::OfTask(index))
+            .await
+            .doing::<AppError>(DOING)?;
+        let mut list = with_task(list, self.task)?;
+        if list.set_due(index, self.due)? {
+            tx.task_due_put(self.task, self.due)
+                .await
+                .doing::<AppError>(DOING)?;
+            let due = self
+                .due
+                .map_or_else(|| "by its rule".to_owned(), |due| due.to_string());
+            let subject = ("task.due", self.task.to_string());
+            audit(tx, actor, app.source().now(), subject, due).await?;
+        }
+        Ok(TaskRow::of(&list, index, app.public_url()))
     }
 }
 

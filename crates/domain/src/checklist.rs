@@ -3,6 +3,7 @@
 //! Everything here is pure. A use case loads a [`Checklist`], asks it to change, and stores what
 //! came of it. Halted and hidden are worked out anew each time and never stored.
 
+mod due;
 mod filter;
 mod hidden;
 mod refusal;

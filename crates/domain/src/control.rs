@@ -7,7 +7,7 @@ use std::{fmt, str::FromStr};
 
 pub(crate) use check::has_control_characters;
 pub use check::{Unsatisfied, ValueRefusal};
-pub(crate) use date::date_order;
+pub(crate) use date::{date_has_time, date_moment, date_order};
 use regex::Regex;
 
 use crate::{ControlId, ControlKey};

@@ -5,16 +5,19 @@
 
 mod condition;
 mod document;
+mod due;
 
 pub use condition::*;
 pub use document::{
-    ConditionDocument, ControlDocument, FieldError, KnownKeys, TaskDocument, TemplateDocument,
-    TestDocument,
+    CalendarDocument, ConditionDocument, ControlDocument, DueDocument, FieldError, KnownKeys,
+    TaskDocument, TemplateDocument, TestDocument,
 };
+pub use due::*;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{Control, ControlKey, TaskKey, TemplateKey};
+use condition::Target;
 
 /// Most tasks of one template, headings included.
 pub const TASKS_MAX: usize = 1_000;
@@ -72,6 +75,8 @@ pub struct Task {
     pub halt: Halt,
     /// Whether it is hidden unless a condition shows it.
     pub hidden: bool,
+    /// When it is due, unless somebody says otherwise.
+    pub due: Option<DueRule>,
     /// The place of the first of its controls, counted over the whole template.
     pub first_control: usize,
     /// In order.
@@ -82,6 +87,12 @@ impl Template {
     /// The place of a task.
     pub fn task_index(&self, key: TaskKey) -> Option<usize> {
         self.tasks.iter().position(|task| task.key == key)
+    }
+
+    /// Whether a task is hidden at times.
+    pub(crate) fn may_hide(&self, index: usize) -> bool {
+        let target = |target: &Target| target.element == Element::Task(index);
+        self.tasks[index].hidden || self.rules.targets.iter().any(target)
     }
 
     /// What people call a part; nothing for one that is not there.

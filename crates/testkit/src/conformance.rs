@@ -209,6 +209,7 @@ cases! { $
     }
     tasks {
         the_state_of_a_task_is_stored_with_who_and_when,
+        a_due_date_by_hand_outlives_the_state_of_its_task,
         the_end_time_is_stored_and_cleared,
         tasks_are_listed_newest_checklist_first_without_headings,
         tasks_are_filtered_by_key_and_by_status,

@@ -17,7 +17,9 @@ use crate::problem::Problem;
 /// Members of a template.
 const TEMPLATE: &[&str] = &["templateKey", "name", "tasks", "conditions"];
 /// Members of a task.
-const TASK: &[&str] = &["key", "name", "heading", "halt", "hidden", "controls"];
+const TASK: &[&str] = &[
+    "key", "name", "heading", "halt", "hidden", "due", "controls",
+];
 /// Members of a control.
 const CONTROL: &[&str] = &[
     "key",
@@ -78,6 +80,7 @@ impl Reader {
             heading: self.flag(&mut members, "heading"),
             halt: self.halt(&mut members, "halt"),
             hidden: self.flag(&mut members, "hidden"),
+            due: self.due(&mut members),
             controls: self
                 .each(&mut members, "controls", Self::control)
                 .unwrap_or_default(),
@@ -107,12 +110,12 @@ impl Reader {
         self.string(path, tree).unwrap_or_default()
     }
 
-    /// A number of files; how many are too many is not checked here.
-    fn count(&mut self, members: &mut Members, name: &str) -> Option<u32> {
+    /// A count; how many are too many is not checked here.
+    pub(super) fn count(&mut self, members: &mut Members, name: &str) -> Option<u32> {
         let number = self.number(members, name)?;
         let count = u32::try_from(number).ok();
         if count.is_none() {
-            let message = format!("must be a number of files, but is {number}");
+            let message = format!("must be a number from 0 to {}, but is {number}", u32::MAX);
             self.wrong(&members.path(name), message);
         }
         count

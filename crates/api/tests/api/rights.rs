@@ -96,6 +96,11 @@ impl Stage {
                     json!({"taskId": task_id, "status": "NotApplicable", "modifiedByUserID": 0});
                 return (String::new(), Some(body));
             }
+            "set_due" => {
+                let body = json!({"taskId": task_id, "dueDateTime": "2026-12-01T17:00:00Z"});
+                return (String::new(), Some(body));
+            }
+            "clear_due" => format!("taskId={task_id}"),
             "set_field" => {
                 let field = &self.list["tasks"][0]["fields"][0];
                 let mut body = field.clone();
@@ -249,8 +254,8 @@ fn strange(text: &str) -> String {
     let guid = |part: &str| part.len() == 36 && part.matches('-').count() == 4;
     let number = |part: &str| {
         part.len() < 19
-            && part != "0"
-            && !part.is_empty()
+            // A nought is no number of anything, but may be one of the parts of a time.
+            && !part.trim_matches('0').is_empty()
             && part.bytes().all(|byte| byte.is_ascii_digit())
     };
     let parts = text.split_inclusive(|c: char| !c.is_ascii_alphanumeric() && c != '-');

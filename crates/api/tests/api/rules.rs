@@ -125,3 +125,73 @@ async fn a_document_with_rules_can_be_put_again_as_it_was_answered() {
     assert_eq!(server.put(&target, &made).answer().await.ok(), made);
     assert_eq!(server.get(&target).answer().await.ok(), made);
 }
+
+fn due(task: &Value) -> &Value {
+    &task["taskDueDateTime"]
+}
+
+#[tokio::test]
+async fn due_dates_follow_rules_unless_they_are_set_by_hand() {
+    let server = Server::start().await;
+    let document = json!({"name": "T", "tasks": [
+        {"name": "H", "heading": true},
+        {"name": "A", "due": {"days": 2}, "controls": [{"type": "Date", "name": "Day"}]},
+        {"name": "B", "due": {"from": "previous", "days": 1}},
+        {"name": "C", "due": {"from": "control", "control": "Day", "days": 1, "before": true}},
+        {"name": "D"}]});
+    let template = template(&server, &document).await;
+    let list = server.checklist(&template).await;
+    let [a, b, c, d] = [1, 2, 3, 4].map(|task: usize| &list["tasks"][task]);
+    let start = list["checklistStartDateTime"].as_str().unwrap();
+    let start: domain::Timestamp = start.parse().unwrap();
+    let later = |days: u64| {
+        json!(
+            start
+                .after(std::time::Duration::from_hours(24 * days))
+                .to_string()
+        )
+    };
+    assert_eq!(
+        [a, b, c, d].map(due),
+        [&later(2), &Value::Null, &Value::Null, &Value::Null]
+    );
+
+    set(&server, &a["fields"][0]["taskContentID"], "2027-03-01").await;
+    server.status(&a["taskId"], "Complete").answer().await.ok();
+    let now = tasks(&server, &template).await;
+    assert_eq!(due(&now["tasks"][3]), "2027-02-28T23:59:00.000Z");
+    let done = now["tasks"][1]["taskCompletedDateTime"].as_str().unwrap();
+    let done: domain::Timestamp = done.parse().unwrap();
+    let next_day = done.after(std::time::Duration::from_hours(24)).to_string();
+    assert_eq!(due(&now["tasks"][2]), &json!(next_day));
+
+    let by_hand = |task: &Value| json!({"taskID": task["taskId"], "dueDateTime": "2030-01-01T01:00:00+01:00"});
+    for task in [b, d] {
+        let set = server
+            .put("/api/task/due-date", &by_hand(task))
+            .answer()
+            .await
+            .ok();
+        assert_eq!(due(&set), "2030-01-01T00:00:00.000Z");
+    }
+    for (task, rule) in [(b, json!(next_day)), (d, Value::Null)] {
+        let target = format!("/api/task/due-date?taskId={}", task["taskId"]);
+        let cleared = server.ask("DELETE", &target).answer().await.ok();
+        assert_eq!(due(&cleared), &rule);
+    }
+    let heading = server.put("/api/task/due-date", &by_hand(&list["tasks"][0]));
+    assert_eq!(heading.refusal().await, (409, "task_is_heading".to_owned()));
+    let nothing = server.put("/api/task/due-date", &json!({"taskId": b["taskId"]}));
+    assert_eq!(nothing.refusal().await, (400, "invalid_request".to_owned()));
+}
+
+#[tokio::test]
+async fn a_circle_of_due_rules_is_refused() {
+    let server = Server::start().await;
+    let after = |task: &str| json!({"from": "task", "task": task});
+    let document = json!({"name": "T", "tasks": [
+        {"name": "A", "due": after("B")}, {"name": "B", "due": after("A")}]});
+    let refused = server.put("/api/template", &document).answer().await;
+    let expected = "tasks have due rules that go in a circle: \"A\" is due after \"B\" is due after \"A\"; change one of them";
+    assert_eq!(errors(&refused.problem()), [expected]);
+}

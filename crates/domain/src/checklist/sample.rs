@@ -30,6 +30,7 @@ impl Checklist {
                     status: TaskStatus::Complete,
                     done: Some(done.clone()),
                     completions: 1,
+                    due_at: None,
                 };
             }
         }

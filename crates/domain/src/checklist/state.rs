@@ -79,6 +79,8 @@ pub struct TaskState {
     pub done: Option<Done>,
     /// How often it has been completed, so that receivers can tell a second time from a retry.
     pub completions: u32,
+    /// When it is due, if somebody said so by hand.
+    pub due_at: Option<Timestamp>,
 }
 
 impl TaskState {

@@ -6,6 +6,7 @@ use super::*;
 use crate::{FileKey, KnownKeys, TemplateDocument, TemplateKey, test_source};
 
 mod conditions;
+mod due;
 
 fn checklist(tasks: Value) -> Checklist {
     let document = TemplateDocument {

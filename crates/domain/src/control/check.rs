@@ -1,6 +1,8 @@
 //! What a control's value must be: to be stored, and for its task to be completed.
 
-use super::{Control, ControlKind, ControlType, LONG_VALUE_CHARS_MAX, SHORT_VALUE_CHARS_MAX, date};
+use super::{
+    Control, ControlKind, ControlType, LONG_VALUE_CHARS_MAX, SHORT_VALUE_CHARS_MAX, date_has_time,
+};
 
 /// Why a value can't be stored in a control.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -213,7 +215,7 @@ fn choices(value: &str, options: &[String]) -> Result<String, ValueRefusal> {
 
 /// A date, or a date with time and offset (RFC 3339), as it was given.
 fn day(value: &str) -> Result<String, ValueRefusal> {
-    match date::has_time(value) {
+    match date_has_time(value) {
         Some(_) => Ok(value.to_owned()),
         None => Err(ValueRefusal::NotADate),
     }

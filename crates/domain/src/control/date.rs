@@ -10,7 +10,7 @@ use crate::Timestamp;
 const DATE_LEN: usize = "2026-11-23".len();
 
 /// Whether `value` is a date, and if so whether it has a time.
-pub(super) fn has_time(value: &str) -> Option<bool> {
+pub(crate) fn date_has_time(value: &str) -> Option<bool> {
     if value.len() == DATE_LEN && value.parse::<civil::Date>().is_ok() {
         return Some(false);
     }
@@ -19,7 +19,7 @@ pub(super) fn has_time(value: &str) -> Option<bool> {
 
 /// The moment of a date: its own, or the beginning of the day in UTC where it has no time.
 pub(crate) fn date_moment(value: &str) -> Option<Timestamp> {
-    match has_time(value)? {
+    match date_has_time(value)? {
         true => value.parse().ok(),
         false => format!("{value}T00:00:00Z").parse().ok(),
     }
@@ -28,10 +28,10 @@ pub(crate) fn date_moment(value: &str) -> Option<Timestamp> {
 /// How a date stands to another. To one without a time, days are compared, as they were written;
 /// to one with a time, moments.
 pub(crate) fn date_order(value: &str, other: &str) -> Option<Ordering> {
-    if has_time(other)? {
+    if date_has_time(other)? {
         return Some(date_moment(value)?.cmp(&date_moment(other)?));
     }
-    has_time(value)?;
+    date_has_time(value)?;
     let day = |text: &str| text.get(..DATE_LEN)?.parse::<civil::Date>().ok();
     Some(day(value)?.cmp(&day(other)?))
 }

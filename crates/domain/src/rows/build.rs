@@ -92,7 +92,7 @@ impl TaskRow {
             task_is_not_applicable: state.status == TaskStatus::NotApplicable,
             task_is_currently_halted: now.halting.is_some_and(|halting| halting < index),
             task_is_currently_hidden: now.hidden.task(index),
-            task_due_date_time: None,
+            task_due_date_time: list.due_at(index, &now.hidden),
             task_completed_date_time: complete.map(|done| done.at),
             task_completed_by_name: complete.map(name),
             task_completed_by_email: complete.and_then(email),

@@ -8,7 +8,7 @@ use std::{cmp::Ordering, ops::Range};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Element, Template};
+use super::{Anchor, Element, Template};
 use crate::{ControlKind, ControlType, control::date_order};
 
 /// Most conditions of one template.
@@ -170,7 +170,7 @@ impl Rules {
         self.watched.clone()
     }
 
-    /// The rules of a template whose conditions these are, or the circle they go in.
+    /// The rules of a template that has its due rules, and whose conditions these are, or the circle they go in.
     pub(crate) fn new(conditions: Vec<Condition>, template: &Template) -> Result<Self, String> {
         let mut targets: Vec<Target> = Vec::new();
         let mut places = std::collections::HashMap::new();
@@ -189,9 +189,18 @@ impl Rules {
             }
         }
         let targets = ordered(&conditions, targets, template)?;
-        let tests = || conditions.iter().flat_map(|condition| &condition.when);
-        let first = tests().map(|test| test.place).min().unwrap_or(0);
-        let end = tests().map(|test| test.place + 1).max().unwrap_or(0);
+        let tested = conditions.iter().flat_map(|condition| &condition.when);
+        let tested = tested.map(|test| test.place);
+        let dated = template
+            .tasks
+            .iter()
+            .filter_map(|task| match task.due?.anchor {
+                Anchor::Control(place) => Some(place),
+                Anchor::Start | Anchor::Previous | Anchor::Task(_) => None,
+            });
+        let looked_at: Vec<usize> = tested.chain(dated).collect();
+        let first = looked_at.iter().min().copied().unwrap_or(0);
+        let end = looked_at.iter().max().map_or(0, |place| place + 1);
         Ok(Self {
             conditions,
             targets,

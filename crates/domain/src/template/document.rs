@@ -2,6 +2,7 @@
 //! the other.
 
 mod conditions;
+mod due;
 mod names;
 mod read;
 
@@ -11,9 +12,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use conditions::{ConditionDocument, TestDocument};
+pub use due::{CalendarDocument, DueDocument};
 use read::Reader;
 
-use super::{Halt, Task, Template};
+use super::{Halt, Template};
 use crate::{
     Control, ControlId, ControlKey, ControlKind, ControlType, PATTERNS_BYTES_MAX, Pattern, Source,
     TaskKey, TemplateKey,
@@ -60,6 +62,9 @@ pub struct TaskDocument {
     /// Whether it is hidden unless a condition shows it. Hiding a heading hides it alone.
     #[serde(default, skip_serializing_if = "is_false")]
     pub hidden: bool,
+    /// When it is due, unless somebody says otherwise by hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub due: Option<DueDocument>,
     /// In order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub controls: Vec<ControlDocument>,
@@ -180,7 +185,9 @@ impl Template {
         TemplateDocument {
             template_key: Some(self.key),
             name: self.name.clone(),
-            tasks: self.tasks.iter().map(task_document).collect(),
+            tasks: (0..self.tasks.len())
+                .map(|index| self.task_document(index))
+                .collect(),
             conditions: conditions::condition_documents(self),
         }
     }
@@ -233,14 +240,18 @@ pub struct KnownKeys {
     pub controls: std::collections::HashMap<ControlKey, (ControlId, ControlType)>,
 }
 
-fn task_document(task: &Task) -> TaskDocument {
-    TaskDocument {
-        key: Some(task.key),
-        name: task.name.clone(),
-        heading: task.heading,
-        halt: task.halt,
-        hidden: task.hidden,
-        controls: task.controls.iter().map(control_document).collect(),
+impl Template {
+    fn task_document(&self, index: usize) -> TaskDocument {
+        let task = &self.tasks[index];
+        TaskDocument {
+            key: Some(task.key),
+            name: task.name.clone(),
+            heading: task.heading,
+            halt: task.halt,
+            hidden: task.hidden,
+            due: due::due_document(self, index),
+            controls: task.controls.iter().map(control_document).collect(),
+        }
     }
 }
 

@@ -84,7 +84,8 @@ pub(crate) static TABLES: [Table; 22] = [
         Time created_at; Text created_by created_email;
         Time scheduled_at started_at ended_at archived_at;),
     table!(checklist_task by "id":
-        Int id; Guid key; Text status; Time done_at; Text done_by done_email; Int completions;),
+        Int id; Guid key; Text status; Time done_at; Text done_by done_email; Int completions;
+        Time due_at;),
     table!(field by "id": Int id; Text value;),
     table!(file by "number":
         Int number; Guid key; Int team_id; Guid control_key; Int field_id; Text name; Int size;

@@ -184,6 +184,15 @@ impl WriteChecklists for Change<'_> {
         self.later_one(sql, row).await
     }
 
+    async fn task_due_put(
+        &mut self,
+        id: TaskId,
+        due_at: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        let row = owned![moment(due_at), id.get()];
+        self.later_one(sql::TASK_DUE_PUT, row).await
+    }
+
     async fn checklist_end_put(
         &mut self,
         id: ChecklistId,

@@ -56,6 +56,10 @@ const STEPS: &[Step] = &[
         "0011_answers",
         include_str!("../../migrations/postgres/0011_answers.sql"),
     ),
+    (
+        "0012_due",
+        include_str!("../../migrations/postgres/0012_due.sql"),
+    ),
 ];
 
 /// The advisory lock of whoever migrates: "checkflo" as a number.

@@ -138,8 +138,15 @@ pub trait WriteChecklists: Send {
     /// `list` is passed over.
     async fn checklist_insert(&mut self, list: &Checklist) -> Result<ChecklistId, StoreError>;
 
-    /// Stores a task's state.
+    /// Stores a task's state, save when it is due.
     async fn task_put(&mut self, id: TaskId, state: &TaskState) -> Result<(), StoreError>;
+
+    /// Stores when a task is due by hand; nothing where its rule says so.
+    async fn task_due_put(
+        &mut self,
+        id: TaskId,
+        due_at: Option<Timestamp>,
+    ) -> Result<(), StoreError>;
 
     /// Stores when the last task of a checklist was done; nothing while one is to be done.
     async fn checklist_end_put(

@@ -189,6 +189,17 @@ impl WriteChecklists for Change<'_> {
         Ok(())
     }
 
+    async fn task_due_put(
+        &mut self,
+        id: TaskId,
+        due_at: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        match self.run(sql::TASK_DUE_PUT, params![millis(due_at), id.get()])? {
+            0 => Err(StoreError::Failed("there is no such task to store".into())),
+            _ => Ok(()),
+        }
+    }
+
     async fn checklist_end_put(
         &mut self,
         id: ChecklistId,

@@ -52,6 +52,10 @@ const STEPS: &[Step] = &[
         "0010_answers",
         include_str!("../../migrations/sqlite/0010_answers.sql"),
     ),
+    (
+        "0011_due",
+        include_str!("../../migrations/sqlite/0011_due.sql"),
+    ),
 ];
 
 /// How far the schema of the database in `folder` is, brought up to date if it is to be.

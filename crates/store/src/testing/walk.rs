@@ -257,6 +257,7 @@ fn template() -> Template {
         heading: false,
         halt: Halt::None,
         hidden: false,
+        due: None,
         first_control: 0,
         controls: vec![control],
     };
@@ -318,8 +319,12 @@ async fn checklists(tx: &mut dyn WriteTx) {
         status: TaskStatus::Complete,
         done: Some(done.clone()),
         completions: 1,
+        due_at: None,
     };
     tx.task_put(TaskId::of(id, 0), &complete).await.unwrap();
+    tx.task_due_put(TaskId::of(id, 0), Some(at()))
+        .await
+        .unwrap();
     tx.checklist_end_put(id, Some(at())).await.unwrap();
     let field = FieldId::of(id, 0);
     tx.field_put(field, "value").await.unwrap();

@@ -184,6 +184,7 @@ pub(super) async fn a_list_is_filtered_by_how_its_checklists_stand(world: &World
             status: TaskStatus::NotApplicable,
             done,
             completions: 0,
+            due_at: None,
         };
         world
             .write(writing!([id, state, head] tx => {

@@ -107,6 +107,7 @@ forward! {
         checklist_hold(team: TeamId, id: ChecklistId, fields: Fields) -> Option<Checklist>;
         checklist_insert(list: &Checklist) -> ChecklistId;
         task_put(id: TaskId, state: &TaskState) -> ();
+        task_due_put(id: TaskId, due_at: Option<Timestamp>) -> ();
         checklist_end_put(id: ChecklistId, ended_at: Option<Timestamp>) -> ();
         field_put(id: FieldId, value: &str) -> ();
         file_insert(team: TeamId, control: ControlKey, file: &StoredFile) -> ();

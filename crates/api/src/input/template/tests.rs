@@ -1,6 +1,6 @@
 use domain::{
-    ConditionDocument, ControlDocument, FieldError, Halt, Operator, TaskDocument, TemplateDocument,
-    TestDocument,
+    CalendarDocument, ConditionDocument, ControlDocument, DueDay, DueDocument, DueFrom, DuePlace,
+    FieldError, Halt, Operator, TaskDocument, TemplateDocument, TestDocument,
 };
 use serde_json::{Value, json};
 
@@ -42,7 +42,9 @@ fn control(member: &str, value: &Value) -> Value {
 fn names_and_halts_have_no_case() {
     let text = format!(
         r#"{{"TEMPLATEKEY": "{KEY}", "Name": "T", "TASKS": [{{"KEY": "{KEY}", "NAME": "A",
-        "Heading": false, "HALT": "Preceding", "Hidden": true, "Controls": [{{"Key": "{KEY}", "contentId": 7,
+        "Heading": false, "HALT": "Preceding", "Hidden": true,
+        "DUE": {{"From": "TASK", "Task": "A", "days": "2", "Calendar": {{"PLACE": "Last", "day": "WEEKDAY"}}, "Time": "17:00"}},
+        "Controls": [{{"Key": "{KEY}", "contentId": 7,
         "TYPE": "FileUpload", "nAme": "C", "REQUIRED": true, "HIDDEN": "true", "Text": "t", "Pattern": "p",
         "OPTIONS": ["o"], "minfiles": 1, "MaxFiles": "2"}}]}}],
         "Conditions": [{{"WHEN": [{{"Control": "C", "OPERATOR": "ISNOT", "Value": "x"}}], "Show": ["A"], "hide": []}}]}}"#
@@ -56,6 +58,17 @@ fn names_and_halts_have_no_case() {
             heading: false,
             halt: Halt::Preceding,
             hidden: true,
+            due: Some(DueDocument {
+                from: DueFrom::Task,
+                task: Some("A".to_owned()),
+                days: Some(2),
+                calendar: Some(CalendarDocument {
+                    place: DuePlace::Last,
+                    day: DueDay::Weekday,
+                }),
+                time: Some("17:00".to_owned()),
+                ..DueDocument::default()
+            }),
             controls: vec![ControlDocument {
                 key: Some(KEY.parse().unwrap()),
                 content_id: Some(ControlId::new(7)),
@@ -164,7 +177,7 @@ fn a_wrong_type_is_named_with_its_path_in_words_of_ours() {
         ),
         (
             task("colour", &json!(1)),
-            "tasks[0].colour is not known here; known are key, name, heading, halt, hidden, controls",
+            "tasks[0].colour is not known here; known are key, name, heading, halt, hidden, due, controls",
         ),
         (
             json!({"name": "T", "conditions": [{"when": [{"control": "C", "operator": "has"}]}]}),
@@ -173,6 +186,18 @@ fn a_wrong_type_is_named_with_its_path_in_words_of_ours() {
         (
             json!({"name": "T", "conditions": [{"when": [{"control": "C"}]}]}),
             "conditions[0].when[0].operator must be given",
+        ),
+        (
+            task("due", &json!("tomorrow")),
+            "tasks[0].due must be an object, but is a string",
+        ),
+        (
+            task("due", &json!({"calendar": {"place": "last"}})),
+            "tasks[0].due.calendar.day must be given",
+        ),
+        (
+            task("due", &json!({"from": "birth"})),
+            "tasks[0].due.from must be one of start, previous, task, control, but is \"birth\"",
         ),
         (
             control("required", &json!(1)),
@@ -184,7 +209,7 @@ fn a_wrong_type_is_named_with_its_path_in_words_of_ours() {
         ),
         (
             control("maxFiles", &json!(-1)),
-            "tasks[0].controls[0].maxFiles must be a number of files, but is -1",
+            "tasks[0].controls[0].maxFiles must be a number from 0 to 4294967295, but is -1",
         ),
         (
             control("options", &json!(["a", 3])),

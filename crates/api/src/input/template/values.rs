@@ -25,10 +25,6 @@ impl Members {
         format!("{}{name}", self.path)
     }
 
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.found.iter().any(|(known, _)| *known == name)
-    }
-
     pub(super) fn take(&mut self, name: &str) -> Option<Tree> {
         let place = self.found.iter().position(|(known, _)| *known == name)?;
         Some(self.found.swap_remove(place).1)

@@ -6,7 +6,7 @@ use super::*;
 use crate::{PublicUrl, TaskRow};
 
 /// A checklist of a document, or what is wrong with it.
-fn of(document: Value) -> Result<Checklist, String> {
+pub(super) fn of(document: Value) -> Result<Checklist, String> {
     let document: TemplateDocument = serde_json::from_value(document).unwrap();
     let known = KnownKeys::default();
     let template = Template::from_document(&document, TemplateKey::ZERO, &known, &test_source());

@@ -115,7 +115,7 @@ impl Reader<'_> {
         ] {
             for (index, text) in given.iter().enumerate() {
                 let at = format!("{at}.{member}[{index}]");
-                match names.find(text, Wanted::Part) {
+                match names.find(text, Wanted::Part, tasks) {
                     Ok(element) if seen.contains(&element) => {
                         self.wrong(&at, format!("{text:?} is there twice in this condition"));
                     }
@@ -137,7 +137,7 @@ impl Reader<'_> {
         tasks: &[Task],
         names: &Names,
     ) -> Option<Test> {
-        let found = names.find(&document.control, Wanted::Control);
+        let found = names.find(&document.control, Wanted::Control, tasks);
         let place = match found {
             Ok(Element::Control(place)) => place,
             Ok(Element::Task(_)) => return None,

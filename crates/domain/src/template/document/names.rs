@@ -15,6 +15,8 @@ pub(super) struct Names {
 pub(super) enum Wanted {
     /// Tasks, headings and controls.
     Part,
+    /// Tasks that are no headings.
+    Task,
     /// Controls.
     Control,
 }
@@ -23,6 +25,7 @@ impl Wanted {
     const fn words(self) -> &'static str {
         match self {
             Self::Part => "task, heading or control",
+            Self::Task => "task",
             Self::Control => "control",
         }
     }
@@ -46,11 +49,17 @@ impl Names {
         Self { known }
     }
 
-    /// The one part that `text` means, or why there is none.
-    pub(super) fn find(&self, text: &str, wanted: Wanted) -> Result<Element, String> {
+    /// The one part of `tasks` that `text` means, or why there is none.
+    pub(super) fn find(
+        &self,
+        text: &str,
+        wanted: Wanted,
+        tasks: &[Task],
+    ) -> Result<Element, String> {
         let text = text.trim();
         let fits = |element: &&Element| match (wanted, element) {
             (Wanted::Part, _) => true,
+            (Wanted::Task, Element::Task(index)) => !tasks[*index].heading,
             (Wanted::Control, Element::Control(_)) => true,
             _ => false,
         };

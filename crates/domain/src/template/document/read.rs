@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::{
     super::{CONTROLS_MAX, TASKS_MAX},
     ControlDocument, ERRORS_MAX, FieldError, KnownKeys, TaskDocument, TemplateDocument,
+    due::due_circle,
     names::Names,
     pattern,
 };
@@ -97,11 +98,17 @@ impl<'a> Reader<'a> {
             tasks,
             rules: Rules::default(),
         };
-        if document.conditions.is_empty() {
+        let dated = document.tasks.iter().any(|task| task.due.is_some());
+        if document.conditions.is_empty() && !dated {
             return Some(template);
         }
         let names = Names::of(&template.tasks);
         let conditions = self.conditions(&document.conditions, &template.tasks, &names);
+        for (index, task) in document.tasks.iter().enumerate() {
+            if let Some(due) = &task.due {
+                template.tasks[index].due = self.due(index, due, &template.tasks, &names);
+            }
+        }
         if !self.errors.is_empty() {
             return None;
         }
@@ -112,6 +119,12 @@ impl<'a> Reader<'a> {
                 self.wrong("conditions", message);
                 return None;
             }
+        }
+        if let Some(circle) = due_circle(&template) {
+            let message =
+                format!("have due rules that go in a circle: {circle}; change one of them");
+            self.wrong("tasks", message);
+            return None;
         }
         Some(template)
     }
@@ -136,6 +149,7 @@ impl<'a> Reader<'a> {
             heading: document.heading,
             halt: document.halt,
             hidden: document.hidden,
+            due: None,
             first_control,
             controls: controls
                 .filter_map(|(index, control)| {

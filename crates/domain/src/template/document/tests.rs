@@ -4,6 +4,7 @@ use super::{super::TASKS_MAX, *};
 use crate::test_source;
 
 mod conditions;
+mod due;
 
 fn read(document: Value) -> Result<Template, Vec<FieldError>> {
     let document: TemplateDocument = serde_json::from_value(document).unwrap();

@@ -105,6 +105,7 @@ fn task_states(rows: &[Row], count: usize) -> Result<Vec<TaskState>, Fault> {
             status: stands,
             done,
             completions: row.number(5, COMPLETIONS)?,
+            due_at: row.time_opt(6)?,
         };
         if let Some(place) = states.get_mut(TaskId::new(row.cell(0)?).index()) {
             *place = state;

@@ -41,6 +41,7 @@ impl<G> Tx<'_, G> {
                     status: stands,
                     done,
                     completions: row.get(5)?,
+                    due_at: row.time_opt(6)?,
                 },
             ))
         })?;
