@@ -2,12 +2,14 @@
 
 mod check;
 mod date;
+mod members;
 
 use std::{fmt, str::FromStr};
 
-pub(crate) use check::has_control_characters;
 pub use check::{Unsatisfied, ValueRefusal};
+pub(crate) use check::{has_control_characters, is_website};
 pub(crate) use date::{date_has_time, date_moment, date_order};
+pub use members::member_ids;
 use regex::Regex;
 
 use crate::{ControlId, ControlKey};
@@ -18,6 +20,10 @@ pub const SHORT_VALUE_CHARS_MAX: usize = 1_000;
 pub const LONG_VALUE_CHARS_MAX: usize = 50_000;
 /// Most options of a Drop Down or Multi Choice.
 pub const OPTIONS_MAX: usize = 200;
+/// Most members in one Members control.
+pub const MEMBERS_MAX: usize = 100;
+/// Longest address of a File or Image, in characters.
+pub const LINK_CHARS_MAX: usize = 2_000;
 /// Most files of one File Upload control in one checklist.
 pub const FILES_MAX: u32 = 100;
 /// Longest pattern, in characters.
@@ -51,11 +57,17 @@ pub enum ControlType {
     Website,
     /// Takes files.
     FileUpload,
+    /// Takes members of the team.
+    Members,
+    /// Shows a file.
+    File,
+    /// Shows a picture.
+    Image,
 }
 
 impl ControlType {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::Text,
         Self::ShortText,
         Self::LongText,
@@ -65,6 +77,9 @@ impl ControlType {
         Self::Email,
         Self::Website,
         Self::FileUpload,
+        Self::Members,
+        Self::File,
+        Self::Image,
     ];
 
     /// The word of the API's `type` and `contentType`.
@@ -79,6 +94,9 @@ impl ControlType {
             Self::Email => "Email",
             Self::Website => "Website",
             Self::FileUpload => "FileUpload",
+            Self::Members => "Members",
+            Self::File => "File",
+            Self::Image => "Image",
         }
     }
 
@@ -95,12 +113,15 @@ impl ControlType {
             Self::Email => 7,
             Self::Website => 8,
             Self::FileUpload => 9,
+            Self::Members => 10,
+            Self::File => 11,
+            Self::Image => 12,
         }
     }
 
     /// Whether people fill it in.
     pub const fn is_input(self) -> bool {
-        !matches!(self, Self::Text)
+        !matches!(self, Self::Text | Self::File | Self::Image)
     }
 }
 
@@ -114,7 +135,7 @@ impl fmt::Display for ControlType {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "not a control type; there are Text, ShortText, LongText, DropDown, MultiChoice, Date, Email, \
-     Website and FileUpload"
+     Website, FileUpload, Members, File and Image"
 )]
 pub struct UnknownControlType;
 
@@ -221,11 +242,29 @@ pub enum ControlKind {
         options: Vec<String>,
     },
     /// Takes a date.
-    Date,
+    Date {
+        /// Whether it must have a time, or must not; none where both will do.
+        with_time: Option<bool>,
+    },
     /// Takes an email address.
     Email,
     /// Takes the address of a web page.
     Website,
+    /// Takes members of the team.
+    Members {
+        /// Whether it takes several.
+        multiple: bool,
+    },
+    /// Shows a file.
+    File {
+        /// Where it is.
+        url: String,
+    },
+    /// Shows a picture.
+    Image {
+        /// Where it is.
+        url: String,
+    },
     /// Takes files.
     FileUpload {
         /// Fewest files for the task to be completed.
@@ -244,10 +283,13 @@ impl ControlKind {
             Self::LongText { .. } => ControlType::LongText,
             Self::DropDown { .. } => ControlType::DropDown,
             Self::MultiChoice { .. } => ControlType::MultiChoice,
-            Self::Date => ControlType::Date,
+            Self::Date { .. } => ControlType::Date,
             Self::Email => ControlType::Email,
             Self::Website => ControlType::Website,
             Self::FileUpload { .. } => ControlType::FileUpload,
+            Self::Members { .. } => ControlType::Members,
+            Self::File { .. } => ControlType::File,
+            Self::Image { .. } => ControlType::Image,
         }
     }
 }

@@ -31,6 +31,9 @@ const CONTROL: &[&str] = &[
     "text",
     "pattern",
     "options",
+    "withTime",
+    "multiple",
+    "url",
     "minFiles",
     "maxFiles",
 ];
@@ -101,6 +104,9 @@ impl Reader {
             text: self.text(&mut members, "text"),
             pattern: self.text(&mut members, "pattern"),
             options: self.each(&mut members, "options", Self::option),
+            with_time: self.choice(&mut members, "withTime"),
+            multiple: self.choice(&mut members, "multiple"),
+            url: self.text(&mut members, "url"),
             min_files: self.count(&mut members, "minFiles"),
             max_files: self.count(&mut members, "maxFiles"),
         }

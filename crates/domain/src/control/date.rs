@@ -19,10 +19,10 @@ pub(crate) fn date_has_time(value: &str) -> Option<bool> {
 
 /// The moment of a date: its own, or the beginning of the day in UTC where it has no time.
 pub(crate) fn date_moment(value: &str) -> Option<Timestamp> {
-    match date_has_time(value)? {
-        true => value.parse().ok(),
-        false => format!("{value}T00:00:00Z").parse().ok(),
+    if date_has_time(value)? {
+        return value.parse().ok();
     }
+    format!("{value}T00:00:00Z").parse().ok()
 }
 
 /// How a date stands to another. To one without a time, days are compared, as they were written;

@@ -80,8 +80,8 @@ pub struct ControlDocument {
     /// The control's number. Answered; ignored in a request.
     #[serde(rename = "contentID", skip_serializing_if = "Option::is_none")]
     pub content_id: Option<ControlId>,
-    /// `Text`, `ShortText`, `LongText`, `DropDown`, `MultiChoice`, `Date`, `Email`, `Website` or
-    /// `FileUpload`.
+    /// `Text`, `ShortText`, `LongText`, `DropDown`, `MultiChoice`, `Date`, `Email`, `Website`,
+    /// `FileUpload`, `Members`, `File` or `Image`.
     #[serde(rename = "type")]
     #[schema(example = "ShortText")]
     pub kind: String,
@@ -104,6 +104,16 @@ pub struct ControlDocument {
     /// What may be chosen in a `DropDown` or `MultiChoice`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub options: Option<Vec<String>>,
+    /// Whether a `Date` must have a time and offset, or must not. Left out, both will do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub with_time: Option<bool>,
+    /// Whether `Members` takes several; one when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub multiple: Option<bool>,
+    /// Where what a `File` or `Image` shows is: an `http` or `https` address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "https://example.com/plan.png")]
+    pub url: Option<String>,
     /// Fewest files of a `FileUpload` for its task to be completed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_files: Option<u32>,
@@ -280,7 +290,10 @@ fn control_document(control: &Control) -> ControlDocument {
             document.min_files = Some(*min_files);
             document.max_files = Some(*max_files);
         }
-        ControlKind::Date | ControlKind::Email | ControlKind::Website => {}
+        ControlKind::Date { with_time } => document.with_time = *with_time,
+        ControlKind::Members { multiple } => document.multiple = multiple.then_some(true),
+        ControlKind::File { url } | ControlKind::Image { url } => document.url = Some(url.clone()),
+        ControlKind::Email | ControlKind::Website => {}
     }
     document
 }

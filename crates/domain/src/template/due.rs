@@ -237,7 +237,7 @@ fn in_calendar(from: Date, place: DuePlace, day: DueDay) -> Option<Date> {
             DuePlace::Second => days.nth(1),
             DuePlace::Third => days.nth(2),
             DuePlace::Fourth => days.nth(3),
-            DuePlace::Last => days.last(),
+            DuePlace::Last => days.next_back(),
         };
         // The month after has a later one, so that this ends with the second round.
         if let Some(found) = found.filter(|found| *found >= from) {

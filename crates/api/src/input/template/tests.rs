@@ -46,7 +46,7 @@ fn names_and_halts_have_no_case() {
         "DUE": {{"From": "TASK", "Task": "A", "days": "2", "Calendar": {{"PLACE": "Last", "day": "WEEKDAY"}}, "Time": "17:00"}},
         "Controls": [{{"Key": "{KEY}", "contentId": 7,
         "TYPE": "FileUpload", "nAme": "C", "REQUIRED": true, "HIDDEN": "true", "Text": "t", "Pattern": "p",
-        "OPTIONS": ["o"], "minfiles": 1, "MaxFiles": "2"}}]}}],
+        "OPTIONS": ["o"], "WITHTIME": "False", "Multiple": true, "URL": "u", "minfiles": 1, "MaxFiles": "2"}}]}}],
         "Conditions": [{{"WHEN": [{{"Control": "C", "OPERATOR": "ISNOT", "Value": "x"}}], "Show": ["A"], "hide": []}}]}}"#
     );
     let expected = TemplateDocument {
@@ -79,6 +79,9 @@ fn names_and_halts_have_no_case() {
                 text: Some("t".to_owned()),
                 pattern: Some("p".to_owned()),
                 options: Some(vec!["o".to_owned()]),
+                with_time: Some(false),
+                multiple: Some(true),
+                url: Some("u".to_owned()),
                 min_files: Some(1),
                 max_files: Some(2),
             }],

@@ -132,23 +132,27 @@ impl Reader {
     }
 
     pub(super) fn flag(&mut self, members: &mut Members, name: &str) -> bool {
-        let Some(found) = members.take(name) else {
-            return false;
-        };
+        self.choice(members, name).unwrap_or(false)
+    }
+
+    /// A flag that may be left out.
+    pub(super) fn choice(&mut self, members: &mut Members, name: &str) -> Option<bool> {
+        let found = members.take(name)?;
         let read = match &found {
             Tree::Flag(flag) => Some(*flag),
             Tree::Text(text) => match text.trim().to_ascii_lowercase().as_str() {
                 "true" => Some(true),
-                "false" | "" => Some(false),
+                "false" => Some(false),
+                "" => return None,
                 _ => None,
             },
             _ => None,
         };
-        read.unwrap_or_else(|| {
+        if read.is_none() {
             let message = format!("must be true or false, but is {}", said(&found));
             self.wrong(&members.path(name), message);
-            false
-        })
+        }
+        read
     }
 
     pub(super) fn number(&mut self, members: &mut Members, name: &str) -> Option<i64> {

@@ -1,5 +1,10 @@
 //! What conditions hide, and what that means for everything else.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "what `json!` makes is written where it is used"
+)]
+
 use proptest::{prelude::*, sample::Index};
 
 use super::*;

@@ -1,5 +1,10 @@
 //! When tasks are due.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "what `json!` makes is written where it is used"
+)]
+
 use proptest::prelude::*;
 
 use super::{conditions::of, *};

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     CONDITIONS_MAX, Condition, ControlKind, ControlType, Element, Operator, TARGETS_MAX,
-    TEST_VALUE_CHARS_MAX, TESTS_MAX, Task, Template, Test, control::date_order,
+    TEST_VALUE_CHARS_MAX, TESTS_MAX, Template, Test, control::date_order,
 };
 
 /// Shows and hides parts of a checklist while all its tests hold.
@@ -62,12 +62,11 @@ const fn is_trigger(kind: ControlType) -> bool {
 }
 
 impl Reader<'_> {
-    /// The conditions of a document whose tasks are `tasks`.
+    /// The conditions of a document whose parts are `names`.
     pub(super) fn conditions(
         &mut self,
         documents: &[ConditionDocument],
-        tasks: &[Task],
-        names: &Names,
+        names: &Names<'_>,
     ) -> Vec<Condition> {
         if documents.len() > CONDITIONS_MAX {
             let message = format!("must hold at most {CONDITIONS_MAX} conditions");
@@ -76,7 +75,7 @@ impl Reader<'_> {
         }
         let documents = documents.iter().enumerate();
         let read = documents.map(|(index, document)| {
-            self.condition(&format!("conditions[{index}]"), document, tasks, names)
+            self.condition(&format!("conditions[{index}]"), document, names)
         });
         read.collect()
     }
@@ -85,8 +84,7 @@ impl Reader<'_> {
         &mut self,
         at: &str,
         document: &ConditionDocument,
-        tasks: &[Task],
-        names: &Names,
+        names: &Names<'_>,
     ) -> Condition {
         let mut condition = Condition {
             when: Vec::new(),
@@ -106,7 +104,7 @@ impl Reader<'_> {
         }
         for (index, test) in document.when.iter().enumerate() {
             let at = format!("{at}.when[{index}]");
-            condition.when.extend(self.test(&at, test, tasks, names));
+            condition.when.extend(self.test(&at, test, names));
         }
         let mut seen = Vec::with_capacity(count);
         for (member, given, into) in [
@@ -115,7 +113,7 @@ impl Reader<'_> {
         ] {
             for (index, text) in given.iter().enumerate() {
                 let at = format!("{at}.{member}[{index}]");
-                match names.find(text, Wanted::Part, tasks) {
+                match names.find(text, Wanted::Part) {
                     Ok(element) if seen.contains(&element) => {
                         self.wrong(&at, format!("{text:?} is there twice in this condition"));
                     }
@@ -130,14 +128,8 @@ impl Reader<'_> {
         condition
     }
 
-    fn test(
-        &mut self,
-        at: &str,
-        document: &TestDocument,
-        tasks: &[Task],
-        names: &Names,
-    ) -> Option<Test> {
-        let found = names.find(&document.control, Wanted::Control, tasks);
+    fn test(&mut self, at: &str, document: &TestDocument, names: &Names<'_>) -> Option<Test> {
+        let found = names.find(&document.control, Wanted::Control);
         let place = match found {
             Ok(Element::Control(place)) => place,
             Ok(Element::Task(_)) => return None,
@@ -146,6 +138,7 @@ impl Reader<'_> {
                 return None;
             }
         };
+        let tasks = names.tasks;
         let task = tasks.partition_point(|task| task.first_control <= place) - 1;
         let kind = &tasks[task].controls[place - tasks[task].first_control].kind;
         let operator = document.operator;
@@ -217,7 +210,7 @@ fn value_fits(operator: Operator, kind: &ControlKind, value: &str) -> Result<(),
             let options: Vec<String> = options.iter().map(|option| format!("{option:?}")).collect();
             Err(format!("{value:?} is not an option; there are {}", options.join(", ")))
         }
-        ControlKind::Date if date_order(value, value).is_none() => Err(
+        ControlKind::Date { .. } if date_order(value, value).is_none() => Err(
             "must be a date such as 2026-11-23, or with a time and offset 2026-11-23T09:30:00+01:00"
                 .to_owned(),
         ),

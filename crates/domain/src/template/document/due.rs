@@ -74,27 +74,26 @@ impl Reader<'_> {
         &mut self,
         index: usize,
         document: &DueDocument,
-        tasks: &[Task],
-        names: &Names,
+        names: &Names<'_>,
     ) -> Option<DueRule> {
         let at = format!("tasks[{index}].due");
-        if tasks[index].heading {
+        if names.tasks[index].heading {
             let message = "must be left out: a heading is never done; give it to a task below it";
             self.wrong(&at, message.to_owned());
             return None;
         }
-        let anchor = self.anchor(&at, index, document, tasks, names)?;
+        let anchor = self.anchor(&at, index, document, names)?;
         let distance = self.distance(&at, document)?;
-        let time = match &document.time {
+        let time = match document.time.as_deref() {
             None => None,
-            Some(text) => match jiff::civil::Time::strptime("%H:%M", text.trim()) {
-                Ok(time) => Some(time),
-                Err(_) => {
+            Some(text) => {
+                let time = jiff::civil::Time::strptime("%H:%M", text.trim());
+                if time.is_err() {
                     let message = format!("{text:?} is no time of day such as 17:00");
                     self.wrong(&format!("{at}.time"), message);
-                    return None;
                 }
-            },
+                Some(time.ok()?)
+            }
         };
         let by_hours = document.hours.is_some() || document.minutes.is_some();
         if time.is_some() && by_hours {
@@ -114,8 +113,7 @@ impl Reader<'_> {
         at: &str,
         index: usize,
         document: &DueDocument,
-        tasks: &[Task],
-        names: &Names,
+        names: &Names<'_>,
     ) -> Option<Anchor> {
         let from = document.from;
         for (member, given, belongs) in [
@@ -132,22 +130,22 @@ impl Reader<'_> {
                 return None;
             }
         }
-        let named = |given: &Option<String>, wanted| {
+        let referred = |given: &Option<String>, wanted| {
             let text = given.as_deref().unwrap_or_default();
             if text.trim().is_empty() {
                 return Err(format!("must be given with from: {}", word(from)));
             }
-            names.find(text, wanted, tasks)
+            names.find(text, wanted)
         };
         match from {
             DueFrom::Start => Some(Anchor::Start),
-            DueFrom::Previous if tasks[..index].iter().all(|task| task.heading) => {
+            DueFrom::Previous if names.tasks[..index].iter().all(|task| task.heading) => {
                 let message = "there is no task before this one; count from start".to_owned();
                 self.wrong(&format!("{at}.from"), message);
                 None
             }
             DueFrom::Previous => Some(Anchor::Previous),
-            DueFrom::Task => match named(&document.task, Wanted::Task) {
+            DueFrom::Task => match referred(&document.task, Wanted::Task) {
                 Ok(Element::Task(task)) => Some(Anchor::Task(task)),
                 Ok(Element::Control(_)) => None,
                 Err(message) => {
@@ -155,8 +153,8 @@ impl Reader<'_> {
                     None
                 }
             },
-            DueFrom::Control => match named(&document.control, Wanted::Control) {
-                Ok(Element::Control(place)) => self.date(at, place, tasks),
+            DueFrom::Control => match referred(&document.control, Wanted::Control) {
+                Ok(Element::Control(place)) => self.date(at, place, names.tasks),
                 Ok(Element::Task(_)) => None,
                 Err(message) => {
                     self.wrong(&format!("{at}.control"), message);

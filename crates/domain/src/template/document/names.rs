@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use crate::{Element, Task};
 
 /// What the parts of a document are called.
-pub(super) struct Names {
+pub(super) struct Names<'a> {
+    /// The parts.
+    pub(super) tasks: &'a [Task],
     /// By key, by name, and controls also by `Task / Control`.
     known: HashMap<String, Vec<Element>>,
 }
@@ -31,9 +33,9 @@ impl Wanted {
     }
 }
 
-impl Names {
+impl<'a> Names<'a> {
     /// Those of `tasks`.
-    pub(super) fn of(tasks: &[Task]) -> Self {
+    pub(super) fn of(tasks: &'a [Task]) -> Self {
         let mut known: HashMap<String, Vec<Element>> = HashMap::new();
         let mut put = |name: String, element| known.entry(name).or_default().push(element);
         for (index, task) in tasks.iter().enumerate() {
@@ -46,21 +48,15 @@ impl Names {
                 put(format!("{} / {}", task.name, control.name), element);
             }
         }
-        Self { known }
+        Self { tasks, known }
     }
 
-    /// The one part of `tasks` that `text` means, or why there is none.
-    pub(super) fn find(
-        &self,
-        text: &str,
-        wanted: Wanted,
-        tasks: &[Task],
-    ) -> Result<Element, String> {
+    /// The one part that `text` means, or why there is none.
+    pub(super) fn find(&self, text: &str, wanted: Wanted) -> Result<Element, String> {
         let text = text.trim();
         let fits = |element: &&Element| match (wanted, element) {
-            (Wanted::Part, _) => true,
-            (Wanted::Task, Element::Task(index)) => !tasks[*index].heading,
-            (Wanted::Control, Element::Control(_)) => true,
+            (Wanted::Task, Element::Task(index)) => !self.tasks[*index].heading,
+            (Wanted::Part, _) | (Wanted::Control, Element::Control(_)) => true,
             _ => false,
         };
         // A key may have been written in capitals.

@@ -10,9 +10,10 @@ use super::{
     pattern,
 };
 use crate::{
-    Control, ControlId, ControlKey, ControlKind, ControlType, FILES_MAX, Halt, NAME_CHARS_MAX,
-    OPTIONS_MAX, Rules, Source, Task, TaskKey, Template, TemplateKey,
-    control::has_control_characters, name,
+    Control, ControlId, ControlKey, ControlKind, ControlType, FILES_MAX, Halt, LINK_CHARS_MAX,
+    NAME_CHARS_MAX, OPTIONS_MAX, Rules, Source, Task, TaskKey, Template, TemplateKey,
+    control::{has_control_characters, is_website},
+    name,
 };
 
 /// Longest text of a Text control, in characters.
@@ -103,11 +104,14 @@ impl<'a> Reader<'a> {
             return Some(template);
         }
         let names = Names::of(&template.tasks);
-        let conditions = self.conditions(&document.conditions, &template.tasks, &names);
-        for (index, task) in document.tasks.iter().enumerate() {
-            if let Some(due) = &task.due {
-                template.tasks[index].due = self.due(index, due, &template.tasks, &names);
-            }
+        let conditions = self.conditions(&document.conditions, &names);
+        let dues = document.tasks.iter().enumerate();
+        let dues = dues.filter_map(|(index, task)| Some((index, task.due.as_ref()?)));
+        let dues: Vec<_> = dues
+            .map(|(index, due)| (index, self.due(index, due, &names)))
+            .collect();
+        for (index, due) in dues {
+            template.tasks[index].due = due;
         }
         if !self.errors.is_empty() {
             return None;
@@ -204,8 +208,11 @@ impl<'a> Reader<'a> {
 
     /// A setting that the type does not have is a mistake that should not pass unseen.
     fn settings_fit(&mut self, at: &str, document: &ControlDocument, kind: ControlType) {
-        use ControlType::{DropDown, FileUpload, LongText, MultiChoice, ShortText, Text};
-        let settings: [(&str, bool, &[ControlType]); 5] = [
+        use ControlType::{
+            Date, DropDown, File, FileUpload, Image, LongText, Members, MultiChoice, ShortText,
+            Text,
+        };
+        let settings: [(&str, bool, &[ControlType]); 8] = [
             ("text", document.text.is_some(), &[Text]),
             (
                 "pattern",
@@ -217,6 +224,9 @@ impl<'a> Reader<'a> {
                 document.options.is_some(),
                 &[DropDown, MultiChoice],
             ),
+            ("withTime", document.with_time.is_some(), &[Date]),
+            ("multiple", document.multiple.is_some(), &[Members]),
+            ("url", document.url.is_some(), &[File, Image]),
             ("minFiles", document.min_files.is_some(), &[FileUpload]),
             ("maxFiles", document.max_files.is_some(), &[FileUpload]),
         ];
@@ -246,7 +256,18 @@ impl<'a> Reader<'a> {
             ControlType::MultiChoice => ControlKind::MultiChoice {
                 options: self.options(at, document),
             },
-            ControlType::Date => ControlKind::Date,
+            ControlType::Date => ControlKind::Date {
+                with_time: document.with_time,
+            },
+            ControlType::Members => ControlKind::Members {
+                multiple: document.multiple.unwrap_or(false),
+            },
+            ControlType::File => ControlKind::File {
+                url: self.url(at, document),
+            },
+            ControlType::Image => ControlKind::Image {
+                url: self.url(at, document),
+            },
             ControlType::Email => ControlKind::Email,
             ControlType::Website => ControlKind::Website,
             ControlType::FileUpload => self.files(at, document),
@@ -264,6 +285,18 @@ impl<'a> Reader<'a> {
             self.wrong(&format!("{at}.text"), message.to_owned());
         }
         text
+    }
+
+    fn url(&mut self, at: &str, document: &ControlDocument) -> String {
+        let url = document.url.as_deref().unwrap_or_default().trim();
+        if url.chars().count() > LINK_CHARS_MAX || !is_website(url) {
+            let message = format!(
+                "must be a web address such as https://example.com/plan.png, of at most \
+                 {LINK_CHARS_MAX} characters"
+            );
+            self.wrong(&format!("{at}.url"), message);
+        }
+        url.to_owned()
     }
 
     fn options(&mut self, at: &str, document: &ControlDocument) -> Vec<String> {

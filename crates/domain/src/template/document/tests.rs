@@ -161,6 +161,53 @@ fn settings_must_fit_the_type() {
 }
 
 #[test]
+fn what_files_images_dates_and_members_are_given_is_kept() {
+    let template = read(json!({"name": "T", "tasks": [{"name": "A", "controls": [
+        {"type": "Image", "name": "Plan", "url": " https://example.com/plan.png"},
+        {"type": "File", "name": "Form", "url": "https://example.com/form.pdf"},
+        {"type": "Date", "name": "When", "withTime": true},
+        {"type": "Members", "name": "Who", "multiple": true, "required": true}]}]}));
+    let template = template.unwrap();
+    let document = template.to_document();
+    let controls = &document.tasks[0].controls;
+    assert_eq!(
+        controls[0].url.as_deref(),
+        Some("https://example.com/plan.png")
+    );
+    assert_eq!(
+        (controls[2].with_time, controls[3].multiple),
+        (Some(true), Some(true))
+    );
+    let again = Template::from_document(&document, template.key, &known(&template), &test_source());
+    assert_eq!(again.unwrap(), template);
+}
+
+#[test]
+fn what_is_shown_has_an_address_and_takes_no_value() {
+    let image = |more: Value| {
+        let mut image = json!({"type": "Image", "name": "x"});
+        image
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        with_control(image)
+    };
+    let at = |member: &str| format!("tasks[0].controls[0].{member}");
+    refused(image(json!({})), &at("url"), "must be a web address");
+    refused(
+        image(json!({"url": "javascript:alert(1)"})),
+        &at("url"),
+        "must be a web address",
+    );
+    let long = format!("https://example.com/{}", "x".repeat(2_000));
+    refused(image(json!({"url": long})), &at("url"), "at most 2000");
+    let required = image(json!({"url": "https://example.com", "required": true}));
+    refused(required, &at("required"), "takes no value");
+    let date = json!({"type": "Date", "name": "x", "multiple": true});
+    refused(with_control(date), &at("multiple"), "belongs to Members");
+}
+
+#[test]
 fn a_control_that_keeps_its_key_keeps_its_type() {
     let before = read(with_control(json!({"type": "Date", "name": "d"}))).unwrap();
     let (_, control) = before.control_at(0).unwrap();

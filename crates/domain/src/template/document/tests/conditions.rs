@@ -1,5 +1,10 @@
 //! Conditions in documents.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "what `json!` makes is written where it is used"
+)]
+
 use super::*;
 use crate::Element;
 

@@ -1,5 +1,10 @@
 //! Due rules in documents.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "what `json!` makes is written where it is used"
+)]
+
 use super::*;
 
 fn with_due(due: Value) -> Result<Template, Vec<FieldError>> {
