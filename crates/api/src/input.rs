@@ -10,6 +10,7 @@ mod body;
 mod members;
 mod names;
 mod needed;
+mod pairs;
 mod query;
 mod template;
 mod tree;

@@ -128,6 +128,12 @@ fn of_checklists() -> Vec<Operation> {
     vec![
         operation!(create_checklist, __path_create_checklist, [TemplateMissing]).needs(Right::Run),
         operation!(
+            create_with_parameters,
+            __path_create_with_parameters,
+            [TemplateMissing]
+        )
+        .needs(Right::Run),
+        operation!(
             find_checklists,
             __path_find_checklists,
             [TemplateMissing, NothingFound]

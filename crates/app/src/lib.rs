@@ -45,7 +45,7 @@ pub use store::{DeliveryQuery, EventQuery, FileStoreError, NoticeQuery, Page, Se
 
 pub use actor::{Caller, Validate, Validated};
 pub use audit::{AUDIT_PAGE_MAX, AuditPage, AuditRow, ReadAudit};
-pub use checklists::{CreateChecklist, FindChecklists, ListChecklists};
+pub use checklists::{CreateChecklist, CreateWithParameters, FindChecklists, ListChecklists};
 pub use deliveries::{DELIVERIES_PAGE_MAX, DeliveryPage, GetDelivery, ListDeliveries, Redeliver};
 pub use erasing::Erased;
 pub use error::{AppError, FileWork, Fit, Missing};

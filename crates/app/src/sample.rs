@@ -275,6 +275,7 @@ async fn of_control<T: ReadTx + ?Sized>(
         name: found.name,
         required: false,
         hidden: false,
+        value: String::new(),
         kind: ControlKind::FileUpload {
             min_files: 0,
             max_files: FILES_MAX,
@@ -306,5 +307,6 @@ fn alone(template: &Template, key: TaskKey, name: String, controls: Vec<Control>
             controls,
         }],
         rules: domain::Rules::default(),
+        parameters: Vec::new(),
     })
 }

@@ -141,7 +141,7 @@ fn with_task(list: Option<Checklist>, task: TaskId) -> Result<Checklist, AppErro
     Ok(list.ok_or(Missing::Task(task))?)
 }
 
-/// `GET task/details`: one task of a checklist.
+/// `GET task/details`: one task of a checklist, with what its controls show.
 pub struct GetTask {
     /// Of which checklist.
     pub checklist: ChecklistId,
@@ -167,7 +167,9 @@ impl Query for GetTask {
         let list = list.ok_or(Missing::Checklist(self.checklist))?;
         let index = list.template.task_index(self.task);
         let index = index.ok_or(Missing::TaskOf(self.checklist, self.task))?;
-        Ok(TaskRow::of(&list, index, app.public_url()))
+        let values = tx.checklist_parameters(actor.team, self.checklist).await;
+        let values = values.doing::<AppError>("loading a checklist")?;
+        Ok(TaskRow::with_shown(&list, index, &values, app.public_url()))
     }
 }
 

@@ -307,6 +307,8 @@ pub struct Control {
     pub required: bool,
     /// Whether it is hidden unless a condition shows it.
     pub hidden: bool,
+    /// What it begins with in a new checklist, with the names of parameters in it; empty for nothing.
+    pub value: String,
     /// The type and its settings.
     pub kind: ControlKind,
 }

@@ -6,18 +6,21 @@
 mod condition;
 mod document;
 mod due;
+mod parameter;
 
 pub use condition::*;
 pub use document::{
     CalendarDocument, ConditionDocument, ControlDocument, DueDocument, FieldError, KnownKeys,
-    TaskDocument, TemplateDocument, TestDocument,
+    ParameterDocument, TaskDocument, TemplateDocument, TestDocument,
 };
 pub use due::*;
+pub use parameter::*;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{Control, ControlKey, TaskKey, TemplateKey};
 use condition::Target;
+pub(crate) use document::{Names, Wanted};
 
 /// Most tasks of one template, headings included.
 pub const TASKS_MAX: usize = 1_000;
@@ -51,6 +54,8 @@ pub struct Template {
     pub tasks: Vec<Task>,
     /// What looks at the values of a checklist.
     pub rules: Rules,
+    /// What a checklist is made with.
+    pub parameters: Vec<Parameter>,
 }
 
 /// A part of a template, by its place.

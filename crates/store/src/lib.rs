@@ -16,6 +16,7 @@ mod looking;
 mod names;
 mod open;
 mod overview;
+mod parameters;
 mod place;
 mod postgres;
 mod request;

@@ -53,6 +53,7 @@ statements! {
     TASK_PUT = "UPDATE checklist_task
         SET status = $1, done_at = $2, done_by = $3, done_email = $4, completions = $5
         WHERE id = $6";
+    CHECKLIST_PARAMETERS_PUT = "UPDATE checklist SET parameters = $1 WHERE id = $2";
     TASK_DUE_PUT = "UPDATE checklist_task SET due_at = $1 WHERE id = $2";
     CHECKLIST_END_PUT = "UPDATE checklist SET ended_at = $1 WHERE id = $2";
     FIELD_PUT = "INSERT INTO field (id, value) VALUES ($1, $2)
@@ -142,6 +143,7 @@ statements! {
     CHECKLIST_HEAD = "SELECT id, key, version, name, created_at, created_by, created_email,
         scheduled_at, started_at, ended_at, archived_at
         FROM checklist WHERE id = $1 AND team_id = $2";
+    CHECKLIST_PARAMETERS = "SELECT parameters FROM checklist WHERE id = $1 AND team_id = $2";
     TASK_STATES = "SELECT id, status, done_at, done_by, done_email, completions, due_at
         FROM checklist_task WHERE id >= $1 AND id < $2";
     FIELD_VALUES = "SELECT id, value FROM field WHERE id >= $1 AND id < $2";

@@ -193,6 +193,7 @@ cases! { $
         a_checklist_of_another_team_is_not_there,
         checklists_are_listed_newest_first_page_by_page,
         a_list_is_about_one_template,
+        what_a_checklist_was_made_with_is_kept_for_its_team,
         a_checklist_is_found_by_its_key,
         a_list_is_filtered_by_how_its_checklists_stand,
         filters_of_a_list_hold_together,

@@ -15,7 +15,7 @@ use super::{tree::Tree, unreadable};
 use crate::problem::Problem;
 
 /// Members of a template.
-const TEMPLATE: &[&str] = &["templateKey", "name", "tasks", "conditions"];
+const TEMPLATE: &[&str] = &["templateKey", "name", "parameters", "tasks", "conditions"];
 /// Members of a task.
 const TASK: &[&str] = &[
     "key", "name", "heading", "halt", "hidden", "due", "controls",
@@ -28,6 +28,7 @@ const CONTROL: &[&str] = &[
     "name",
     "required",
     "hidden",
+    "value",
     "text",
     "pattern",
     "options",
@@ -64,6 +65,9 @@ impl Reader {
         TemplateDocument {
             template_key: self.key(&mut members, "templateKey"),
             name: self.needed(&mut members, "name"),
+            parameters: self
+                .each(&mut members, "parameters", Self::parameter)
+                .unwrap_or_default(),
             tasks: self
                 .each(&mut members, "tasks", Self::task)
                 .unwrap_or_default(),
@@ -101,6 +105,7 @@ impl Reader {
             name: self.needed(&mut members, "name"),
             required: self.flag(&mut members, "required"),
             hidden: self.flag(&mut members, "hidden"),
+            value: self.text(&mut members, "value"),
             text: self.text(&mut members, "text"),
             pattern: self.text(&mut members, "pattern"),
             options: self.each(&mut members, "options", Self::option),

@@ -96,6 +96,10 @@ impl Stage {
                     json!({"taskId": task_id, "status": "NotApplicable", "modifiedByUserID": 0});
                 return (String::new(), Some(body));
             }
+            "create_with_parameters" => {
+                let body = json!({"templateKey": template, "checklistName": "Another"});
+                return (String::new(), Some(body));
+            }
             "set_due" => {
                 let body = json!({"taskId": task_id, "dueDateTime": "2026-12-01T17:00:00Z"});
                 return (String::new(), Some(body));

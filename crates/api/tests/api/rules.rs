@@ -195,3 +195,86 @@ async fn a_circle_of_due_rules_is_refused() {
     let expected = "tasks have due rules that go in a circle: \"A\" is due after \"B\" is due after \"A\"; change one of them";
     assert_eq!(errors(&refused.problem()), [expected]);
 }
+
+fn orders() -> Value {
+    json!({"name": "Orders", "parameters": [
+        {"name": "Customer", "type": "ShortText", "required": true},
+        {"name": "Speed", "type": "DropDown", "options": ["slow", "fast"], "default": "slow"}],
+        "tasks": [{"name": "Call", "controls": [
+            {"type": "Text", "name": "Hint", "text": "Call {{customer}} about {{Subject}} ({{Speed}}), not {{nobody}}."},
+            {"type": "Image", "name": "Plan", "url": "https://example.com/plan.png"},
+            {"type": "ShortText", "name": "Subject", "value": "Order of {{ CUSTOMER }}"},
+            {"type": "DropDown", "name": "How", "options": ["slow", "fast"], "value": "{{Speed}}"}]}]})
+}
+
+async fn order(server: &Server, template: &Value, parameters: Value) -> crate::harness::Answer {
+    let body = json!({"templateKey": template["templateKey"], "checklistName": "One", "parameters": parameters});
+    let ask = server.post("/api/checklist/create-with-parameters");
+    ask.json(&body).answer().await
+}
+
+#[tokio::test]
+async fn a_checklist_begins_with_its_parameters_and_shows_them() {
+    let server = Server::start().await;
+    let template = template(&server, &orders()).await;
+    let given = json!([{"parameterName": "CUSTOMER", "ParameterValue": "Acme"}]);
+    let list = order(&server, &template, given).await.ok();
+    let fields = &list["tasks"][0]["fields"];
+    assert_eq!(
+        (&fields[0]["value"], &fields[1]["value"]),
+        (&json!("Order of Acme"), &json!("slow"))
+    );
+    assert_eq!(list["tasks"][0]["shown"], Value::Null);
+    let (id, key) = (&list["checklistId"], text(&list["tasks"][0]["taskKey"]));
+    set(&server, &fields[0]["taskContentID"], "a refund").await;
+    let details = server.get(&format!("/api/task/details?checklistId={id}&taskKey={key}"));
+    let details = details.answer().await.ok();
+    let shown = details["shown"].as_array().unwrap();
+    let shown: Vec<&Value> = shown.iter().map(|shown| &shown["value"]).collect();
+    let hint = "Call Acme about a refund (slow), not {{nobody}}.";
+    assert_eq!(
+        shown,
+        [&json!(hint), &json!("https://example.com/plan.png")]
+    );
+}
+
+#[tokio::test]
+async fn parameters_that_do_not_fit_are_refused_with_those_there_are() {
+    let server = Server::start().await;
+    let template = template(&server, &orders()).await;
+    let said = |answer: crate::harness::Answer| errors(&answer.problem());
+    let unknown = json!([{"parameterName": "Client", "parameterValue": "Acme"}]);
+    assert_eq!(
+        said(order(&server, &template, unknown).await),
+        [
+            "parameters[0].parameterName \"Client\" is no parameter of this template; there are \"Customer\", \"Speed\"",
+            "parameters \"Customer\" is required"
+        ]
+    );
+    let wrong = json!([{"parameterName": "Customer", "parameterValue": 7},
+        {"parameterName": "Speed", "parameterValue": "warp"}, {"parameterName": "customer", "parameterValue": "x"}]);
+    assert_eq!(
+        said(order(&server, &template, wrong).await),
+        [
+            "parameters[1].parameterValue \"Speed\" \"warp\" is not an option; there are \"slow\", \"fast\"",
+            "parameters[2].parameterName \"Customer\" is there twice"
+        ]
+    );
+    assert_eq!(
+        said(order(&server, &template, json!([{"parameterValue": "x"}])).await),
+        ["parameters[0].parameterName must be given"]
+    );
+    assert_eq!(
+        said(order(&server, &template, json!("Acme")).await),
+        ["parameters must be an array of objects with parameterName and parameterValue"]
+    );
+    // Nor is one made without them by another way.
+    let key = text(&template["templateKey"]);
+    let plain = server.post(&format!("/api/checklist?templateKey={key}&checklistName=x"));
+    assert_eq!(
+        said(plain.answer().await),
+        ["parameters \"Customer\" is required"]
+    );
+    let none = server.get(&format!("/api/checklist/details?templateKey={key}"));
+    assert_eq!(none.refusal().await, (404, "nothing_found".to_owned()));
+}

@@ -7,6 +7,7 @@ use crate::{FileKey, KnownKeys, TemplateDocument, TemplateKey, test_source};
 
 mod conditions;
 mod due;
+mod parameters;
 
 fn checklist(tasks: Value) -> Checklist {
     let document = TemplateDocument {

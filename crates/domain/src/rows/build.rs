@@ -1,7 +1,10 @@
 //! Making rows from what was loaded.
 
 use super::{ChecklistRow, FieldRow, FileRow, PublicUrl, TaskHit, TaskRow, TemplateRef, hex};
-use crate::{Checklist, Done, FieldId, FieldState, Hidden, StoredFile, TaskStatus};
+use crate::{
+    Checklist, ControlKind, Done, FieldId, FieldState, Hidden, ParameterValues, StoredFile,
+    TaskStatus,
+};
 
 /// What follows from the state of a whole checklist, worked out once for all its rows.
 struct Standing {
@@ -102,9 +105,36 @@ impl TaskRow {
             completion_count: state.completions,
             assignees: Vec::new(),
             fields: FieldRow::of_task(list, index, &now.hidden),
+            shown: Vec::new(),
             comments: Vec::new(),
             tags: Vec::new(),
         }
+    }
+
+    /// The task at `index` of a checklist that was made with `values`, with what its controls show. All
+    /// fields must be loaded.
+    pub fn with_shown(
+        list: &Checklist,
+        index: usize,
+        values: &ParameterValues,
+        url: &PublicUrl,
+    ) -> Self {
+        let now = Standing::of(list);
+        let mut row = Self::new(list, index, &now, url);
+        let task = &list.template.tasks[index];
+        for (place, control) in (task.first_control..).zip(&task.controls) {
+            let value = match &control.kind {
+                ControlKind::Text { text } => list.filled(text, values, &now.hidden),
+                ControlKind::File { url } | ControlKind::Image { url } => url.clone(),
+                _ => continue,
+            };
+            if !now.hidden.control(place) {
+                let shown = FieldRow::of(list, place);
+                row.shown
+                    .extend(shown.map(|shown| FieldRow { value, ..shown }));
+            }
+        }
+        row
     }
 }
 

@@ -4,6 +4,7 @@
 mod conditions;
 mod due;
 mod names;
+mod parameters;
 mod read;
 
 use std::collections::HashSet;
@@ -13,6 +14,8 @@ use utoipa::ToSchema;
 
 pub use conditions::{ConditionDocument, TestDocument};
 pub use due::{CalendarDocument, DueDocument};
+pub(crate) use names::{Names, Wanted};
+pub use parameters::ParameterDocument;
 use read::Reader;
 
 use super::{Halt, Template};
@@ -34,6 +37,9 @@ pub struct TemplateDocument {
     /// What people call it.
     #[schema(example = "Invoice review")]
     pub name: String,
+    /// What a checklist is made with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parameters: Vec<ParameterDocument>,
     /// In order.
     #[serde(default)]
     pub tasks: Vec<TaskDocument>,
@@ -94,7 +100,12 @@ pub struct ControlDocument {
     /// Whether it is hidden unless a condition shows it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub hidden: bool,
-    /// What a `Text` shows.
+    /// What it begins with in a new checklist, where it is one that is filled in: a value, with `{{name}}`
+    /// for that of a parameter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "{{Customer}}")]
+    pub value: Option<String>,
+    /// What a `Text` shows, with `{{name}}` for the value of a parameter or of another control.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
     /// What the whole value of a `ShortText` or `LongText` must match (Rust `regex` syntax).
@@ -198,6 +209,11 @@ impl Template {
             tasks: (0..self.tasks.len())
                 .map(|index| self.task_document(index))
                 .collect(),
+            parameters: self
+                .parameters
+                .iter()
+                .map(parameters::parameter_document)
+                .collect(),
             conditions: conditions::condition_documents(self),
         }
     }
@@ -273,6 +289,7 @@ fn control_document(control: &Control) -> ControlDocument {
         name: control.name.clone(),
         required: control.required,
         hidden: control.hidden,
+        value: Some(control.value.clone()).filter(|value| !value.is_empty()),
         ..ControlDocument::default()
     };
     match &control.kind {

@@ -60,6 +60,10 @@ const STEPS: &[Step] = &[
         "0012_due",
         include_str!("../../migrations/postgres/0012_due.sql"),
     ),
+    (
+        "0013_parameters",
+        include_str!("../../migrations/postgres/0013_parameters.sql"),
+    ),
 ];
 
 /// The advisory lock of whoever migrates: "checkflo" as a number.

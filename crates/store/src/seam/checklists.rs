@@ -5,7 +5,8 @@ use std::ops::Range;
 use async_trait::async_trait;
 use domain::{
     Checklist, ChecklistFilter, ChecklistId, ChecklistKey, ControlKey, FieldId, FileKey,
-    StoredFile, TaskId, TaskKey, TaskState, TaskStatus, TeamId, Template, TemplateKey, Timestamp,
+    ParameterValues, StoredFile, TaskId, TaskKey, TaskState, TaskStatus, TeamId, Template,
+    TemplateKey, Timestamp,
 };
 
 use crate::{Page, StoreError};
@@ -84,6 +85,13 @@ pub trait ReadChecklists: Send {
         fields: Fields,
     ) -> Result<Option<Checklist>, StoreError>;
 
+    /// What a checklist was made with; nothing for one that is not there.
+    async fn checklist_parameters(
+        &mut self,
+        team: TeamId,
+        id: ChecklistId,
+    ) -> Result<ParameterValues, StoreError>;
+
     /// The checklists that `query` is about, newest first.
     async fn checklist_page(
         &mut self,
@@ -137,6 +145,13 @@ pub trait WriteChecklists: Send {
     /// Stores a new checklist with every task to be done and answers its number; the number in
     /// `list` is passed over.
     async fn checklist_insert(&mut self, list: &Checklist) -> Result<ChecklistId, StoreError>;
+
+    /// Stores what a checklist was made with.
+    async fn checklist_parameters_put(
+        &mut self,
+        id: ChecklistId,
+        values: &ParameterValues,
+    ) -> Result<(), StoreError>;
 
     /// Stores a task's state, save when it is due.
     async fn task_put(&mut self, id: TaskId, state: &TaskState) -> Result<(), StoreError>;

@@ -5,8 +5,8 @@ mod state;
 
 use async_trait::async_trait;
 use domain::{
-    Checklist, ChecklistId, ControlKey, FieldId, FileKey, StoredFile, TaskId, TaskKey, TaskState,
-    TaskStatus, TeamId, Timestamp,
+    Checklist, ChecklistId, ControlKey, FieldId, FileKey, ParameterValues, StoredFile, TaskId,
+    TaskKey, TaskState, TaskStatus, TeamId, Timestamp,
 };
 use rusqlite::{Row, params, params_from_iter};
 
@@ -15,7 +15,10 @@ use super::{
     values::millis,
 };
 use crate::{
-    ChecklistQuery, Fields, Page, ReadChecklists, StoreError, WriteChecklists, names::folded, sql,
+    ChecklistQuery, Fields, Page, ReadChecklists, StoreError, WriteChecklists,
+    names::folded,
+    parameters::{parameters_read, parameters_text},
+    sql,
 };
 use page::page_statement;
 use state::{head, stored_file};
@@ -42,6 +45,17 @@ impl<G: Send> ReadChecklists for Tx<'_, G> {
             tasks,
             fields,
         }))
+    }
+
+    async fn checklist_parameters(
+        &mut self,
+        team: TeamId,
+        id: ChecklistId,
+    ) -> Result<ParameterValues, StoreError> {
+        let bound = params![id.get(), team.get()];
+        let text: Option<Option<String>> =
+            self.first(sql::CHECKLIST_PARAMETERS, bound, |row| Ok(row.get(0)?))?;
+        parameters_read(id, text.flatten().as_deref())
     }
 
     async fn checklist_page(
@@ -167,6 +181,16 @@ impl WriteChecklists for Change<'_> {
             }
         }
         Ok(id)
+    }
+
+    async fn checklist_parameters_put(
+        &mut self,
+        id: ChecklistId,
+        values: &ParameterValues,
+    ) -> Result<(), StoreError> {
+        let bound = params![parameters_text(values), id.get()];
+        self.run(sql::CHECKLIST_PARAMETERS_PUT, bound)?;
+        Ok(())
     }
 
     async fn task_put(&mut self, id: TaskId, state: &TaskState) -> Result<(), StoreError> {

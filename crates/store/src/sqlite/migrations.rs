@@ -56,6 +56,10 @@ const STEPS: &[Step] = &[
         "0011_due",
         include_str!("../../migrations/sqlite/0011_due.sql"),
     ),
+    (
+        "0012_parameters",
+        include_str!("../../migrations/sqlite/0012_parameters.sql"),
+    ),
 ];
 
 /// How far the schema of the database in `folder` is, brought up to date if it is to be.

@@ -249,6 +249,7 @@ fn template() -> Template {
         name: "Scan".to_owned(),
         required: false,
         hidden: false,
+        value: String::new(),
         kind,
     };
     let task = Task {
@@ -266,6 +267,7 @@ fn template() -> Template {
         name: "Invoice".to_owned(),
         tasks: vec![task],
         rules: domain::Rules::default(),
+        parameters: Vec::new(),
     }
 }
 
@@ -322,6 +324,9 @@ async fn checklists(tx: &mut dyn WriteTx) {
         due_at: None,
     };
     tx.task_put(TaskId::of(id, 0), &complete).await.unwrap();
+    let values = [("Customer".to_owned(), "Acme".to_owned())].into();
+    tx.checklist_parameters_put(id, &values).await.unwrap();
+    tx.checklist_parameters(TEAM, id).await.unwrap();
     tx.task_due_put(TaskId::of(id, 0), Some(at()))
         .await
         .unwrap();

@@ -1,13 +1,17 @@
-//! The rules in a template document: conditions, and when tasks are due.
+//! The rules in a template document: parameters, conditions, and when tasks are due.
 
 use domain::{
     CalendarDocument, ConditionDocument, DueDay, DueDocument, DueFrom, DuePlace, Operator,
-    TestDocument,
+    ParameterDocument, TestDocument,
 };
 
 use super::values::{Members, Reader};
 use crate::input::tree::Tree;
 
+/// Members of a parameter.
+const PARAMETER: &[&str] = &[
+    "name", "type", "required", "default", "options", "withTime", "multiple",
+];
 /// Members of a condition.
 const CONDITION: &[&str] = &["when", "show", "hide"];
 /// Members of a test.
@@ -20,6 +24,21 @@ const DUE: &[&str] = &[
 const CALENDAR: &[&str] = &["place", "day"];
 
 impl Reader {
+    pub(super) fn parameter(&mut self, path: &str, tree: Tree) -> ParameterDocument {
+        let Some(mut members) = self.members(path, tree, PARAMETER) else {
+            return ParameterDocument::default();
+        };
+        ParameterDocument {
+            name: self.needed(&mut members, "name"),
+            kind: self.needed(&mut members, "type"),
+            required: self.flag(&mut members, "required"),
+            default: self.text(&mut members, "default"),
+            options: self.each(&mut members, "options", Self::option),
+            with_time: self.choice(&mut members, "withTime"),
+            multiple: self.choice(&mut members, "multiple"),
+        }
+    }
+
     pub(super) fn condition(&mut self, path: &str, tree: Tree) -> ConditionDocument {
         let Some(mut members) = self.members(path, tree, CONDITION) else {
             return ConditionDocument::default();

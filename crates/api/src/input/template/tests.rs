@@ -1,6 +1,6 @@
 use domain::{
     CalendarDocument, ConditionDocument, ControlDocument, DueDay, DueDocument, DueFrom, DuePlace,
-    FieldError, Halt, Operator, TaskDocument, TemplateDocument, TestDocument,
+    FieldError, Halt, Operator, ParameterDocument, TaskDocument, TemplateDocument, TestDocument,
 };
 use serde_json::{Value, json};
 
@@ -41,17 +41,26 @@ fn control(member: &str, value: &Value) -> Value {
 #[test]
 fn names_and_halts_have_no_case() {
     let text = format!(
-        r#"{{"TEMPLATEKEY": "{KEY}", "Name": "T", "TASKS": [{{"KEY": "{KEY}", "NAME": "A",
+        r#"{{"TEMPLATEKEY": "{KEY}", "Name": "T",
+        "PARAMETERS": [{{"NAME": "P", "Type": "DropDown", "Required": true, "DEFAULT": "o", "Options": ["o"]}}], "TASKS": [{{"KEY": "{KEY}", "NAME": "A",
         "Heading": false, "HALT": "Preceding", "Hidden": true,
         "DUE": {{"From": "TASK", "Task": "A", "days": "2", "Calendar": {{"PLACE": "Last", "day": "WEEKDAY"}}, "Time": "17:00"}},
         "Controls": [{{"Key": "{KEY}", "contentId": 7,
-        "TYPE": "FileUpload", "nAme": "C", "REQUIRED": true, "HIDDEN": "true", "Text": "t", "Pattern": "p",
+        "TYPE": "FileUpload", "nAme": "C", "REQUIRED": true, "HIDDEN": "true", "VALUE": "v", "Text": "t", "Pattern": "p",
         "OPTIONS": ["o"], "WITHTIME": "False", "Multiple": true, "URL": "u", "minfiles": 1, "MaxFiles": "2"}}]}}],
         "Conditions": [{{"WHEN": [{{"Control": "C", "OPERATOR": "ISNOT", "Value": "x"}}], "Show": ["A"], "hide": []}}]}}"#
     );
     let expected = TemplateDocument {
         template_key: Some(KEY.parse().unwrap()),
         name: "T".to_owned(),
+        parameters: vec![ParameterDocument {
+            name: "P".to_owned(),
+            kind: "DropDown".to_owned(),
+            required: true,
+            default: Some("o".to_owned()),
+            options: Some(vec!["o".to_owned()]),
+            ..ParameterDocument::default()
+        }],
         tasks: vec![TaskDocument {
             key: Some(KEY.parse().unwrap()),
             name: "A".to_owned(),
@@ -76,6 +85,7 @@ fn names_and_halts_have_no_case() {
                 name: "C".to_owned(),
                 required: true,
                 hidden: true,
+                value: Some("v".to_owned()),
                 text: Some("t".to_owned()),
                 pattern: Some("p".to_owned()),
                 options: Some(vec!["o".to_owned()]),

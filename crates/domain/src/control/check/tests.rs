@@ -8,6 +8,7 @@ fn control(kind: ControlKind, required: bool) -> Control {
         name: "Field".to_owned(),
         required,
         hidden: false,
+        value: String::new(),
         kind,
     }
 }

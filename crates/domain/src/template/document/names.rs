@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::{Element, Task};
 
 /// What the parts of a document are called.
-pub(super) struct Names<'a> {
+pub(crate) struct Names<'a> {
     /// The parts.
     pub(super) tasks: &'a [Task],
     /// By key, by name, and controls also by `Task / Control`.
@@ -14,7 +14,7 @@ pub(super) struct Names<'a> {
 
 /// Which parts are meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(crate) enum Wanted {
     /// Tasks, headings and controls.
     Part,
     /// Tasks that are no headings.
@@ -35,7 +35,7 @@ impl Wanted {
 
 impl<'a> Names<'a> {
     /// Those of `tasks`.
-    pub(super) fn of(tasks: &'a [Task]) -> Self {
+    pub(crate) fn of(tasks: &'a [Task]) -> Self {
         let mut known: HashMap<String, Vec<Element>> = HashMap::new();
         let mut put = |name: String, element| known.entry(name).or_default().push(element);
         for (index, task) in tasks.iter().enumerate() {
@@ -52,7 +52,7 @@ impl<'a> Names<'a> {
     }
 
     /// The one part that `text` means, or why there is none.
-    pub(super) fn find(&self, text: &str, wanted: Wanted) -> Result<Element, String> {
+    pub(crate) fn find(&self, text: &str, wanted: Wanted) -> Result<Element, String> {
         let text = text.trim();
         let fits = |element: &&Element| match (wanted, element) {
             (Wanted::Task, Element::Task(index)) => !self.tasks[*index].heading,

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     Control, ControlId, ControlKey, ControlKind, ControlType, FILES_MAX, Halt, LINK_CHARS_MAX,
-    NAME_CHARS_MAX, OPTIONS_MAX, Rules, Source, Task, TaskKey, Template, TemplateKey,
+    NAME_CHARS_MAX, OPTIONS_MAX, Parameter, Rules, Source, Task, TaskKey, Template, TemplateKey,
     control::{has_control_characters, is_website},
     name,
 };
@@ -28,6 +28,8 @@ pub(super) struct Reader<'a> {
     known: &'a KnownKeys,
     source: &'a Source,
     errors: Vec<FieldError>,
+    /// Those of the template, once they are read.
+    pub(super) parameters: Vec<Parameter>,
     used: HashSet<uuid::Uuid>,
 }
 
@@ -38,6 +40,7 @@ impl<'a> Reader<'a> {
             known,
             source,
             errors: Vec::new(),
+            parameters: Vec::new(),
             used: HashSet::new(),
         }
     }
@@ -63,6 +66,7 @@ impl<'a> Reader<'a> {
             self.wrong("tasks", limit);
             return Err(self.errors);
         }
+        self.parameters = self.parameters(&document.parameters);
         let mut first_control = 0;
         let mut tasks = Vec::with_capacity(document.tasks.len());
         for (index, task) in document.tasks.iter().enumerate() {
@@ -98,6 +102,7 @@ impl<'a> Reader<'a> {
             name,
             tasks,
             rules: Rules::default(),
+            parameters: std::mem::take(&mut self.parameters),
         };
         let dated = document.tasks.iter().any(|task| task.due.is_some());
         if document.conditions.is_empty() && !dated {
@@ -163,7 +168,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn control(&mut self, at: &str, document: &ControlDocument) -> Option<Control> {
+    pub(super) fn control(&mut self, at: &str, document: &ControlDocument) -> Option<Control> {
         let known = document
             .key
             .and_then(|key| self.known.controls.get(&key).copied());
@@ -196,14 +201,20 @@ impl<'a> Reader<'a> {
             );
         }
         self.settings_fit(at, document, kind);
-        Some(Control {
+        let value = document.value.clone().unwrap_or_default();
+        let control = Control {
             key: ControlKey::new(key),
             id: known.map_or(ControlId::new(0), |(id, _)| id),
             name,
             required: document.required,
             hidden: document.hidden,
+            value: value.trim().to_owned(),
             kind: self.kind(at, document, kind),
-        })
+        };
+        if !control.value.is_empty() {
+            self.beginning(at, &control, &control.value);
+        }
+        Some(control)
     }
 
     /// A setting that the type does not have is a mistake that should not pass unseen.

@@ -183,6 +183,23 @@ fn what_files_images_dates_and_members_are_given_is_kept() {
 }
 
 #[test]
+fn parameters_read_back_the_same() {
+    let template = read(json!({"name": "T", "parameters": [
+        {"name": "Speed", "type": "dropdown", "options": ["slow", "fast"], "default": "slow", "required": true},
+        {"name": "Who", "type": "Members", "multiple": true}, {"name": "When", "type": "Date", "withTime": true}],
+        "tasks": [{"name": "A", "controls": [{"type": "ShortText", "name": "c", "value": "{{ speed }}!"}]}]}));
+    let template = template.unwrap();
+    let document = template.to_document();
+    let again = Template::from_document(&document, template.key, &known(&template), &test_source());
+    assert_eq!(again.unwrap(), template);
+    let text = serde_json::to_string(&document).unwrap();
+    assert_eq!(
+        serde_json::from_str::<TemplateDocument>(&text).unwrap(),
+        document
+    );
+}
+
+#[test]
 fn what_is_shown_has_an_address_and_takes_no_value() {
     let image = |more: Value| {
         let mut image = json!({"type": "Image", "name": "x"});
