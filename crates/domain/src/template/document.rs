@@ -3,8 +3,11 @@
 
 mod conditions;
 mod due;
+mod due_circle;
+mod kinds;
 mod names;
 mod parameters;
+mod patterns;
 mod read;
 
 use std::collections::HashSet;
@@ -16,12 +19,12 @@ pub use conditions::{ConditionDocument, TestDocument};
 pub use due::{CalendarDocument, DueDocument};
 pub(crate) use names::{Names, Wanted};
 pub use parameters::ParameterDocument;
+use patterns::pattern;
 use read::Reader;
 
 use super::{Halt, Template};
 use crate::{
-    Control, ControlId, ControlKey, ControlKind, ControlType, PATTERNS_BYTES_MAX, Pattern, Source,
-    TaskKey, TemplateKey,
+    Control, ControlId, ControlKey, ControlKind, ControlType, Source, TaskKey, TemplateKey,
 };
 
 /// Most complaints about one document; after that its author has enough to do.
@@ -215,44 +218,6 @@ impl Template {
                 .map(parameters::parameter_document)
                 .collect(),
             conditions: conditions::condition_documents(self),
-        }
-    }
-}
-
-fn pattern(document: &ControlDocument) -> Option<Pattern> {
-    document.pattern.as_deref().map(Pattern::new)
-}
-
-impl TemplateDocument {
-    /// Checks the patterns, apart from [`Template::from_document`]: compiling them takes time, which
-    /// nobody who waits for the database should wait for.
-    pub fn check_patterns(&self) -> Result<(), Vec<FieldError>> {
-        let mut errors = Vec::new();
-        let mut bytes = 0;
-        for (t, task) in self.tasks.iter().enumerate() {
-            for (c, control) in task.controls.iter().enumerate() {
-                let Some(pattern) = pattern(control) else {
-                    continue;
-                };
-                let at = || format!("tasks[{t}].controls[{c}].pattern");
-                match pattern.check() {
-                    Ok(one) => bytes += one,
-                    Err(message) => errors.push(FieldError::new(at(), message)),
-                }
-                if bytes > PATTERNS_BYTES_MAX {
-                    let message = "is one too many: the patterns of this template together take \
-                        too much memory; write simpler ones, with [0-9] for \\d";
-                    errors.push(FieldError::new(at(), message));
-                }
-                if bytes > PATTERNS_BYTES_MAX || errors.len() >= ERRORS_MAX {
-                    return Err(errors);
-                }
-            }
-        }
-        if errors.is_empty() {
-            Ok(())
-        } else {
-            Err(errors)
         }
     }
 }
