@@ -9,7 +9,7 @@ pub(super) fn pattern(document: &ControlDocument) -> Option<Pattern> {
 }
 
 impl TemplateDocument {
-    /// Checks the patterns, apart from [`Template::from_document`]: compiling them takes time, which
+    /// Checks the patterns, apart from [`Template::from_document`](crate::Template::from_document): compiling them takes time, which
     /// nobody who waits for the database should wait for.
     pub fn check_patterns(&self) -> Result<(), Vec<FieldError>> {
         let mut errors = Vec::new();
