@@ -8,7 +8,7 @@ use axum::{
     extract::{FromRequest, Request},
 };
 use bytes::{Bytes, BytesMut};
-use domain::Right;
+use domain::{MemberId, Right};
 use futures_util::StreamExt;
 use http::{HeaderMap, Method, header, request::Parts};
 
@@ -55,6 +55,22 @@ impl Ask {
             caller,
             input: Input::of_query(query)?,
         })
+    }
+}
+
+/// The number that stands for the API key where CheckFlow wants that of a member.
+const KEY_ITSELF: i64 = 0;
+
+impl Ask {
+    /// Who asks, for the member whose number was given as `named`; for nobody where none was, or 0.
+    pub(crate) fn caller_for(&self, named: &'static str, member: Option<i64>) -> Caller {
+        match member.filter(|number| *number != KEY_ITSELF) {
+            Some(number) => {
+                let caller = self.caller.clone();
+                caller.acting_for(MemberId::new(number), named)
+            }
+            None => self.caller.clone(),
+        }
     }
 }
 

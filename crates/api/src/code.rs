@@ -81,6 +81,12 @@ codes! {
     /// A key that may not do this.
     ScopeMissing = FORBIDDEN "scope_missing", "The API key may not do this",
         "`needs` is the scope that this takes, `scopes` are those of the key. Ask an administrator for a key that has it: `POST /api/key`, or `checkflow key create --scopes`.";
+    /// A member whose role does not include this.
+    RoleInsufficient = FORBIDDEN "role_insufficient", "The member's role does not include this",
+        "The call names a member (`modifiedByUserID`, `createdByUserID`) whose `role` does not include it: a `Guest` works on the tasks that are assigned to them and on nothing else. Name somebody else, or 0 for the API key itself.";
+    /// Others do the task.
+    AssignedExclusively = FORBIDDEN "assigned_exclusively", "The task is others' alone",
+        "The task is assigned exclusively (`isAssignedExclusively`), and the member in `modifiedByUserID` is none of its assignees, nor in a group that is. Leave it to them, or assign it anew with `PUT /api/task/assignments`.";
     /// No such path.
     RouteMissing = NOT_FOUND "route_missing", "There is nothing at this path",
         "No operation has this path. `/swagger` lists those there are; paths are written exactly so, without a slash at the end.";
@@ -99,6 +105,12 @@ codes! {
     /// No such API key.
     ApiKeyMissing = NOT_FOUND "api_key_missing", "There is no such API key",
         "The team has no API key with this identifier. `GET /api/key/keys` lists those it has.";
+    /// No such member.
+    MemberMissing = NOT_FOUND "member_missing", "There is no such member",
+        "The team has no member with this number or address. `GET /api/team/members` lists those who are active.";
+    /// No such group.
+    GroupMissing = NOT_FOUND "group_missing", "There is no such group",
+        "The team has no group with this number, or it was removed. `GET /api/team/groups` lists those it has.";
     /// No such checklist.
     ChecklistMissing = NOT_FOUND "checklist_missing", "There is no such checklist",
         "The team has no checklist with this number. `GET /api/checklist/find` lists those of a template.";
@@ -144,6 +156,15 @@ codes! {
     /// Archived.
     ChecklistArchived = CONFLICT "checklist_archived", "The checklist is archived",
         "Nothing in an archived checklist can be changed.";
+    /// The address is somebody else's.
+    EmailTaken = CONFLICT "email_taken", "Another member has the address",
+        "An address is one member's in a team, whatever its case; `memberId` is theirs. If they are no longer active, have them back with `PATCH /api/team/member` and `isActive`.";
+    /// The name is another group's.
+    GroupNameTaken = CONFLICT "group_name_taken", "Another group is called so",
+        "A name is one group's in a team, whatever its case, so that tasks can be assigned by it; `groupId` is that group's. Choose another.";
+    /// Nobody would administer the team.
+    LastAdministrator = CONFLICT "last_administrator", "One Administrator always remains",
+        "The member is the only active Administrator of the team, and one always remains once there is one. Make somebody else one first.";
     /// As many files as it takes.
     FilesFull = CONFLICT "files_full", "The control takes no more files",
         "The control holds as many files as its template allows (`maxFiles`).";
@@ -288,7 +309,7 @@ Every error answer of the API is `application/problem+json` (RFC 9457):
 
 `code` is what scripts should look at: it never changes its meaning. `detail` is for people and may be
 reworded. `type` leads to the text below, on the server itself. `errors[]`, `fits[]`, `rule`, `setting`,
-`waitsFor`, `subscriptionId` and `mayBeDone` are there where the text names them. The header `x-request-id` is in every answer and finds the
+`waitsFor`, `subscriptionId`, `memberId`, `groupId` and `mayBeDone` are there where the text names them. The header `x-request-id` is in every answer and finds the
 request in the server's log.
 
 This page is generated from the table of codes (`crates/api/src/code.rs`); a test compares the two, and

@@ -7,6 +7,7 @@
 //! are ignored, as clients of CheckFlow send more than is needed, save by operations that say which there are ([`names`]).
 
 mod body;
+mod lists;
 mod members;
 mod names;
 mod needed;
@@ -313,6 +314,8 @@ fn source_of(name: &str) -> &'static str {
         "eventid" => "; GET /api/web-hook/event-log lists them",
         "jobid" => "; GET /api/web-hook/redelivery-jobs lists them",
         "noticeid" | "upto" => "; GET /api/web-hook/notices lists them",
+        "memberid" => "; GET /api/team/members lists them",
+        "groupid" => "; GET /api/team/groups lists them",
         "cursor" => "; give the nextCursor of the page before this one",
         "taskid" | "taskcontentid" => "; GET /api/checklist/details lists them",
         _ => "",

@@ -244,6 +244,7 @@ fn tags() -> Value {
         {"name": "Checklists", "description": "What has been made from templates."},
         {"name": "Tasks", "description": "Completing tasks and filling in their controls."},
         {"name": "Files", "description": "Uploading, listing and downloading files."},
+        {"name": "Team", "description": "Members and groups."},
         {"name": "Keys", "description": "Who may do what, and who did."},
         {"name": "Webhooks", "description": "Who is told of what, and how that went."},
     ])

@@ -1,5 +1,6 @@
 //! The operations, a file for each group: parse, call a use case, render.
 
+mod assignments;
 mod authentication;
 mod checklists;
 mod deliveries;
@@ -9,8 +10,10 @@ mod event_types;
 mod explain;
 mod feed;
 mod fields;
+mod groups;
 mod health;
 mod keys;
+mod people;
 mod replays;
 mod secrets;
 mod subscription_changes;
@@ -21,6 +24,7 @@ mod template_document;
 mod templates;
 mod upload;
 
+pub(crate) use assignments::*;
 pub(crate) use authentication::*;
 pub(crate) use checklists::*;
 pub(crate) use deliveries::*;
@@ -30,8 +34,10 @@ pub(crate) use event_types::*;
 pub(crate) use explain::*;
 pub(crate) use feed::*;
 pub(crate) use fields::*;
+pub(crate) use groups::*;
 pub(crate) use health::*;
 pub(crate) use keys::*;
+pub(crate) use people::*;
 pub(crate) use replays::*;
 pub(crate) use secrets::*;
 pub(crate) use subscription_changes::*;
@@ -49,6 +55,11 @@ use crate::{Api, instead::Instead, problem::Problem};
 
 /// What waiting for something leaves of the time that a request may take.
 const ANSWER_TIME: Duration = Duration::from_secs(5);
+
+/// Where a change says for which member it is.
+pub(crate) const MODIFIED_BY: &str = "modifiedByUserID";
+/// Where what makes something says so.
+pub(crate) const CREATED_BY: &str = "createdByUserID";
 
 /// As much of `wait` as the time of a request has room for.
 fn wait_within(api: &Api, wait: Duration) -> Duration {

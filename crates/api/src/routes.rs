@@ -68,6 +68,8 @@ macro_rules! operation {
 pub(crate) fn table() -> Vec<Operation> {
     let mut table = of_templates();
     table.extend(of_checklists());
+    table.extend(of_assignments());
+    table.extend(of_people());
     let of_webhooks = [
         of_subscriptions(),
         of_webhooks(),
@@ -100,6 +102,75 @@ fn of_keys() -> impl Iterator<Item = Operation> {
     .into_iter()
 }
 
+fn of_assignments() -> Vec<Operation> {
+    let of = operation!(list_assignments, __path_list_assignments, []);
+    let changes = [
+        operation!(
+            set_assignees,
+            __path_set_assignees,
+            [
+                TaskMissing,
+                RoleInsufficient,
+                TaskIsHeading,
+                ChecklistArchived
+            ]
+        ),
+        operation!(
+            clear_assignees,
+            __path_clear_assignees,
+            [
+                TaskMissing,
+                RoleInsufficient,
+                TaskIsHeading,
+                ChecklistArchived
+            ]
+        ),
+        operation!(
+            assign_by_name,
+            __path_assign_by_name,
+            [
+                TaskMissing,
+                RoleInsufficient,
+                TaskIsHeading,
+                ChecklistArchived
+            ]
+        ),
+    ];
+    let changes = changes.map(|operation| operation.needs(Right::Run));
+    std::iter::once(of).chain(changes).collect()
+}
+
+fn of_people() -> Vec<Operation> {
+    vec![
+        operation!(list_people, __path_list_people, [NothingFound]),
+        operation!(list_members, __path_list_members, [NothingFound]),
+        operation!(list_groups, __path_list_groups, [NothingFound]),
+        operation!(get_member, __path_get_member, [MemberMissing]),
+        operation!(add_member, __path_add_member, [EmailTaken, TeamFull]).needs(Right::Admin),
+        operation!(
+            change_member,
+            __path_change_member,
+            [MemberMissing, EmailTaken, LastAdministrator]
+        )
+        .needs(Right::Admin),
+        operation!(
+            deactivate_member,
+            __path_deactivate_member,
+            [MemberMissing, LastAdministrator]
+        )
+        .needs(Right::Admin),
+        operation!(get_group, __path_get_group, [GroupMissing]),
+        operation!(make_group, __path_make_group, [GroupNameTaken, TeamFull]).needs(Right::Admin),
+        operation!(
+            change_group,
+            __path_change_group,
+            [GroupMissing, GroupNameTaken]
+        )
+        .needs(Right::Admin),
+        operation!(remove_group, __path_remove_group, [GroupMissing]).needs(Right::Admin),
+    ]
+}
+
 fn of_templates() -> Vec<Operation> {
     vec![
         operation!(validate, __path_validate, []),
@@ -126,17 +197,22 @@ fn of_templates() -> Vec<Operation> {
 
 fn of_checklists() -> Vec<Operation> {
     vec![
-        operation!(create_checklist, __path_create_checklist, [TemplateMissing]).needs(Right::Run),
+        operation!(
+            create_checklist,
+            __path_create_checklist,
+            [TemplateMissing, RoleInsufficient]
+        )
+        .needs(Right::Run),
         operation!(
             create_with_parameters,
             __path_create_with_parameters,
-            [TemplateMissing]
+            [TemplateMissing, RoleInsufficient]
         )
         .needs(Right::Run),
         operation!(
             find_checklists,
             __path_find_checklists,
-            [TemplateMissing, NothingFound]
+            [TemplateMissing, NothingFound, RoleInsufficient]
         ),
         operation!(
             checklist_details,
@@ -160,6 +236,8 @@ fn of_checklists() -> Vec<Operation> {
             __path_set_status,
             [
                 TaskMissing,
+                RoleInsufficient,
+                AssignedExclusively,
                 TaskHalted,
                 Hidden,
                 TaskIsHeading,
@@ -171,13 +249,13 @@ fn of_checklists() -> Vec<Operation> {
         operation!(
             set_due,
             __path_set_due,
-            [TaskMissing, Hidden, TaskIsHeading, ChecklistArchived]
+            [TaskMissing, RoleInsufficient, Hidden, TaskIsHeading, ChecklistArchived]
         )
         .needs(Right::Run),
         operation!(
             clear_due,
             __path_clear_due,
-            [TaskMissing, Hidden, TaskIsHeading, ChecklistArchived]
+            [TaskMissing, RoleInsufficient, Hidden, TaskIsHeading, ChecklistArchived]
         )
         .needs(Right::Run),
         operation!(
@@ -185,6 +263,7 @@ fn of_checklists() -> Vec<Operation> {
             __path_set_field,
             [
                 ControlMissing,
+                RoleInsufficient,
                 TaskHalted,
                 Hidden,
                 TaskDone,
@@ -193,7 +272,7 @@ fn of_checklists() -> Vec<Operation> {
             ]
         )
         .needs(Right::Run),
-        operation!(upload, __path_upload, [MalformedMultipart, UploadInterrupted, ControlMissing, TaskHalted, Hidden, TaskDone, ChecklistArchived, FilesFull, NotAnUpload, BodyTooLarge, FileTooLarge, RequestTimeout, MediaTypeUnsupported, FilesUnavailable, Overloaded], streams: true).needs(Right::Run),
+        operation!(upload, __path_upload, [MalformedMultipart, UploadInterrupted, ControlMissing, RoleInsufficient, TaskHalted, Hidden, TaskDone, ChecklistArchived, FilesFull, NotAnUpload, BodyTooLarge, FileTooLarge, RequestTimeout, MediaTypeUnsupported, FilesUnavailable, Overloaded], streams: true).needs(Right::Run),
     ]
 }
 

@@ -6,7 +6,8 @@ use std::{
 };
 
 use domain::{
-    Actor, ApiKey, ApiKeyId, Door, KEY_USED_EVERY, KeyHash, Person, Right, Team, TeamId, Timestamp,
+    Acting, Actor, ApiKey, ApiKeyId, Door, KEY_USED_EVERY, KeyHash, Member, MemberId, Person,
+    Right, Team, TeamId, Timestamp,
 };
 use store::{Doing, Read, ReadTx, StoreError, Write, WriteTx};
 
@@ -15,10 +16,12 @@ use crate::{App, AppError, Once, Query};
 /// Most keys whose last use is remembered. Beyond that all are forgotten, which costs a write for each.
 const REMEMBERED_MAX: usize = 10_000;
 
-/// Whoever asks, as the door knows them: by the hash of the key they hold.
+/// Whoever asks, as the door knows them: by the hash of the key they hold, and by the number of the member for whom they
+/// use it, if for one.
 #[derive(Clone, Debug)]
 pub struct Caller {
     hash: KeyHash,
+    member: Option<(MemberId, &'static str)>,
     once: Option<Arc<Once>>,
 }
 
@@ -27,6 +30,7 @@ impl Caller {
     pub fn key(secret: &str) -> Self {
         Self {
             hash: KeyHash::of(secret),
+            member: None,
             once: None,
         }
     }
@@ -36,6 +40,15 @@ impl Caller {
     pub fn with_once(self, once: Arc<Once>) -> Self {
         Self {
             once: Some(once),
+            ..self
+        }
+    }
+
+    /// The same, who acts for a member, whose number was given as `named`.
+    #[must_use]
+    pub fn acting_for(self, member: MemberId, named: &'static str) -> Self {
+        Self {
+            member: Some((member, named)),
             ..self
         }
     }
@@ -70,18 +83,58 @@ impl Caller {
             at: now,
             anew: key.is_used_anew(now),
         };
-        let person = Person {
+        let member = self.member(tx, team.id, right).await?;
+        let person = member.as_ref().map(Member::person);
+        let person = person.unwrap_or(Person {
             name: key.name,
             email: None,
+        });
+        let acting = |member: &Member| Acting {
+            id: member.id,
+            role: member.role,
         };
         let actor = Actor {
             team: team.id,
             key: Some(key.id),
+            member: member.as_ref().map(acting),
             person,
             door: Door::Api,
             rights: key.rights,
         };
         Ok((actor, used))
+    }
+
+    /// The member for whom it is done, if for one, who must be active and of a role that may do what needs `right`.
+    async fn member<T: ReadTx + ?Sized>(
+        &self,
+        tx: &mut T,
+        team: TeamId,
+        right: Right,
+    ) -> Result<Option<Member>, AppError> {
+        let Some((id, named)) = self.member else {
+            return Ok(None);
+        };
+        let found = tx.member_get(team, id).await;
+        let found = found.doing::<AppError>("looking a member up")?;
+        let member = found.ok_or_else(|| {
+            let message = format!(
+                "{id} is no member of the team; give one of GET /api/team/members, or 0, which stands for the API key itself"
+            );
+            AppError::invalid(named, message)
+        })?;
+        if !member.is_active() {
+            let message = format!(
+                "{id} is no longer active; PATCH /api/team/member with isActive=true changes that"
+            );
+            return Err(AppError::invalid(named, message));
+        }
+        if !member.role.includes(right) {
+            return Err(AppError::RoleForbids {
+                role: member.role,
+                what: "may not do this",
+            });
+        }
+        Ok(Some(member))
     }
 
     async fn identify<T: ReadTx + ?Sized>(&self, tx: &mut T) -> Result<(ApiKey, Team), AppError> {

@@ -1,6 +1,6 @@
 //! Reading the audit log: who changed what, when, and through which door. Nothing changes it or takes from it.
 
-use domain::{Actor, ApiKeyId, AuditNumber, Right, Timestamp};
+use domain::{Actor, ApiKeyId, AuditNumber, MemberId, Right, Timestamp};
 use serde::Serialize;
 use store::{AuditLine, Doing, ReadTx};
 use utoipa::ToSchema;
@@ -27,6 +27,8 @@ pub struct AuditRow {
     pub by: String,
     /// The API key that was used, if one was.
     pub key_id: Option<ApiKeyId>,
+    /// The member for whom it was used; null where the key itself acted.
+    pub member_id: Option<MemberId>,
     /// Through which door: `api`, `cli`, or `system` for the server itself.
     #[schema(example = "api")]
     pub door: String,
@@ -46,6 +48,7 @@ impl From<AuditLine> for AuditRow {
             date_time: line.at,
             by: line.by,
             key_id: line.key,
+            member_id: line.member,
             door: line.door,
             action: line.action,
             subject: line.subject,
@@ -77,6 +80,8 @@ pub struct ReadAudit {
     pub subject: Option<String>,
     /// With which key.
     pub key: Option<ApiKeyId>,
+    /// For which member.
+    pub member: Option<MemberId>,
     /// The last of the page before.
     pub before: Option<AuditNumber>,
     /// Lines on a page, from 1 to [`AUDIT_PAGE_MAX`].
@@ -97,6 +102,7 @@ impl ReadAudit {
                 .as_ref()
                 .is_none_or(|subject| *subject == line.subject)
             && self.key.is_none_or(|key| line.key == Some(key))
+            && self.member.is_none_or(|member| line.member == Some(member))
     }
 }
 

@@ -8,6 +8,7 @@ use store::{ChecklistQuery, Doing, Fields, Page, ReadTx, TemplateRecord, WriteTx
 
 use crate::{
     App, AppError, Change, Missing, Query,
+    acting::may_create,
     emit::{Happened, audit, emit},
 };
 
@@ -100,6 +101,7 @@ async fn create(
     new: New<'_>,
 ) -> Result<ChecklistRow, AppError> {
     const DOING: &str = "storing a checklist";
+    may_create(actor)?;
     let called = name(new.name, NAME_CHARS_MAX);
     let called = called.map_err(|error| AppError::invalid("checklistName", error.to_string()))?;
     let values = record.template.parameter_values(new.parameters);

@@ -53,6 +53,15 @@ pub enum Missing {
     /// An event.
     #[error("there is no event {0}")]
     Event(domain::EventId),
+    /// A member.
+    #[error("there is no member {0}")]
+    Member(domain::MemberId),
+    /// A member, by their address.
+    #[error("there is no member with the address {0:?}")]
+    MemberOf(String),
+    /// A group.
+    #[error("there is no group {0}")]
+    Group(domain::GroupId),
 }
 
 /// A key that would have fitted.
@@ -109,6 +118,17 @@ pub enum AppError {
         /// What this takes.
         needs: Right,
     },
+    /// The role of the member for whom it is asked does not include it.
+    #[error("a {role} {what}; leave it to somebody else, or ask an administrator for another role")]
+    RoleForbids {
+        /// The role.
+        role: domain::Role,
+        /// What it does or does not include.
+        what: &'static str,
+    },
+    /// The task is others', exclusively.
+    #[error("the task is assigned exclusively to others; leave it to them, or assign it anew")]
+    AssignedToOthers,
     /// It was done before, and this was answered.
     #[error("it was done before, under the same Idempotency-Key")]
     Answered(Vec<u8>),
@@ -215,6 +235,31 @@ pub enum AppError {
         "the subscription {0} has this source, event, scope and target already; change that one, or end it first"
     )]
     SubscriptionSame(domain::SubscriptionId),
+    /// Another member has the address.
+    #[error("{email:?} is the address of member {by}{}", if *active { "; each has one of their own" } else {
+        ", who is no longer active; PATCH /api/team/member with isActive=true has them back"
+    })]
+    EmailTaken {
+        /// The address.
+        email: String,
+        /// Who has it.
+        by: domain::MemberId,
+        /// Whether they are active.
+        active: bool,
+    },
+    /// Another group is called so.
+    #[error("{name:?} is the name of group {by}; each has one of its own")]
+    GroupNameTaken {
+        /// The name.
+        name: String,
+        /// Which group.
+        by: domain::GroupId,
+    },
+    /// Nobody would be left who administers the team.
+    #[error(
+        "they are the only active Administrator, and one always remains; make somebody else one first"
+    )]
+    LastAdministrator,
     /// The rules of secrets forbid it.
     #[error("{0}")]
     Secret(#[from] SecretRefusal),

@@ -3,7 +3,11 @@
 use domain::{Actor, ChecklistId, ControlId, ControlKey, FieldId, FieldRow, Right};
 use store::{Doing, Fields, WriteTx};
 
-use crate::{App, AppError, Change, Missing, emit::audit};
+use crate::{
+    App, AppError, Change, Missing,
+    acting::{Work, may_work},
+    emit::audit,
+};
 
 /// `PUT task/update-task-content`: sets the value of a control.
 pub struct SetField {
@@ -66,6 +70,7 @@ impl Change for SetField {
             );
             return Err(AppError::invalid("key", message));
         }
+        may_work(tx, actor, (&list, task), Work::Content).await?;
         list.may_edit(task, place)?;
         let value = control.accept(&self.value);
         let value = value.map_err(|reason| AppError::Value {

@@ -12,6 +12,7 @@ use store::{Doing, Fields, FileStoreError, Page, Read, ReadTx, StoreError, Store
 
 use crate::{
     App, AppError, Caller, Change, FileWork, Missing, Query,
+    acting::{Work, may_work},
     emit::{Happened, audit, emit},
 };
 
@@ -145,23 +146,21 @@ impl Read for Orphans {
     }
 }
 
-/// The checklist of a File Upload control that takes one more file, with what lies in it, and the
+/// The checklist of a File Upload control that takes one more file from whoever asks, with what lies in it, and the
 /// control's key.
-fn uploadable(
-    list: Result<Option<Checklist>, StoreError>,
+async fn uploadable<T: ReadTx + ?Sized>(
+    tx: &mut T,
+    actor: &Actor,
+    list: Option<Checklist>,
     field: FieldId,
 ) -> Result<(Checklist, ControlKey), AppError> {
-    let list = list
-        .doing::<AppError>("loading a checklist")?
-        .ok_or(Missing::Field(field))?;
+    let list = list.ok_or(Missing::Field(field))?;
     let place = field.index();
-    let (task, control) = list
-        .template
-        .control_at(place)
-        .ok_or(Missing::Field(field))?;
+    let template = list.template.clone();
+    let (task, control) = template.control_at(place).ok_or(Missing::Field(field))?;
+    may_work(tx, actor, (&list, task), Work::Content).await?;
     list.may_upload(task, place, control)?;
-    let key = control.key;
-    Ok((list, key))
+    Ok((list, control.key))
 }
 
 struct MayUpload(FieldId);
@@ -174,7 +173,8 @@ impl Query for MayUpload {
     async fn run(&self, _: &App, actor: &Actor, tx: &mut dyn ReadTx) -> Result<(), AppError> {
         let (id, fields) = (self.0.checklist(), Fields::At(self.0.index()));
         let list = tx.checklist_get(actor.team, id, fields).await;
-        uploadable(list, self.0).map(|_| ())
+        let list = list.doing::<AppError>("loading a checklist")?;
+        uploadable(tx, actor, list, self.0).await.map(|_| ())
     }
 }
 
@@ -209,7 +209,8 @@ impl Change for RecordUpload {
         let field = self.upload.field;
         let (id, fields) = (field.checklist(), Fields::At(field.index()));
         let list = tx.checklist_hold(actor.team, id, fields).await;
-        let (mut list, control) = uploadable(list, field)?;
+        let list = list.doing::<AppError>(DOING)?;
+        let (mut list, control) = uploadable(tx, actor, list, field).await?;
         let now = app.source().now();
         let file = StoredFile {
             key: self.key,

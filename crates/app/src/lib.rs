@@ -5,7 +5,9 @@
 //! revoked key does nothing from the commit of its revocation on. Rules are `domain`'s, status codes
 //! the doors'.
 
+mod acting;
 mod actor;
+mod assignments;
 mod audit;
 mod checklists;
 mod deliveries;
@@ -21,6 +23,7 @@ mod health;
 mod keys;
 mod once;
 mod operator;
+mod people;
 mod replays;
 mod sample;
 mod subscriptions;
@@ -44,6 +47,9 @@ use store::{FileStore, Purpose, ReadTx, Store, WriteTx};
 pub use store::{DeliveryQuery, EventQuery, FileStoreError, NoticeQuery, Page, Seen, StoreError};
 
 pub use actor::{Caller, Validate, Validated};
+pub use assignments::{
+    ASSIGNMENTS_MAX, AssignByName, AssignmentRow, ListAssignments, SetAssignees,
+};
 pub use audit::{AUDIT_PAGE_MAX, AuditPage, AuditRow, ReadAudit};
 pub use checklists::{CreateChecklist, CreateWithParameters, FindChecklists, ListChecklists};
 pub use deliveries::{DELIVERIES_PAGE_MAX, DeliveryPage, GetDelivery, ListDeliveries, Redeliver};
@@ -63,7 +69,15 @@ pub use keys::{
     MakeKey, RevokeKey,
 };
 pub use once::{ANSWERS_KEPT, Once, forget_answers};
-pub use operator::{OperatorError, create_key, create_team, list_keys, revoke_key};
+pub use operator::{
+    OperatorError, add_member, create_key, create_team, deactivate_member, list_keys, list_members,
+    revoke_key,
+};
+pub use people::{
+    AddMember, ChangeGroup, ChangeMember, DeactivateMember, GetGroup, GetMember, GroupOfPeople,
+    GroupRow, GroupWish, ListPeople, MakeGroup, MemberGone, MemberRow, MemberWish,
+    MembersAndGroups, PersonRow, RemoveGroup,
+};
 pub use replays::{
     DRY_RUN_ROWS_MAX, GetReplay, ListReplays, MakeReplay, PutReplay, REPLAY_JOBS_OPEN_MAX,
     REPLAY_JOBS_PAGE_MAX, ReplayAsk, ReplayCount, ReplayJobPage,

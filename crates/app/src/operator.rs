@@ -1,4 +1,8 @@
-//! What the operator does at the command line, beside a running server: teams and keys.
+//! What the operator does at the command line, beside a running server: teams, keys and members.
+
+mod members;
+
+pub use members::{add_member, deactivate_member, list_members};
 
 use domain::{
     Actor, ApiKey, ApiKeyId, AuditEntry, Door, NAME_CHARS_MAX, NameRefusal, Person, Rights, Source,
@@ -6,7 +10,7 @@ use domain::{
 };
 use store::{Read, ReadTx, Revoked, Store, StoreError, Write, WriteTx};
 
-use crate::{KEYS_MAX, KeyMade, KeyWish, keys::KeyRefusal};
+use crate::{AppError, KEYS_MAX, KeyMade, KeyWish, keys::KeyRefusal};
 
 /// Why the operator's wish was not done.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +30,9 @@ pub enum OperatorError {
     /// No such key in that team.
     #[error("team {0} has no key {1}; `checkflow key list` shows those it has")]
     KeyMissing(TeamId, ApiKeyId),
+    /// The rules of members forbid it.
+    #[error(transparent)]
+    Member(#[from] AppError),
     /// The database failed.
     #[error("the database did not do it")]
     Storage(#[from] StoreError),
@@ -39,6 +46,7 @@ fn trace(source: &Source, team: TeamId, action: &'static str, subject: String) -
     let actor = Actor {
         team,
         key: None,
+        member: None,
         person,
         door: Door::CommandLine,
         rights: Rights::ALL,

@@ -8,6 +8,7 @@ use store::{Doing, Fields, Page, ReadTx, WriteTx};
 
 use crate::{
     App, AppError, Change, Missing, Query,
+    acting::{Work, may_date, may_work},
     emit::{Happened, audit, emit},
 };
 
@@ -41,6 +42,7 @@ impl Change for SetTaskStatus {
             .await
             .doing::<AppError>(DOING)?;
         let mut list = with_task(list, self.task)?;
+        may_work(tx, actor, (&list, index), Work::Status).await?;
         let ended_at = list.head.ended_at;
         let now = app.source().now();
         let done = Done {
@@ -110,6 +112,7 @@ impl Change for SetTaskDue {
             .await
             .doing::<AppError>(DOING)?;
         let mut list = with_task(list, self.task)?;
+        may_date(actor)?;
         if list.set_due(index, self.due)? {
             tx.task_due_put(self.task, self.due)
                 .await
@@ -136,7 +139,7 @@ async fn load_task<T: ReadTx + ?Sized>(
 }
 
 /// The checklist that was looked for, if it is there and has the task.
-fn with_task(list: Option<Checklist>, task: TaskId) -> Result<Checklist, AppError> {
+pub(crate) fn with_task(list: Option<Checklist>, task: TaskId) -> Result<Checklist, AppError> {
     let list = list.filter(|list| task.index() < list.tasks.len());
     Ok(list.ok_or(Missing::Task(task))?)
 }

@@ -1,6 +1,7 @@
 //! The command line: what can be said, and the help that says so.
 
 mod copy;
+mod member;
 mod pasted;
 mod place;
 mod serve;
@@ -12,7 +13,13 @@ use clap::{
 };
 use domain::Rights;
 
-pub(crate) use self::{copy::CopyArgs, pasted::option, place::StoreArgs, serve::ServeArgs};
+pub(crate) use self::{
+    copy::CopyArgs,
+    member::{MemberArgs, MemberCommand},
+    pasted::option,
+    place::StoreArgs,
+    serve::ServeArgs,
+};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -66,6 +73,8 @@ pub(crate) enum Command {
     Team(TeamArgs),
     /// Make, list and revoke API keys, beside a running server or without one
     Key(KeyArgs),
+    /// Add, list and deactivate members of a team, beside a running server or without one
+    Member(MemberArgs),
     /// Bring the schema of the database up to date, or see whether it is
     Migrate(MigrateArgs),
     /// Copy everything into another, empty database: from SQLite to PostgreSQL, or back

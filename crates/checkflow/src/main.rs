@@ -46,6 +46,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => demo::command(&args),
         Command::Team(args) => operator::team(&args),
         Command::Key(args) => operator::key(&args),
+        Command::Member(args) => operator::member(&args),
         Command::Migrate(args) => migrate::command(&args),
         Command::Copy(args) => copy::command(&args),
         Command::Openapi => print(&format!("{:#}\n", serde_json::to_value(api::openapi())?)),

@@ -1,7 +1,11 @@
-//! What the operator does beside the server: teams and keys.
+//! What the operator does beside the server: teams, keys and members.
 //!
 //! Each command opens the database of the data folder for itself, beside a running server or
 //! without one, does one thing, and closes it. A key works, or ceases to work, with the answer.
+
+mod members;
+
+pub(crate) use members::member;
 
 use std::{io::Write as _, process::ExitCode, time::Duration};
 

@@ -160,6 +160,7 @@ fn trace(job: &ReplayJob, team: TeamId, at: Timestamp) -> AuditEntry {
         actor: Actor {
             team,
             key: None,
+            member: None,
             person,
             door: Door::System,
             rights: domain::Rights::ALL,

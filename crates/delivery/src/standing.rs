@@ -275,6 +275,7 @@ impl Standing {
             actor: Actor {
                 team: self.team,
                 key: None,
+                member: None,
                 person,
                 door: Door::System,
                 rights: domain::Rights::ALL,

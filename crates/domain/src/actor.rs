@@ -1,6 +1,6 @@
 //! Who acts, through which door, and the trace that every change leaves.
 
-use crate::{ApiKeyId, Person, Rights, TeamId, Timestamp};
+use crate::{ApiKeyId, MemberId, Person, Rights, Role, TeamId, Timestamp};
 
 /// An API key without its secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +74,15 @@ impl Door {
     }
 }
 
+/// The member for whom a key is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acting {
+    /// Who.
+    pub id: MemberId,
+    /// What kind of member they are.
+    pub role: Role,
+}
+
 /// Who acts, once it is known that they may.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
@@ -81,6 +90,8 @@ pub struct Actor {
     pub team: TeamId,
     /// With which key; none for the operator at the command line and for the server itself.
     pub key: Option<ApiKeyId>,
+    /// For which member; none where the key itself acts.
+    pub member: Option<Acting>,
     /// As others get to see them.
     pub person: Person,
     /// Through which door.

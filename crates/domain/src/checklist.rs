@@ -60,6 +60,8 @@ pub struct Checklist {
     /// A use case may load only those of the task it is about; those that the template's rules look at
     /// come with them.
     pub fields: BTreeMap<usize, FieldState>,
+    /// To whom the tasks are assigned, by their place; those that are assigned to nobody are absent.
+    pub assigned: BTreeMap<usize, crate::Assigned>,
 }
 
 /// What came of setting a task's status.
@@ -82,6 +84,7 @@ impl Checklist {
             template,
             tasks,
             fields: BTreeMap::new(),
+            assigned: BTreeMap::new(),
         }
     }
 

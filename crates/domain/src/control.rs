@@ -9,7 +9,7 @@ use std::{fmt, str::FromStr};
 
 use crate::{ControlId, ControlKey};
 pub use check::{Unsatisfied, ValueRefusal};
-pub(crate) use check::{has_control_characters, is_website};
+pub(crate) use check::{has_control_characters, is_email, is_website};
 pub(crate) use date::{date_has_time, date_moment, date_order};
 pub use members::member_ids;
 pub use pattern::{PATTERN_CHARS_MAX, PATTERNS_BYTES_MAX, Pattern};
@@ -21,7 +21,7 @@ pub const LONG_VALUE_CHARS_MAX: usize = 50_000;
 /// Most options of a Drop Down or Multi Choice.
 pub const OPTIONS_MAX: usize = 200;
 /// Most members in one Members control.
-pub const MEMBERS_MAX: usize = 100;
+pub const CHOSEN_MEMBERS_MAX: usize = 100;
 /// Longest address of a File or Image, in characters.
 pub const LINK_CHARS_MAX: usize = 2_000;
 /// Most files of one File Upload control in one checklist.

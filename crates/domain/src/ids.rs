@@ -203,6 +203,10 @@ integer_ids! {
     FieldId;
     /// A line of the audit log.
     AuditNumber;
+    /// A member of a team.
+    MemberId;
+    /// A group of members.
+    GroupId;
 }
 
 /// Bits for the place of a task in its number.

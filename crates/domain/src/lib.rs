@@ -6,6 +6,7 @@
 
 mod actor;
 mod address;
+mod assignment;
 mod checklist;
 mod control;
 mod delivery;
@@ -15,6 +16,7 @@ mod ids;
 mod keys;
 mod operational;
 mod overview;
+mod people;
 mod reason;
 mod replay;
 mod rights;
@@ -29,6 +31,7 @@ mod time;
 
 pub use actor::*;
 pub use address::*;
+pub use assignment::*;
 pub use checklist::*;
 pub use control::*;
 pub use delivery::*;
@@ -38,6 +41,7 @@ pub use ids::*;
 pub use keys::*;
 pub use operational::*;
 pub use overview::*;
+pub use people::*;
 pub use reason::*;
 pub use replay::*;
 pub use rights::*;

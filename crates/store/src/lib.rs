@@ -5,6 +5,7 @@
 //! backend's folder. No rule of checklists lives here, and no request is made from here, save to
 //! the object store.
 
+mod assignments;
 mod cache;
 mod copy;
 mod destinations;
@@ -17,6 +18,7 @@ mod names;
 mod open;
 mod overview;
 mod parameters;
+mod people;
 mod place;
 mod postgres;
 mod request;

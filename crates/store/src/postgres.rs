@@ -6,6 +6,7 @@
 mod address;
 mod answers;
 mod asking;
+mod assignments;
 mod bodies;
 mod chains;
 mod checklists;
@@ -30,6 +31,7 @@ mod migrations;
 mod nodes;
 mod open;
 mod overview;
+mod people;
 mod promises;
 mod refusal;
 mod replays;

@@ -5,6 +5,7 @@
 //! lock first, so that two nodes do not decide on the same state at once.
 
 mod answers;
+mod assignments;
 mod bodies;
 mod chains;
 mod checklists;
@@ -18,6 +19,7 @@ mod keeping;
 mod lanes;
 mod marks;
 mod nodes;
+mod people;
 mod replays;
 mod secrets;
 mod subscriptions;
@@ -25,6 +27,7 @@ mod teams;
 mod templates;
 
 pub use answers::*;
+pub use assignments::*;
 pub use bodies::*;
 pub use chains::*;
 pub use checklists::*;
@@ -38,6 +41,7 @@ pub use keeping::*;
 pub use lanes::*;
 pub use marks::*;
 pub use nodes::*;
+pub use people::*;
 pub use replays::*;
 pub use secrets::*;
 pub use subscriptions::*;
@@ -63,6 +67,8 @@ impl Page {
 /// What a transaction that only reads can do.
 pub trait ReadTx:
     ReadTeams
+    + ReadPeople
+    + ReadAssignments
     + ReadTemplates
     + ReadChecklists
     + ReadSubscriptions
@@ -81,6 +87,8 @@ pub trait ReadTx:
 
 impl<T> ReadTx for T where
     T: ReadTeams
+        + ReadPeople
+        + ReadAssignments
         + ReadTemplates
         + ReadChecklists
         + ReadSubscriptions
@@ -102,6 +110,8 @@ impl<T> ReadTx for T where
 pub trait WriteTx:
     ReadTx
     + WriteTeams
+    + WritePeople
+    + WriteAssignments
     + WriteTemplates
     + WriteChecklists
     + WriteEvents
@@ -123,6 +133,8 @@ pub trait WriteTx:
 impl<T> WriteTx for T where
     T: ReadTx
         + WriteTeams
+        + WritePeople
+        + WriteAssignments
         + WriteTemplates
         + WriteChecklists
         + WriteEvents

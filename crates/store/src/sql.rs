@@ -23,7 +23,7 @@ statements! {
     API_KEY_LIST = "SELECT id, team_id, name, prefix, created_at, revoked_at, rights, expires_at, used_at
         FROM api_key WHERE team_id = $1 AND id > $2 ORDER BY id LIMIT $3";
     API_KEY_COUNT = "SELECT count(*) FROM api_key WHERE team_id = $1";
-    AUDIT_LIST = "SELECT at, key_id, by_name, door, action, subject, detail, number
+    AUDIT_LIST = "SELECT at, key_id, by_name, door, action, subject, detail, number, member_id
         FROM audit WHERE team_id = $1 AND number < $2 ORDER BY number DESC LIMIT $3";
     API_KEY_INSERT = "INSERT INTO api_key (id, team_id, name, prefix, hash, created_at, revoked_at, rights,
             expires_at)
@@ -32,6 +32,31 @@ statements! {
     API_KEY_REVOKE = "UPDATE api_key SET revoked_at = $1
         WHERE id = $2 AND team_id = $3 AND revoked_at IS NULL";
     API_KEY_THERE = "SELECT 1 FROM api_key WHERE id = $1 AND team_id = $2";
+    MEMBER_GET = "SELECT id, team_id, name, email, role, created_at, deactivated_at
+        FROM member WHERE id = $1 AND team_id = $2";
+    MEMBER_LIST = "SELECT id, team_id, name, email, role, created_at, deactivated_at
+        FROM member WHERE team_id = $1 ORDER BY name_folded, id LIMIT $2";
+    MEMBER_GROUPS = "SELECT group_id FROM group_member WHERE member_id = $1 ORDER BY group_id LIMIT $2";
+    MEMBER_INSERT = "INSERT INTO member (team_id, name, name_folded, email, email_folded, role, created_at,
+            deactivated_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id";
+    MEMBER_PUT = "UPDATE member
+        SET name = $1, name_folded = $2, email = $3, email_folded = $4, role = $5, deactivated_at = $6
+        WHERE id = $7";
+    GROUP_GET = "SELECT id, team_id, name, avatar, colour, created_at
+        FROM team_group WHERE id = $1 AND team_id = $2 AND removed_at IS NULL";
+    GROUP_LIST = "SELECT id, team_id, name, avatar, colour, created_at
+        FROM team_group WHERE team_id = $1 AND removed_at IS NULL ORDER BY name_folded LIMIT $2";
+    GROUP_MEMBERS = "SELECT member_id FROM group_member WHERE group_id = $1 ORDER BY member_id";
+    GROUP_MEMBERS_OF_TEAM = "SELECT p.group_id, p.member_id
+        FROM team_group g JOIN group_member p ON p.group_id = g.id
+        WHERE g.team_id = $1 AND g.removed_at IS NULL";
+    GROUP_INSERT = "INSERT INTO team_group (team_id, name, name_folded, avatar, colour, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6) RETURNING id";
+    GROUP_PUT = "UPDATE team_group SET name = $1, name_folded = $2, avatar = $3, colour = $4 WHERE id = $5";
+    GROUP_REMOVE = "UPDATE team_group SET removed_at = $1 WHERE id = $2";
+    GROUP_MEMBER_INSERT = "INSERT INTO group_member (group_id, member_id) VALUES ($1, $2)";
+    GROUP_MEMBERS_REMOVE = "DELETE FROM group_member WHERE group_id = $1";
     ANSWER_GET = "SELECT request, answer FROM kept_answer WHERE id = $1";
     ANSWER_PUT = "INSERT INTO kept_answer (id, at, request, answer) VALUES ($1, $2, $3, $4)";
     ANSWER_FORGET = "DELETE FROM kept_answer WHERE id IN (SELECT id FROM kept_answer WHERE at < $1 LIMIT $2)";
@@ -144,8 +169,10 @@ statements! {
         scheduled_at, started_at, ended_at, archived_at
         FROM checklist WHERE id = $1 AND team_id = $2";
     CHECKLIST_PARAMETERS = "SELECT parameters FROM checklist WHERE id = $1 AND team_id = $2";
-    TASK_STATES = "SELECT id, status, done_at, done_by, done_email, completions, due_at
-        FROM checklist_task WHERE id >= $1 AND id < $2";
+    TASK_ASSIGNEES_REMOVE = "DELETE FROM task_assignee WHERE task_id = $1";
+    TASK_ASSIGNEE_INSERT = "INSERT INTO task_assignee (task_id, place, member_id, group_id)
+        VALUES ($1, $2, $3, $4)";
+    TASK_ASSIGNED_PUT = "UPDATE checklist_task SET assigned = $1 WHERE id = $2";
     FIELD_VALUES = "SELECT id, value FROM field WHERE id >= $1 AND id < $2";
     FIELD_FILES = "SELECT key, field_id, name, size, media_type, sha256,
         uploaded_at, uploaded_by, uploaded_email

@@ -5,6 +5,7 @@
 //! a commit is in `writer`.
 
 mod answers;
+mod assignments;
 mod bodies;
 mod chains;
 mod checklists;
@@ -24,6 +25,7 @@ mod migrations;
 mod once;
 mod open;
 mod overview;
+mod people;
 mod queue;
 mod readers;
 mod replays;

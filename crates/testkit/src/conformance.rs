@@ -10,6 +10,7 @@
 //! the compiler, so none can be left out, by the suite or by a backend.
 
 mod answers;
+mod assignments;
 mod checklists;
 mod chores;
 mod credentials;
@@ -25,6 +26,7 @@ mod log;
 mod marks;
 mod matching;
 mod ordering;
+mod people;
 mod redelivering;
 mod replaying;
 mod rescuing;
@@ -158,6 +160,20 @@ cases! { $
         a_revoked_key_says_so_from_the_commit_on,
         a_key_keeps_what_it_may_do_until_when_and_its_last_use,
         audit_lines_are_read_back_newest_first,
+    }
+    people {
+        a_member_is_read_back_and_changed,
+        an_address_is_one_members_whatever_its_case,
+        people_of_another_team_are_not_there,
+        people_are_listed_by_name,
+        a_group_has_the_members_that_it_was_given_last,
+        a_removed_group_is_gone_and_its_name_is_free,
+        who_changes_people_waits_for_who_does_already,
+    }
+    assignments {
+        a_task_shows_whom_it_is_assigned_to_in_the_order_given,
+        what_is_assigned_is_found_by_member_and_by_group,
+        names_are_those_of_now_and_stay_with_what_was_assigned,
     }
     answers {
         an_answer_is_read_back_as_it_was_given,

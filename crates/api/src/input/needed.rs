@@ -30,6 +30,14 @@ impl<A, B> AllNeeded for (Needed<A>, Needed<B>) {
     }
 }
 
+impl<A, B, C, D> AllNeeded for (Needed<A>, Needed<B>, Needed<C>, Needed<D>) {
+    type All = (A, B, C, D);
+
+    fn open(self) -> Option<(A, B, C, D)> {
+        Some((self.0.0?, self.1.0?, self.2.0?, self.3.0?))
+    }
+}
+
 impl<A, B, C> AllNeeded for (Needed<A>, Needed<B>, Needed<C>) {
     type All = (A, B, C);
 

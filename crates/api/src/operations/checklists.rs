@@ -8,7 +8,7 @@ use domain::{ChecklistFilter, ChecklistRow, FileRow, TaskHit, TemplateKey};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{Answer, rows};
+use super::{Answer, CREATED_BY, rows};
 use crate::{
     Api,
     ask::Ask,
@@ -27,18 +27,19 @@ use crate::{
     params(
         ("templateKey" = String, Query, format = Uuid, description = "The template."),
         ("checklistName" = String, Query, description = "What people will call it.", example = "Invoice 4711"),
+        ("createdByUserID" = Option<i64>, Query, description = "Who makes it: the number of a member, or 0 for the API key \
+            itself, as when it is left out."),
     ),
     responses((status = 200, description = "The checklist.", body = ChecklistRow))
 )]
 pub(crate) async fn create_checklist(State(api): State<Api>, mut ask: Ask) -> Answer<ChecklistRow> {
     let template = ask.input.need("templateKey", Input::key);
     let name = ask.input.need("checklistName", Input::filled);
+    let member = ask.input.number(CREATED_BY);
     let (template, name) = ask.input.all((template, name))?;
-    Ok(Json(
-        api.app
-            .change(&ask.caller, CreateChecklist { template, name })
-            .await?,
-    ))
+    let caller = ask.caller_for(CREATED_BY, member);
+    let create = CreateChecklist { template, name };
+    Ok(Json(api.app.change(&caller, create).await?))
 }
 
 /// What `checklist/create-with-parameters` takes.
@@ -58,6 +59,10 @@ pub(crate) struct CreateBody {
     /// Values for the template's parameters; those that are left out are as the template says.
     #[schema(max_items = 50)]
     parameters: Option<Vec<ParameterBody>>,
+    /// Who makes it: the number of a member, or 0 for the API key itself, as when it is left out.
+    #[serde(rename = "createdByUserID")]
+    #[schema(example = 0)]
+    created_by_user_id: Option<i64>,
 }
 
 /// The value of a parameter.
@@ -96,12 +101,14 @@ pub(crate) async fn create_with_parameters(
     let parameters = ask
         .input
         .pairs("parameters", ["parameterName", "parameterValue"]);
+    let member = ask.input.number(CREATED_BY);
     let (template, name) = ask.input.all((template, name))?;
     let change = CreateWithParameters {
         create: CreateChecklist { template, name },
         parameters,
     };
-    Ok(Json(api.app.change(&ask.caller, change).await?))
+    let caller = ask.caller_for(CREATED_BY, member);
+    Ok(Json(api.app.change(&caller, change).await?))
 }
 
 /// Find checklists, or make one
@@ -120,6 +127,7 @@ pub(crate) async fn create_with_parameters(
         ("status" = inline(Option<AnyChecklistStatus>), Query, description = "`ALL` (the default), `SCHEDULED`, \
             `INPROGRESS`, `RECENTLYCOMPLETE` (within seven days) or `COMPLETE`."),
         ("createIfNotExists" = Option<bool>, Query, description = "Make one when none is found."),
+        ("createdByUserID" = Option<i64>, Query, description = "Who makes it then, as for `checklist`."),
         ("pageSize" = Option<u32>, Query, description = "Rows on a page, 1 to 10, 3 by default.", minimum = 1, maximum = 10),
         ("pageNumber" = Option<u32>, Query, description = "Which page, from 1.", minimum = 1),
     ),
@@ -131,6 +139,7 @@ pub(crate) async fn find_checklists(
 ) -> Answer<Vec<ChecklistRow>> {
     let (template, wanted) = checklists(&mut ask.input);
     let create = ask.input.flag("createIfNotExists").unwrap_or(false);
+    let member = ask.input.number(CREATED_BY);
     let template = ask.input.all(template)?;
     let wanted = ListChecklists {
         template,
@@ -138,7 +147,8 @@ pub(crate) async fn find_checklists(
         ..wanted
     };
     let found = if create {
-        api.app.change(&ask.caller, FindChecklists(wanted)).await?
+        let caller = ask.caller_for(CREATED_BY, member);
+        api.app.change(&caller, FindChecklists(wanted)).await?
     } else {
         api.app.query(&ask.caller, wanted).await?
     };

@@ -6,7 +6,7 @@ use domain::{ControlId, ControlKey, ControlType, FieldId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Answer;
+use super::{Answer, MODIFIED_BY};
 use crate::{Api, ask::Ask, input::Input};
 
 /// What `task/update-task-content` takes.
@@ -32,6 +32,9 @@ pub(crate) struct FieldBody {
     content_type: Option<String>,
     /// The control's label. May be left out, and is not looked at.
     name: Option<String>,
+    /// Who does it: the number of a member, or 0 for the API key itself, as when it is left out.
+    #[serde(rename = "modifiedByUserID")]
+    modified_by_user_id: Option<i64>,
     /// The value as text; empty clears it. Several choices are a JSON array in the string.
     #[schema(example = "INV-4711")]
     value: String,
@@ -90,6 +93,7 @@ pub(crate) async fn set_field(State(api): State<Api>, mut ask: Ask) -> Answer<Fi
     let control = input.number("contentID").map(ControlId::new);
     let key = input.key("key");
     content_type(input);
+    let member = input.number(MODIFIED_BY);
     let (field, value) = input.all((field, value))?;
     let change = SetField {
         field: FieldId::new(field),
@@ -97,7 +101,8 @@ pub(crate) async fn set_field(State(api): State<Api>, mut ask: Ask) -> Answer<Fi
         key,
         value,
     };
-    Ok(Json(api.app.change(&ask.caller, change).await?.into()))
+    let caller = ask.caller_for(MODIFIED_BY, member);
+    Ok(Json(api.app.change(&caller, change).await?.into()))
 }
 
 /// A word of no type is a mistake that should not pass unseen. A number is the type as this

@@ -5,7 +5,7 @@ use app::{
     ReadAudit, RevokeKey,
 };
 use axum::{Json, extract::State};
-use domain::{ApiKeyId, AuditNumber, Rights};
+use domain::{ApiKeyId, AuditNumber, MemberId, Rights};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -128,6 +128,7 @@ pub(crate) async fn revoke_key(State(api): State<Api>, mut ask: Ask) -> Answer<K
         ("action" = Option<String>, Query, description = "What was done, such as `task.complete`, or its noun: `task`."),
         ("subject" = Option<String>, Query, description = "To what: the identifier, as the lines have it."),
         ("keyId" = Option<String>, Query, format = Uuid, description = "With this API key."),
+        ("memberId" = Option<i64>, Query, description = "For this member."),
         ("cursor" = Option<i64>, Query, description = "The `nextCursor` of the page before."),
         ("limit" = Option<u32>, Query, description = "Lines on a page, 1 to 100, 20 by default.", minimum = 1, maximum = 100),
     ),
@@ -136,7 +137,7 @@ pub(crate) async fn revoke_key(State(api): State<Api>, mut ask: Ask) -> Answer<K
 pub(crate) async fn read_audit(State(api): State<Api>, mut ask: Ask) -> Answer<AuditPage> {
     let input = &mut ask.input;
     input.known(&[
-        "since", "until", "action", "subject", "keyId", "cursor", "limit",
+        "since", "until", "action", "subject", "keyId", "memberId", "cursor", "limit",
     ]);
     let trimmed = |text: String| text.trim().to_owned();
     let read = ReadAudit {
@@ -145,6 +146,7 @@ pub(crate) async fn read_audit(State(api): State<Api>, mut ask: Ask) -> Answer<A
         action: input.filled("action").map(trimmed),
         subject: input.filled("subject").map(trimmed),
         key: input.key("keyId"),
+        member: input.number("memberId").map(MemberId::new),
         before: input.number("cursor").map(AuditNumber::new),
         limit: input
             .number_in("limit", 1, AUDIT_PAGE_MAX)

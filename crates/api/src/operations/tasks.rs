@@ -6,11 +6,8 @@ use domain::{ChecklistId, TaskId, TaskRow, TaskStatus};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::Answer;
+use super::{Answer, MODIFIED_BY};
 use crate::{Api, ask::Ask, input::Input};
-
-/// The number that stands for the API key where CheckFlow wants that of a member.
-const KEY_ITSELF: i64 = 0;
 
 /// Get a task of a checklist
 ///
@@ -50,7 +47,8 @@ pub(crate) struct StatusBody {
     /// `Complete`, `Incomplete` or `NotApplicable`.
     #[schema(example = "Complete")]
     status: String,
-    /// Who does it: 0, which stands for the API key itself.
+    /// Who does it: the number of a member, whose role counts then and who is told of; or 0, which stands for the API key
+    /// itself.
     #[serde(rename = "modifiedByUserID")]
     #[schema(example = 0)]
     modified_by_user_id: i64,
@@ -72,13 +70,14 @@ pub(crate) async fn set_status(State(api): State<Api>, mut ask: Ask) -> Answer<T
     let input = &mut ask.input;
     let task = input.need("taskId", Input::number);
     let status = input.need("status", Input::word::<TaskStatus>);
-    let member = input.need("modifiedByUserID", member);
-    let (task, status, _) = input.all((task, status, member))?;
+    let member = input.need(MODIFIED_BY, Input::number);
+    let (task, status, member) = input.all((task, status, member))?;
     let change = SetTaskStatus {
         task: TaskId::new(task),
         status,
     };
-    Ok(Json(api.app.change(&ask.caller, change).await?))
+    let caller = ask.caller_for(MODIFIED_BY, Some(member));
+    Ok(Json(api.app.change(&caller, change).await?))
 }
 
 /// What `PUT task/due-date` takes.
@@ -95,6 +94,10 @@ pub(crate) struct DueBody {
     /// When it is due.
     #[schema(format = DateTime, example = "2026-12-01T17:00:00Z")]
     due_date_time: String,
+    /// Who does it: the number of a member, or 0 for the API key itself, as when it is left out.
+    #[serde(rename = "modifiedByUserID")]
+    #[schema(example = 0)]
+    modified_by_user_id: Option<i64>,
 }
 
 /// Say when a task is due
@@ -111,12 +114,14 @@ pub(crate) struct DueBody {
 pub(crate) async fn set_due(State(api): State<Api>, mut ask: Ask) -> Answer<TaskRow> {
     let task = ask.input.need("taskId", Input::number);
     let due = ask.input.need("dueDateTime", Input::moment);
+    let member = ask.input.number(MODIFIED_BY);
     let (task, due) = ask.input.all((task, due))?;
     let change = SetTaskDue {
         task: TaskId::new(task),
         due: Some(due),
     };
-    Ok(Json(api.app.change(&ask.caller, change).await?))
+    let caller = ask.caller_for(MODIFIED_BY, member);
+    Ok(Json(api.app.change(&caller, change).await?))
 }
 
 /// Leave it to the template when a task is due
@@ -127,28 +132,21 @@ pub(crate) async fn set_due(State(api): State<Api>, mut ask: Ask) -> Answer<Task
     delete,
     path = "/api/task/due-date",
     tag = "Tasks",
-    params(("taskId" = i64, Query, description = "The task, by its number. `taskID` is the same.")),
+    params(
+        ("taskId" = i64, Query, description = "The task, by its number. `taskID` is the same."),
+        ("modifiedByUserID" = Option<i64>, Query, description = "Who does it: the number of a member, or 0 for the API key \
+            itself, as when it is left out."),
+    ),
     responses((status = 200, description = "The task as it is now.", body = TaskRow))
 )]
 pub(crate) async fn clear_due(State(api): State<Api>, mut ask: Ask) -> Answer<TaskRow> {
     let task = ask.input.need("taskId", Input::number);
+    let member = ask.input.number(MODIFIED_BY);
     let task = ask.input.all(task)?;
     let change = SetTaskDue {
         task: TaskId::new(task),
         due: None,
     };
-    Ok(Json(api.app.change(&ask.caller, change).await?))
-}
-
-fn member(input: &mut Input, name: &str) -> Option<i64> {
-    let number = input.number(name)?;
-    if number != KEY_ITSELF {
-        input.wrong(
-            name,
-            format!(
-                "{number} is no member of the team; give 0, which stands for the API key itself"
-            ),
-        );
-    }
-    Some(number)
+    let caller = ask.caller_for(MODIFIED_BY, member);
+    Ok(Json(api.app.change(&caller, change).await?))
 }

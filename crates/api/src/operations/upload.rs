@@ -25,7 +25,7 @@ use tower_http::timeout::{TimeoutBody, TimeoutError};
 use utoipa::ToSchema;
 
 use self::paced::{FileBegun, FormTooLong, paced};
-use super::Answer;
+use super::{Answer, CREATED_BY};
 use crate::{Api, Code, ask::Ask, input::Input, instead::Instead, problem::Problem};
 
 /// The field of the form that holds the file.
@@ -55,7 +55,11 @@ pub(crate) struct UploadForm {
     post,
     path = "/api/task/upload-file",
     tag = "Files",
-    params(("taskContentID" = i64, Query, description = "The control in its checklist, by its number.")),
+    params(
+        ("taskContentID" = i64, Query, description = "The control in its checklist, by its number."),
+        ("createdByUserID" = Option<i64>, Query, description = "Who uploads it: the number of a member, or 0 for the API \
+            key itself, as when it is left out."),
+    ),
     request_body(content = UploadForm, content_type = "multipart/form-data", description = "The file."),
     responses((status = 200, description = "The file, as it is listed.", body = FileRow))
 )]
@@ -63,7 +67,9 @@ pub(crate) async fn upload(State(api): State<Api>, request: Request) -> Answer<F
     let (parts, body) = request.into_parts();
     let mut ask = Ask::of_parts(&parts, &api)?;
     let field = ask.input.need("taskContentID", Input::number);
+    let member = ask.input.number(CREATED_BY);
     let field = FieldId::new(ask.input.all(field)?);
+    let caller = ask.caller_for(CREATED_BY, member);
     let max = api.app.limits().file_bytes_max;
     announced(&parts.headers, max)?;
     let _permit = api
@@ -88,7 +94,7 @@ pub(crate) async fn upload(State(api): State<Api>, request: Request) -> Answer<F
         if is_file(&file) {
             // What comes after the file is never read.
             begun.tell();
-            return store(&api.app, &ask.caller, field, file).await.map(Json);
+            return store(&api.app, &caller, field, file).await.map(Json);
         }
     }
     Err(too_many_fields().into())

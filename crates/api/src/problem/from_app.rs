@@ -34,6 +34,10 @@ impl From<AppError> for Problem {
             AppError::RightMissing { has, needs, .. } => said(Code::ScopeMissing, &error)
                 .with("scopes", has)
                 .with("needs", needs.word()),
+            AppError::RoleForbids { role, .. } => {
+                said(Code::RoleInsufficient, &error).with("role", role)
+            }
+            AppError::AssignedToOthers => said(Code::AssignedExclusively, &error),
             // A door answers it as it was answered before.
             AppError::Answered(_) => Self::new(Code::Internal),
             AppError::KeyReused => said(Code::IdempotencyKeyReused, &error),
@@ -74,6 +78,11 @@ impl From<AppError> for Problem {
             AppError::SubscriptionSame(same) => {
                 said(Code::SubscriptionSame, &error).with("subscriptionId", same)
             }
+            AppError::EmailTaken { by, .. } => said(Code::EmailTaken, &error).with("memberId", by),
+            AppError::GroupNameTaken { by, .. } => {
+                said(Code::GroupNameTaken, &error).with("groupId", by)
+            }
+            AppError::LastAdministrator => said(Code::LastAdministrator, &error),
             AppError::Secret(SecretRefusal::Full) => said(Code::SecretsFull, &error),
             AppError::Secret(SecretRefusal::InUse(_)) => said(Code::SecretInUse, &error),
             AppError::FileTooLarge { .. } => said(Code::FileTooLarge, &error),
@@ -106,6 +115,8 @@ const fn missing_code(missing: &Missing) -> Code {
         Missing::Secret(_) => Code::SecretMissing,
         Missing::Delivery(_) => Code::DeliveryMissing,
         Missing::Event(_) => Code::EventMissing,
+        Missing::Member(_) | Missing::MemberOf(_) => Code::MemberMissing,
+        Missing::Group(_) => Code::GroupMissing,
         Missing::ReplayJob(_) => Code::RedeliveryJobMissing,
     }
 }

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "panicking is how a test fails")]
 
+mod acting;
+mod assignments;
 mod bad_input;
 mod checklists;
 mod edges;
@@ -14,6 +16,7 @@ mod harness;
 mod health;
 mod lists;
 mod once;
+mod people;
 mod proving;
 mod rates;
 mod replays;

@@ -24,6 +24,8 @@ struct Stage {
     delivery: Value,
     job: Value,
     key: Value,
+    member: Value,
+    group: Value,
 }
 
 impl Stage {
@@ -50,7 +52,12 @@ impl Stage {
         let delivery = first("/api/web-hook/deliveries").await;
         let job = server.post("/api/web-hook/redelivery-job?state=ALL&neverAttempted=true");
         let made = server.post("/api/key?name=spare").answer().await.ok();
+        let member = server.post("/api/team/member?name=Ann&email=ann%40example.com");
+        let member = member.answer().await.ok();
+        let group = format!("/api/team/group?name=Crew&memberIds={}", member["memberId"]);
         Self {
+            group: server.post(&group).answer().await.ok(),
+            member,
             job: job.answer().await.ok(),
             file: file.ok(),
             key: made,
@@ -63,8 +70,40 @@ impl Stage {
         }
     }
 
+    /// The same, of an operation about people.
+    fn of_people(&self, operation: &str) -> Option<(String, Option<Value>)> {
+        let task = &self.list["tasks"][2]["taskId"];
+        let (member, group) = (&self.member["memberId"], &self.group["groupId"]);
+        let query = match operation {
+            "list_people" | "list_members" | "list_groups" => String::new(),
+            "get_member" | "deactivate_member" => format!("memberId={member}"),
+            "change_member" => format!("memberId={member}&name=Bob"),
+            "add_member" => "name=Bob&email=bob.1%40example.com".to_owned(),
+            "get_group" | "remove_group" => format!("groupId={group}"),
+            "change_group" => format!("groupId={group}&name=Shift.1"),
+            "make_group" => "name=Night.1".to_owned(),
+            "list_assignments" => format!("assigneeType=1&assigneeId={member}"),
+            "clear_assignees" => format!("taskId={task}"),
+            "set_assignees" => {
+                let to = json!([{"assigneeType": 2, "assigneeId": group}]);
+                let body = json!({"taskID": task, "assignees": to, "isAssignedExclusively": true});
+                return Some((String::new(), Some(body)));
+            }
+            "assign_by_name" => {
+                let body = json!({"taskID": task, "assigneeNames": ["Ann"],
+                    "isAssignedExclusively": false, "deleteExistingAssignees": true});
+                return Some((String::new(), Some(body)));
+            }
+            _ => return None,
+        };
+        Some((query, None))
+    }
+
     /// A request that the operation takes, with its body if it has one.
     fn request(&self, operation: &str) -> (String, Option<Value>) {
+        if let Some(request) = self.of_people(operation) {
+            return request;
+        }
         let id = |value: &Value| {
             let text = value.as_str().map(str::to_owned);
             text.unwrap_or_else(|| value.to_string())
@@ -286,7 +325,10 @@ fn strange(text: &str) -> String {
         };
         format!("{word}{rest}")
     });
-    replaced.collect()
+    // What kind of assignee it is, is no identifier.
+    let replaced: String = replaced.collect();
+    let replaced = replaced.replace("assigneeType=987654321", "assigneeType=1");
+    replaced.replace("\"assigneeType\":987654321", "\"assigneeType\":2")
 }
 
 #[tokio::test]

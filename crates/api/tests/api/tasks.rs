@@ -92,7 +92,7 @@ async fn who_does_it_is_the_key_itself() {
     assert_eq!(
         errors(&problem),
         [
-            "modifiedByUserID 7 is no member of the team; give 0, which stands for the API key itself"
+            "modifiedByUserID 7 is no member of the team; give one of GET /api/team/members, or 0, which stands for the API key itself"
         ]
     );
     assert_eq!(

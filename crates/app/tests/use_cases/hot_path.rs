@@ -2,8 +2,11 @@
 //! are shared by a whole group of changes and not counted.
 
 use crate::support::Bench;
-use app::{CreateChecklist, ScopeKeys, SetTaskStatus, Subscribe};
-use domain::{EventType, TaskStatus, TemplateKey};
+use app::{
+    AddMember, Caller, CreateChecklist, GroupWish, MakeGroup, ScopeKeys, SetAssignees,
+    SetTaskStatus, Subscribe,
+};
+use domain::{AssigneeId, EventType, Role, TaskStatus, TemplateKey};
 use serde_json::{Value, json};
 
 /// Makes a template of ten plain tasks with so many subscriptions to it.
@@ -39,6 +42,16 @@ async fn template_with(bench: &Bench, subscriptions: usize, conditions: Value) -
 
 /// Statements that completing the second of ten tasks takes.
 async fn completing_one(bench: &Bench, template: TemplateKey) -> u64 {
+    completing(bench, template, &bench.caller, None).await
+}
+
+/// Statements that it takes `caller` to complete the second of ten tasks, if that is assigned so.
+async fn completing(
+    bench: &Bench,
+    template: TemplateKey,
+    caller: &Caller,
+    assigned: Option<(Vec<AssigneeId>, bool)>,
+) -> u64 {
     let create = CreateChecklist {
         template,
         name: "One".to_owned(),
@@ -50,9 +63,53 @@ async fn completing_one(bench: &Bench, template: TemplateKey) -> u64 {
         status: TaskStatus::Complete,
     };
     bench.app.change(&bench.caller, complete(0)).await.unwrap();
+    if let Some((to, exclusively)) = assigned {
+        let assign = SetAssignees {
+            task: tasks[1].task_id,
+            to,
+            exclusively,
+        };
+        let row = bench.app.change(&bench.caller, assign).await.unwrap();
+        assert!(!row.assignees.is_empty());
+    }
     let before = bench.statements.get();
-    bench.app.change(&bench.caller, complete(1)).await.unwrap();
+    bench.app.change(caller, complete(1)).await.unwrap();
     bench.statements.get() - before
+}
+
+#[tokio::test]
+async fn a_task_that_is_assigned_takes_no_statement_more_and_a_member_who_acts_takes_one() {
+    let bench = Bench::start().await;
+    let template = template(&bench, 0).await;
+    let member = AddMember {
+        name: "Ann".to_owned(),
+        email: "ann@example.com".to_owned(),
+        role: Role::Member,
+    };
+    let member = bench.app.change(&bench.caller, member).await.unwrap();
+    let id = member.member_id;
+    let group = MakeGroup {
+        name: "Crew".to_owned(),
+        wish: GroupWish {
+            members: Some(vec![id]),
+            ..GroupWish::default()
+        },
+    };
+    let group = bench.app.change(&bench.caller, group).await.unwrap();
+    let (ann, crew) = (AssigneeId::Member(id), AssigneeId::Group(group.group_id));
+    let by_ann = bench.caller.clone().acting_for(id, "modifiedByUserID");
+    // Which groups a member is in is asked only where that decides.
+    for (caller, assigned, expected) in [
+        (&bench.caller, Some((vec![ann, crew], true)), 7),
+        (&by_ann, None, 8),
+        (&by_ann, Some((vec![crew], false)), 8),
+        (&by_ann, Some((vec![ann], true)), 8),
+        (&by_ann, Some((vec![crew], true)), 9),
+    ] {
+        let statements = completing(&bench, template, caller, assigned.clone()).await;
+        assert_eq!(statements, expected, "{assigned:?}");
+    }
+    bench.store.stop().await;
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ mod kept;
 mod keys;
 mod kill;
 mod life;
+mod members;
 mod migrate;
 mod ordered;
 mod pace;

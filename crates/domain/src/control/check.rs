@@ -243,7 +243,7 @@ fn day(value: &str, with_time: Option<bool>) -> Result<String, ValueRefusal> {
 
 /// What browsers take for an email address (the HTML standard, `input type=email`), in short: one
 /// `@`, something before it, labels of letters, digits and hyphens after it.
-fn is_email(value: &str) -> bool {
+pub(crate) fn is_email(value: &str) -> bool {
     let Some((local, host)) = value.trim().split_once('@') else {
         return false;
     };

@@ -1,6 +1,6 @@
 //! Members of the team as a value: their numbers, as a JSON array in the string.
 
-use super::{MEMBERS_MAX, ValueRefusal};
+use super::{CHOSEN_MEMBERS_MAX, ValueRefusal};
 
 /// The members that a value names, in its order, each once. Whether the team has them is for the caller
 /// to ask.
@@ -12,13 +12,15 @@ pub fn member_ids(value: &str) -> Result<Vec<i64>, ValueRefusal> {
     if given.iter().any(|id| *id < 1) {
         return Err(ValueRefusal::NotMembers);
     }
-    let mut ids: Vec<i64> = Vec::with_capacity(given.len().min(MEMBERS_MAX + 1));
+    let mut ids: Vec<i64> = Vec::with_capacity(given.len().min(CHOSEN_MEMBERS_MAX + 1));
     for id in given {
         if !ids.contains(&id) {
             ids.push(id);
         }
-        if ids.len() > MEMBERS_MAX {
-            return Err(ValueRefusal::TooManyMembers { max: MEMBERS_MAX });
+        if ids.len() > CHOSEN_MEMBERS_MAX {
+            return Err(ValueRefusal::TooManyMembers {
+                max: CHOSEN_MEMBERS_MAX,
+            });
         }
     }
     Ok(ids)

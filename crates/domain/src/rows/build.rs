@@ -1,9 +1,11 @@
 //! Making rows from what was loaded.
 
-use super::{ChecklistRow, FieldRow, FileRow, PublicUrl, TaskHit, TaskRow, TemplateRef, hex};
+use super::{
+    AssigneeRow, ChecklistRow, FieldRow, FileRow, PublicUrl, TaskHit, TaskRow, TemplateRef, hex,
+};
 use crate::{
-    Checklist, ControlKind, Done, FieldId, FieldState, Hidden, ParameterValues, StoredFile,
-    TaskStatus,
+    Assigned, Assignee, Checklist, ControlKind, Done, FieldId, FieldState, Hidden, ParameterValues,
+    StoredFile, TaskStatus,
 };
 
 /// What follows from the state of a whole checklist, worked out once for all its rows.
@@ -103,7 +105,7 @@ impl TaskRow {
             task_not_applicable_by_name: not_applicable.map(name),
             task_not_applicable_by_email: not_applicable.and_then(email),
             completion_count: state.completions,
-            assignees: Vec::new(),
+            assignees: AssigneeRow::all(list.assigned.get(&index)),
             fields: FieldRow::of_task(list, index, &now.hidden),
             shown: Vec::new(),
             comments: Vec::new(),
@@ -135,6 +137,19 @@ impl TaskRow {
             }
         }
         row
+    }
+}
+
+impl AssigneeRow {
+    /// To whom a task is assigned.
+    pub fn all(assigned: Option<&Assigned>) -> Vec<Self> {
+        let to = assigned.map_or(&[][..], |assigned| &assigned.to);
+        let row = |assignee: &Assignee| Self {
+            assignee_id: assignee.id.number(),
+            assignee_type: assignee.id.kind(),
+            assignee_name: assignee.name.clone(),
+        };
+        to.iter().map(row).collect()
     }
 }
 

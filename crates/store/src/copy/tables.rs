@@ -62,7 +62,7 @@ const fn column_name(name: &'static str) -> &'static str {
 }
 
 /// All that is copied.
-pub(crate) static TABLES: [Table; 22] = [
+pub(crate) static TABLES: [Table; 26] = [
     table!(preset meta by "name": Text name; Bytes value;),
     table!(preset counter by "name": Text name; Int next;),
     table!(team by "id": Int id; Text name; Time created_at;),
@@ -70,7 +70,13 @@ pub(crate) static TABLES: [Table; 22] = [
         Guid id; Int team_id; Text name prefix; Bytes hash; Time created_at revoked_at;
         Text rights; Time expires_at used_at;),
     table!(audit by "team_id, number":
-        Int team_id number; Time at; Guid key_id; Text by_name door action subject detail;),
+        Int team_id number; Time at; Guid key_id; Text by_name door action subject detail;
+        Int member_id;),
+    table!(member by "id":
+        Int id team_id; Text name name_folded email email_folded role; Time created_at deactivated_at;),
+    table!(team_group by "id":
+        Int id team_id; Text name name_folded avatar colour; Time created_at removed_at;),
+    table!(group_member by "group_id, member_id": Int group_id member_id;),
     table!(kept_answer by "id": Bytes id; Time at; Bytes request answer;),
     table!(template by "key":
         Guid key; Int team_id; Text name name_folded; Guid version; Time created_at updated_at;),
@@ -84,8 +90,9 @@ pub(crate) static TABLES: [Table; 22] = [
         Time created_at; Text created_by created_email;
         Time scheduled_at started_at ended_at archived_at; Text parameters;),
     table!(checklist_task by "id":
-        Int id; Guid key; Text status; Time done_at; Text done_by done_email; Int completions;
-        Time due_at;),
+        Int id; Guid key; Text status; Time done_at; Text done_by done_email;
+        Int completions assigned; Time due_at;),
+    table!(task_assignee by "task_id, place": Int task_id place member_id group_id;),
     table!(field by "id": Int id; Text value;),
     table!(file by "number":
         Int number; Guid key; Int team_id; Guid control_key; Int field_id; Text name; Int size;

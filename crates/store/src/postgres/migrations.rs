@@ -57,12 +57,24 @@ const STEPS: &[Step] = &[
         include_str!("../../migrations/postgres/0011_answers.sql"),
     ),
     (
-        "0012_due",
-        include_str!("../../migrations/postgres/0012_due.sql"),
+        "0012_people",
+        include_str!("../../migrations/postgres/0012_people.sql"),
     ),
     (
-        "0013_parameters",
-        include_str!("../../migrations/postgres/0013_parameters.sql"),
+        "0013_acting",
+        include_str!("../../migrations/postgres/0013_acting.sql"),
+    ),
+    (
+        "0014_assignments",
+        include_str!("../../migrations/postgres/0014_assignments.sql"),
+    ),
+    (
+        "0015_due",
+        include_str!("../../migrations/postgres/0015_due.sql"),
+    ),
+    (
+        "0016_parameters",
+        include_str!("../../migrations/postgres/0016_parameters.sql"),
     ),
 ];
 

@@ -1,7 +1,9 @@
 //! Teams, their API keys, and the audit log.
 
 use async_trait::async_trait;
-use domain::{ApiKey, ApiKeyId, AuditEntry, AuditNumber, KeyHash, Team, TeamId, Timestamp};
+use domain::{
+    ApiKey, ApiKeyId, AuditEntry, AuditNumber, KeyHash, MemberId, Team, TeamId, Timestamp,
+};
 use tokio_postgres::Row;
 
 use super::{
@@ -67,6 +69,7 @@ impl<G: Send> ReadTeams for Tx<'_, G> {
                 subject: row.cell(5)?,
                 detail: row.cell(6)?,
                 number: AuditNumber::new(row.cell(7)?),
+                member: row.cell::<Option<i64>>(8)?.map(MemberId::new),
             })
         })
         .await
@@ -127,8 +130,8 @@ impl WriteTeams for Change<'_> {
 
     async fn audit_append(&mut self, entry: &AuditEntry) -> Result<(), StoreError> {
         let sql = "INSERT INTO audit
-                (team_id, at, key_id, by_name, door, action, subject, detail)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+                (team_id, at, key_id, by_name, door, action, subject, detail, member_id)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
         let actor = &entry.actor;
         let row = owned![
             actor.team.get(),
@@ -139,6 +142,7 @@ impl WriteTeams for Change<'_> {
             entry.action.to_owned(),
             entry.subject.clone(),
             entry.detail.clone(),
+            actor.member.map(|member| member.id.get()),
         ];
         self.later(sql, row).await
     }

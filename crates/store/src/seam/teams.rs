@@ -1,7 +1,9 @@
 //! Teams, their API keys, and the trace of what was changed.
 
 use async_trait::async_trait;
-use domain::{ApiKey, ApiKeyId, AuditEntry, AuditNumber, KeyHash, Team, TeamId, Timestamp};
+use domain::{
+    ApiKey, ApiKeyId, AuditEntry, AuditNumber, KeyHash, MemberId, Team, TeamId, Timestamp,
+};
 
 use crate::StoreError;
 
@@ -23,6 +25,8 @@ pub struct AuditLine {
     pub at: Timestamp,
     /// With which key, if one was used.
     pub key: Option<ApiKeyId>,
+    /// For which member, if for one.
+    pub member: Option<MemberId>,
     /// The name of who acted.
     pub by: String,
     /// Through which door.

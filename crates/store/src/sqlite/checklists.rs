@@ -37,13 +37,14 @@ impl<G: Send> ReadChecklists for Tx<'_, G> {
             return Ok(None);
         };
         let template = self.edition(head.version)?;
-        let tasks = self.task_states(id, template.tasks.len())?;
+        let (tasks, assigned) = self.task_states(id, template.tasks.len())?;
         let fields = self.field_states(id, fields.places(&template))?;
         Ok(Some(Checklist {
             head,
             template,
             tasks,
             fields,
+            assigned,
         }))
     }
 

@@ -53,12 +53,24 @@ const STEPS: &[Step] = &[
         include_str!("../../migrations/sqlite/0010_answers.sql"),
     ),
     (
-        "0011_due",
-        include_str!("../../migrations/sqlite/0011_due.sql"),
+        "0011_people",
+        include_str!("../../migrations/sqlite/0011_people.sql"),
     ),
     (
-        "0012_parameters",
-        include_str!("../../migrations/sqlite/0012_parameters.sql"),
+        "0012_acting",
+        include_str!("../../migrations/sqlite/0012_acting.sql"),
+    ),
+    (
+        "0013_assignments",
+        include_str!("../../migrations/sqlite/0013_assignments.sql"),
+    ),
+    (
+        "0014_due",
+        include_str!("../../migrations/sqlite/0014_due.sql"),
+    ),
+    (
+        "0015_parameters",
+        include_str!("../../migrations/sqlite/0015_parameters.sql"),
     ),
 ];
 

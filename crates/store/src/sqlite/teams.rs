@@ -1,7 +1,9 @@
 //! Teams, their API keys, and the audit log.
 
 use async_trait::async_trait;
-use domain::{ApiKey, ApiKeyId, AuditEntry, AuditNumber, KeyHash, Team, TeamId, Timestamp};
+use domain::{
+    ApiKey, ApiKeyId, AuditEntry, AuditNumber, KeyHash, MemberId, Team, TeamId, Timestamp,
+};
 use rusqlite::{Row, params};
 
 use super::{
@@ -64,6 +66,7 @@ impl<G: Send> ReadTeams for Tx<'_, G> {
                 subject: row.get(5)?,
                 detail: row.get(6)?,
                 number: AuditNumber::new(row.get(7)?),
+                member: row.get::<_, Option<i64>>(8)?.map(MemberId::new),
             })
         })
     }
@@ -119,9 +122,9 @@ impl WriteTeams for Change<'_> {
     async fn audit_append(&mut self, entry: &AuditEntry) -> Result<(), StoreError> {
         // There is one writer, so the next number can be looked up.
         let sql = "INSERT INTO audit
-                (team_id, number, at, key_id, by_name, door, action, subject, detail)
+                (team_id, number, at, key_id, by_name, door, action, subject, detail, member_id)
             VALUES (?1, (SELECT coalesce(max(number), 0) + 1 FROM audit WHERE team_id = ?1),
-                ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+                ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
         let actor = &entry.actor;
         self.run(
             sql,
@@ -134,6 +137,7 @@ impl WriteTeams for Change<'_> {
                 entry.action,
                 entry.subject,
                 entry.detail,
+                actor.member.map(|member| member.id.get()),
             ],
         )?;
         Ok(())

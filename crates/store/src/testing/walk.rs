@@ -26,11 +26,12 @@ const DELIVERY: DeliveryId = DeliveryId::new(Uuid::from_u128(41));
 const NODE: NodeId = NodeId::new(Uuid::from_u128(77));
 
 /// Tables whose rows follow from how the server is used, rather than from how it is set up.
-pub(crate) const GROWING: [&str; 10] = [
+pub(crate) const GROWING: [&str; 11] = [
     "audit",
     "kept_answer",
     "checklist",
     "checklist_task",
+    "task_assignee",
     "field",
     "file",
     "event",
@@ -42,6 +43,7 @@ pub(crate) const GROWING: [&str; 10] = [
 /// Calls every method.
 pub(crate) async fn everything(tx: &mut dyn WriteTx) {
     teams(tx).await;
+    people(tx).await;
     templates(tx).await;
     checklists(tx).await;
     subscriptions(tx).await;
@@ -215,6 +217,7 @@ async fn teams(tx: &mut dyn WriteTx) {
     let actor = domain::Actor {
         team: TEAM,
         key: None,
+        member: None,
         person: person(),
         door: Door::Api,
         rights: domain::Rights::ALL,
@@ -229,6 +232,43 @@ async fn teams(tx: &mut dyn WriteTx) {
     };
     tx.audit_append(&entry).await.unwrap();
     tx.audit_list(TEAM, None, 10).await.unwrap();
+}
+
+/// A group of one member, who has left another that was removed.
+async fn people(tx: &mut dyn WriteTx) {
+    tx.people_lock(TEAM).await.unwrap();
+    let mut member = domain::Member {
+        id: domain::MemberId::new(0),
+        team: TEAM,
+        name: "Ann".to_owned(),
+        email: "ann@example.com".to_owned(),
+        role: domain::Role::Administrator,
+        created_at: at(),
+        deactivated_at: None,
+    };
+    member.id = tx.member_insert(&member).await.unwrap();
+    tx.member_put(&member).await.unwrap();
+    tx.member_get(TEAM, member.id).await.unwrap().unwrap();
+    assert_eq!(tx.member_list(TEAM).await.unwrap(), [member.clone()]);
+    for name in ["Day", "Night"] {
+        let mut group = domain::Group {
+            id: domain::GroupId::new(0),
+            team: TEAM,
+            name: name.to_owned(),
+            avatar: "AB".to_owned(),
+            colour: domain::Colour::default(),
+            created_at: at(),
+            members: vec![member.id],
+        };
+        group.id = tx.group_insert(&group).await.unwrap();
+        tx.group_put(&group).await.unwrap();
+        tx.group_get(TEAM, group.id).await.unwrap().unwrap();
+        assert_eq!(tx.group_list(TEAM).await.unwrap().len(), 1);
+        assert_eq!(tx.member_groups(member.id).await.unwrap().len(), 1);
+        if name == "Day" {
+            tx.group_remove(group.id, at()).await.unwrap();
+        }
+    }
 }
 
 fn person() -> Person {
@@ -311,6 +351,7 @@ async fn checklists(tx: &mut dyn WriteTx) {
         template: std::sync::Arc::new(template()),
         tasks: vec![TaskState::default()],
         fields: std::collections::BTreeMap::new(),
+        assigned: std::collections::BTreeMap::new(),
     };
     let id = tx.checklist_insert(&list).await.unwrap();
     tx.checklist_hold(TEAM, id, Fields::All)
@@ -356,6 +397,40 @@ async fn checklists(tx: &mut dyn WriteTx) {
         tx.task_page(TEAM, key, status, PAGE).await.unwrap();
     }
     checklist_pages(tx).await;
+    assignments(tx, TaskId::of(id, 0)).await;
+}
+
+/// To the member of `people`, and to the group that is left.
+async fn assignments(tx: &mut dyn WriteTx, task: TaskId) {
+    let member = tx.member_list(TEAM).await.unwrap().remove(0);
+    let group = tx.group_list(TEAM).await.unwrap().remove(0);
+    let to = [
+        domain::Assignee {
+            id: domain::AssigneeId::Member(member.id),
+            name: member.name,
+        },
+        domain::Assignee {
+            id: domain::AssigneeId::Group(group.id),
+            name: group.name,
+        },
+    ];
+    tx.task_assign(task, None).await.unwrap();
+    let assigned = domain::Assigned {
+        exclusively: true,
+        to: to.to_vec(),
+    };
+    tx.task_assign(task, Some(&assigned)).await.unwrap();
+    for assignee in to {
+        for with_done in [false, true] {
+            let query = crate::AssignmentQuery {
+                to: assignee.id,
+                with_done,
+                limit: 10,
+            };
+            let found = tx.assignment_list(TEAM, &query).await.unwrap();
+            assert_eq!(found.len(), usize::from(with_done), "it is complete");
+        }
+    }
 }
 
 async fn checklist_pages(tx: &mut dyn WriteTx) {

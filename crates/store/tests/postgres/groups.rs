@@ -51,6 +51,7 @@ impl Write for About {
             actor: Actor {
                 team,
                 key: None,
+                member: None,
                 person: person("Ann"),
                 door: Door::Api,
                 rights: domain::Rights::ALL,

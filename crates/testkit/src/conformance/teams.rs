@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{Actor, ApiKeyId, AuditEntry, Door, KeyHash, Rights, TeamId};
+use domain::{Acting, Actor, ApiKeyId, AuditEntry, Door, KeyHash, MemberId, Rights, Role, TeamId};
 use store::{AuditLine, Revoked};
 
 use crate::{SeedKey, World, person, reading, writing};
@@ -143,6 +143,10 @@ pub(super) async fn audit_lines_are_read_back_newest_first(world: &World) {
         actor: Actor {
             team,
             key,
+            member: key.map(|_| Acting {
+                id: MemberId::new(7),
+                role: Role::Guest,
+            }),
             person: person("Ann"),
             door,
             rights: Rights::USUAL,
@@ -171,6 +175,7 @@ pub(super) async fn audit_lines_are_read_back_newest_first(world: &World) {
     let line = |entry: &AuditEntry, number| AuditLine {
         at: entry.at,
         key: entry.actor.key,
+        member: entry.actor.member.map(|member| member.id),
         by: "Ann".to_owned(),
         door: entry.actor.door.word().to_owned(),
         action: entry.action.to_owned(),

@@ -23,6 +23,7 @@ impl Everything {
         let actor = domain::Actor {
             team: scene.team,
             key: None,
+            member: None,
             person: crate::person("Ann"),
             door: domain::Door::Api,
             rights: domain::Rights::ALL,

@@ -3,25 +3,27 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::{
-    ApiKey, ApiKeyId, AuditEntry, AuditNumber, Checklist, ChecklistId, ControlId, ControlKey,
-    ControlType, Credentials, Delivery, DeliveryId, DeliveryState, Event, EventId, EventRow,
-    EventType, FieldId, FileKey, KeyHash, KnownKeys, NodeId, Notice, ParameterValues, PublicKey,
-    ReplayJob, ReplayJobId, Scope, SecretHead, SecretId, SigningSecret, StoredFile, Subscription,
-    SubscriptionId, SubscriptionSecret, TaskId, TaskKey, TaskState, TaskStatus, Team, TeamId,
-    Template, TemplateKey, Timestamp, UndeliveredSummary, VersionId,
+    ApiKey, ApiKeyId, Assigned, AuditEntry, AuditNumber, Checklist, ChecklistId, ControlId,
+    ControlKey, ControlType, Credentials, Delivery, DeliveryId, DeliveryState, Event, EventId,
+    EventRow, EventType, FieldId, FileKey, Group, GroupId, KeyHash, KnownKeys, Member, MemberId,
+    NodeId, Notice, ParameterValues, PublicKey, ReplayJob, ReplayJobId, Scope, SecretHead,
+    SecretId, SigningSecret, StoredFile, Subscription, SubscriptionId, SubscriptionSecret, TaskId,
+    TaskKey, TaskState, TaskStatus, Team, TeamId, Template, TemplateKey, Timestamp,
+    UndeliveredSummary, VersionId,
 };
 use store::{
-    AnswerId, AuditLine, Cancelled, Chain, ChecklistQuery, Chore, ChoreHold, ChoreLease, ChoreTurn,
-    ControlPlace, DeliveryQuery, DeliveryRecord, DueLane, Ending, EventPlace, EventQuery, FeedPage,
-    FeedQuery, Fields, Forget, KeptAnswer, KeptEvent, Lease, LeasedDelivery, Named, NewReplay,
-    NoticeQuery, Page, Permit, ProbeTake, PutOff, ReadAnswers, ReadChains, ReadChecklists,
-    ReadCredentials, ReadDeliveries, ReadFeed, ReadHealth, ReadKeeping, ReadMarks, ReadReplays,
-    ReadSecrets, ReadSubscriptions, ReadTeams, ReadTemplates, Redelivery, ReplayChanged,
-    ReplayFound, ReplayLook, ReplayPlace, ReplayPut, ReplayStep, ReplayWork, Rescue, Revoked, Seen,
-    Settled, Settlement, Slimmed, Stand, StandChange, StateChange, StoreError, SubscriptionChange,
-    SubscriptionIdentity, Take, Taken, TaskPlace, TemplateRecord, WriteAnswers, WriteBodies,
-    WriteChains, WriteChecklists, WriteChores, WriteCredentials, WriteDeliveries, WriteEvents,
-    WriteHealth, WriteKeeping, WriteMarks, WriteReplays, WriteSecrets, WriteSubscriptions,
+    AnswerId, AssignmentQuery, AuditLine, Cancelled, Chain, ChecklistQuery, Chore, ChoreHold,
+    ChoreLease, ChoreTurn, ControlPlace, DeliveryQuery, DeliveryRecord, DueLane, Ending,
+    EventPlace, EventQuery, FeedPage, FeedQuery, Fields, Forget, KeptAnswer, KeptEvent, Lease,
+    LeasedDelivery, Named, NewReplay, NoticeQuery, Page, Permit, ProbeTake, PutOff, ReadAnswers,
+    ReadAssignments, ReadChains, ReadChecklists, ReadCredentials, ReadDeliveries, ReadFeed,
+    ReadHealth, ReadKeeping, ReadMarks, ReadPeople, ReadReplays, ReadSecrets, ReadSubscriptions,
+    ReadTeams, ReadTemplates, Redelivery, ReplayChanged, ReplayFound, ReplayLook, ReplayPlace,
+    ReplayPut, ReplayStep, ReplayWork, Rescue, Revoked, Seen, Settled, Settlement, Slimmed, Stand,
+    StandChange, StateChange, StoreError, SubscriptionChange, SubscriptionIdentity, Take, Taken,
+    TaskPlace, TemplateRecord, WriteAnswers, WriteAssignments, WriteBodies, WriteChains,
+    WriteChecklists, WriteChores, WriteCredentials, WriteDeliveries, WriteEvents, WriteHealth,
+    WriteKeeping, WriteMarks, WritePeople, WriteReplays, WriteSecrets, WriteSubscriptions,
     WriteTeams, WriteTemplates, WriteTx,
 };
 
@@ -78,6 +80,27 @@ forward! {
         api_key_revoke(team: TeamId, id: ApiKeyId, at: Timestamp) -> Revoked;
         api_key_touch(id: ApiKeyId, at: Timestamp) -> ();
         audit_append(entry: &AuditEntry) -> ();
+    }
+    ReadPeople {
+        member_get(team: TeamId, id: MemberId) -> Option<Member>;
+        member_list(team: TeamId) -> Vec<Member>;
+        member_groups(id: MemberId) -> Vec<GroupId>;
+        group_get(team: TeamId, id: GroupId) -> Option<Group>;
+        group_list(team: TeamId) -> Vec<Group>;
+    }
+    WritePeople {
+        people_lock(team: TeamId) -> ();
+        member_insert(member: &Member) -> MemberId;
+        member_put(member: &Member) -> ();
+        group_insert(group: &Group) -> GroupId;
+        group_put(group: &Group) -> ();
+        group_remove(id: GroupId, at: Timestamp) -> ();
+    }
+    ReadAssignments {
+        assignment_list(team: TeamId, query: &AssignmentQuery) -> Vec<(TaskId, Assigned)>;
+    }
+    WriteAssignments {
+        task_assign(id: TaskId, assigned: Option<&Assigned>) -> ();
     }
     ReadTemplates {
         template_list(team: TeamId, limit: u32) -> Vec<Named<TemplateKey>>;

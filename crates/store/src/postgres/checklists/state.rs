@@ -3,12 +3,13 @@
 use std::{collections::BTreeMap, ops::Range};
 
 use domain::{
-    Checklist, ChecklistHead, ChecklistId, ChecklistKey, FieldId, FieldState, FileKey, StoredFile,
-    TaskId, TaskState, TaskStatus, TeamId, VersionId,
+    Assigned, Checklist, ChecklistHead, ChecklistId, ChecklistKey, FieldId, FieldState, FileKey,
+    StoredFile, TaskId, TaskState, TaskStatus, TeamId, VersionId,
 };
 use tokio_postgres::Row;
 
 use super::super::{
+    assignments::{TASK_STATES, assigned_in},
     fault::Fault,
     tx::{Asking, Tx},
     values::Cells as _,
@@ -55,7 +56,7 @@ impl<G: Send> Tx<'_, G> {
         let (id_is, team_is) = (id.get(), team.get());
         let (from, to) = (first_task.get(), end_task.get());
         let of_head: Asking<'_> = (head, &[&id_is, &team_is]);
-        let of_tasks: Asking<'_> = (sql::TASK_STATES, &[&from, &to]);
+        let of_tasks: Asking<'_> = (TASK_STATES, &[&from, &to]);
         let (heads, tasks, mut values, mut stored);
         if first == end {
             [heads, tasks] = self.rows_of([of_head, of_tasks]).await?;
@@ -82,19 +83,24 @@ impl<G: Send> Tx<'_, G> {
                 ])
                 .await?;
         }
-        let tasks = task_states(&tasks, template.tasks.len())?;
+        let (tasks, assigned) = task_states(&tasks, template.tasks.len())?;
         let fields = field_states(&values, &stored)?;
         Ok(Some(Checklist {
             head,
             template,
             tasks,
             fields,
+            assigned,
         }))
     }
 }
 
-/// The states of a checklist's `count` tasks; headings have no row and stay as they began.
-fn task_states(rows: &[Row], count: usize) -> Result<Vec<TaskState>, Fault> {
+/// The states of a checklist's `count` tasks, and to whom they are assigned; headings have no row and stay as they began.
+fn task_states(
+    rows: &[Row],
+    count: usize,
+) -> Result<(Vec<TaskState>, BTreeMap<usize, Assigned>), Fault> {
+    let mut assigned = BTreeMap::new();
     let mut states = vec![TaskState::default(); count];
     for row in rows {
         let stands = row.word(1, STATUS)?;
@@ -105,13 +111,15 @@ fn task_states(rows: &[Row], count: usize) -> Result<Vec<TaskState>, Fault> {
             status: stands,
             done,
             completions: row.number(5, COMPLETIONS)?,
-            due_at: row.time_opt(6)?,
+            due_at: row.time_opt(8)?,
         };
-        if let Some(place) = states.get_mut(TaskId::new(row.cell(0)?).index()) {
+        let index = TaskId::new(row.cell(0)?).index();
+        if let Some(place) = states.get_mut(index) {
             *place = state;
+            assigned.extend(assigned_in(row, 6)?.map(|to| (index, to)));
         }
     }
-    Ok(states)
+    Ok((states, assigned))
 }
 
 /// What the controls hold.

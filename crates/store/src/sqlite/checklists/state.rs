@@ -3,12 +3,17 @@
 use std::{collections::BTreeMap, ops::Range};
 
 use domain::{
-    ChecklistHead, ChecklistId, ChecklistKey, FieldId, FieldState, FileKey, StoredFile, TaskId,
-    TaskState, TaskStatus, TeamId, VersionId,
+    Assigned, ChecklistHead, ChecklistId, ChecklistKey, FieldId, FieldState, FileKey, StoredFile,
+    TaskId, TaskState, TaskStatus, TeamId, VersionId,
 };
 use rusqlite::Row;
 
-use super::super::{fault::Fault, tx::Tx, values::Cells as _};
+use super::super::{
+    assignments::{TASK_STATES, assigned_in},
+    fault::Fault,
+    tx::Tx,
+    values::Cells as _,
+};
 use crate::{StoreError, place::Place, sql};
 
 const STATUS: Place = Place {
@@ -21,14 +26,16 @@ const FILE_SIZE: Place = Place {
 };
 
 impl<G> Tx<'_, G> {
-    /// The states of a checklist's `count` tasks; headings have no row and stay as they began.
+    /// The states of a checklist's `count` tasks, and to whom they are assigned; headings have no row and stay as they
+    /// began.
     pub(super) fn task_states(
         &self,
         id: ChecklistId,
         count: usize,
-    ) -> Result<Vec<TaskState>, StoreError> {
+    ) -> Result<(Vec<TaskState>, BTreeMap<usize, Assigned>), StoreError> {
         let mut states = vec![TaskState::default(); count];
-        let sql = sql::TASK_STATES;
+        let mut assigned = BTreeMap::new();
+        let sql = TASK_STATES;
         let (first, end) = (TaskId::of(id, 0).get(), TaskId::of(id, count).get());
         let rows = self.all(sql, [first, end], |row| {
             let stands = row.word(1, STATUS)?;
@@ -41,16 +48,18 @@ impl<G> Tx<'_, G> {
                     status: stands,
                     done,
                     completions: row.get(5)?,
-                    due_at: row.time_opt(6)?,
+                    due_at: row.time_opt(8)?,
                 },
+                assigned_in(row, 6)?,
             ))
         })?;
-        for (task, state) in rows {
+        for (task, state, to) in rows {
             if let Some(place) = states.get_mut(task.index()) {
                 *place = state;
+                assigned.extend(to.map(|to| (task.index(), to)));
             }
         }
-        Ok(states)
+        Ok((states, assigned))
     }
 
     /// What the controls at `places` hold.
