@@ -68,6 +68,7 @@ macro_rules! operation {
 pub(crate) fn table() -> Vec<Operation> {
     let mut table = of_templates();
     table.extend(of_checklists());
+    table.extend(of_tasks());
     table.extend(of_assignments());
     table.extend(of_people());
     let of_webhooks = [
@@ -226,6 +227,11 @@ fn of_checklists() -> Vec<Operation> {
             __path_download,
             [FileMissing, RangeNotSatisfiable, FilesUnavailable]
         ),
+    ]
+}
+
+fn of_tasks() -> Vec<Operation> {
+    vec![
         operation!(
             task_details,
             __path_task_details,
