@@ -144,6 +144,9 @@ codes! {
     /// Halted.
     TaskHalted = CONFLICT "task_halted", "The task waits for another one",
         "A task before this one halts it. `detail` names it, `waitsFor` gives its key; complete that first.";
+    /// Hidden.
+    Hidden = CONFLICT "hidden", "The task or control is hidden",
+        "A condition of the template hides it, by what the controls of the checklist hold. `detail` names it. What is hidden doesn't change; set the controls that show it first.";
     /// The task is done.
     TaskDone = CONFLICT "task_done", "The task is done",
         "What is in a task that is complete or not applicable stays as it is. Set the task to `Incomplete` first.";

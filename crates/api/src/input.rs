@@ -11,6 +11,7 @@ mod lists;
 mod members;
 mod names;
 mod needed;
+mod pairs;
 mod query;
 mod template;
 mod tree;

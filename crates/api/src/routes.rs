@@ -68,6 +68,7 @@ macro_rules! operation {
 pub(crate) fn table() -> Vec<Operation> {
     let mut table = of_templates();
     table.extend(of_checklists());
+    table.extend(of_tasks());
     table.extend(of_assignments());
     table.extend(of_people());
     let of_webhooks = [
@@ -204,6 +205,12 @@ fn of_checklists() -> Vec<Operation> {
         )
         .needs(Right::Run),
         operation!(
+            create_with_parameters,
+            __path_create_with_parameters,
+            [TemplateMissing, RoleInsufficient]
+        )
+        .needs(Right::Run),
+        operation!(
             find_checklists,
             __path_find_checklists,
             [TemplateMissing, NothingFound, RoleInsufficient]
@@ -220,6 +227,11 @@ fn of_checklists() -> Vec<Operation> {
             __path_download,
             [FileMissing, RangeNotSatisfiable, FilesUnavailable]
         ),
+    ]
+}
+
+fn of_tasks() -> Vec<Operation> {
+    vec![
         operation!(
             task_details,
             __path_task_details,
@@ -233,10 +245,23 @@ fn of_checklists() -> Vec<Operation> {
                 RoleInsufficient,
                 AssignedExclusively,
                 TaskHalted,
+                Hidden,
                 TaskIsHeading,
                 ChecklistArchived,
                 ControlsUnsatisfied
             ]
+        )
+        .needs(Right::Run),
+        operation!(
+            set_due,
+            __path_set_due,
+            [TaskMissing, RoleInsufficient, Hidden, TaskIsHeading, ChecklistArchived]
+        )
+        .needs(Right::Run),
+        operation!(
+            clear_due,
+            __path_clear_due,
+            [TaskMissing, RoleInsufficient, Hidden, TaskIsHeading, ChecklistArchived]
         )
         .needs(Right::Run),
         operation!(
@@ -246,13 +271,14 @@ fn of_checklists() -> Vec<Operation> {
                 ControlMissing,
                 RoleInsufficient,
                 TaskHalted,
+                Hidden,
                 TaskDone,
                 ChecklistArchived,
                 ValueRefused
             ]
         )
         .needs(Right::Run),
-        operation!(upload, __path_upload, [MalformedMultipart, UploadInterrupted, ControlMissing, RoleInsufficient, TaskHalted, TaskDone, ChecklistArchived, FilesFull, NotAnUpload, BodyTooLarge, FileTooLarge, RequestTimeout, MediaTypeUnsupported, FilesUnavailable, Overloaded], streams: true).needs(Right::Run),
+        operation!(upload, __path_upload, [MalformedMultipart, UploadInterrupted, ControlMissing, RoleInsufficient, TaskHalted, Hidden, TaskDone, ChecklistArchived, FilesFull, NotAnUpload, BodyTooLarge, FileTooLarge, RequestTimeout, MediaTypeUnsupported, FilesUnavailable, Overloaded], streams: true).needs(Right::Run),
     ]
 }
 

@@ -25,6 +25,11 @@ pub(crate) fn may_assign(actor: &Actor) -> Result<(), AppError> {
     unless_guest(actor, "assigns no tasks")
 }
 
+/// Whether whoever asks may say when tasks are due.
+pub(crate) fn may_date(actor: &Actor) -> Result<(), AppError> {
+    unless_guest(actor, "sets no due dates")
+}
+
 fn unless_guest(actor: &Actor, what: &'static str) -> Result<(), AppError> {
     match actor.member {
         Some(Acting { role, .. }) if role == Role::Guest => {

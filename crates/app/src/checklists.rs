@@ -2,7 +2,7 @@
 
 use domain::{
     Actor, Checklist, ChecklistFilter, ChecklistHead, ChecklistId, ChecklistKey, ChecklistRow,
-    Done, NAME_CHARS_MAX, Right, TemplateKey, name,
+    Done, FieldId, NAME_CHARS_MAX, Right, TemplateKey, name,
 };
 use store::{ChecklistQuery, Doing, Fields, Page, ReadTx, TemplateRecord, WriteTx};
 
@@ -32,7 +32,51 @@ impl Change for CreateChecklist {
         tx: &mut dyn WriteTx,
     ) -> Result<ChecklistRow, AppError> {
         let template = template(tx, actor, self.template).await?;
-        create(app, actor, tx, template, &self.name).await
+        create(app, actor, tx, template, New::named(&self.name)).await
+    }
+}
+
+/// `POST checklist/create-with-parameters`: the same, with values for the template's parameters.
+pub struct CreateWithParameters {
+    /// What is made.
+    pub create: CreateChecklist,
+    /// Values by the name of their parameter.
+    pub parameters: Vec<(String, String)>,
+}
+
+impl Change for CreateWithParameters {
+    const NEEDS: Right = Right::Run;
+
+    type Answer = ChecklistRow;
+
+    async fn run(
+        &self,
+        app: &App,
+        actor: &Actor,
+        tx: &mut dyn WriteTx,
+    ) -> Result<ChecklistRow, AppError> {
+        let template = template(tx, actor, self.create.template).await?;
+        let new = New {
+            name: &self.create.name,
+            parameters: &self.parameters,
+        };
+        create(app, actor, tx, template, new).await
+    }
+}
+
+/// What a checklist is made with.
+struct New<'a> {
+    name: &'a str,
+    parameters: &'a [(String, String)],
+}
+
+impl<'a> New<'a> {
+    /// Nothing but a name; parameters are what the template says.
+    const fn named(name: &'a str) -> Self {
+        Self {
+            name,
+            parameters: &[],
+        }
     }
 }
 
@@ -54,11 +98,16 @@ async fn create(
     actor: &Actor,
     tx: &mut dyn WriteTx,
     record: TemplateRecord,
-    called: &str,
+    new: New<'_>,
 ) -> Result<ChecklistRow, AppError> {
+    const DOING: &str = "storing a checklist";
     may_create(actor)?;
-    let called = name(called, NAME_CHARS_MAX);
+    let called = name(new.name, NAME_CHARS_MAX);
     let called = called.map_err(|error| AppError::invalid("checklistName", error.to_string()))?;
+    let values = record.template.parameter_values(new.parameters);
+    let values = values.map_err(AppError::Invalid)?;
+    let fields = record.template.beginnings(&values);
+    let fields = fields.map_err(AppError::Invalid)?;
     let now = app.source().now();
     let head = ChecklistHead {
         id: ChecklistId::new(0),
@@ -76,10 +125,18 @@ async fn create(
         archived_at: None,
     };
     let mut list = Checklist::new(head, record.template);
-    list.head.id = tx
-        .checklist_insert(&list)
-        .await
-        .doing::<AppError>("storing a checklist")?;
+    list.head.id = tx.checklist_insert(&list).await.doing::<AppError>(DOING)?;
+    if !values.is_empty() {
+        tx.checklist_parameters_put(list.head.id, &values)
+            .await
+            .doing::<AppError>(DOING)?;
+    }
+    for (place, field) in &fields {
+        tx.field_put(FieldId::of(list.head.id, *place), &field.value)
+            .await
+            .doing::<AppError>(DOING)?;
+    }
+    list.fields = fields;
     let row = ChecklistRow::whole(&list, app.public_url());
     emit(app, tx, &list, now, Happened::NewChecklist(&row)).await?;
     let subject = ("checklist.create", list.head.id.to_string());
@@ -183,6 +240,8 @@ impl Change for FindChecklists {
             let message = "is needed with createIfNotExists: it becomes the name of the checklist";
             return Err(AppError::invalid("checklistName", message));
         };
-        Ok(vec![create(app, actor, tx, template, called).await?])
+        Ok(vec![
+            create(app, actor, tx, template, New::named(called)).await?,
+        ])
     }
 }

@@ -1,6 +1,6 @@
 //! What the controls of a checklist hold.
 
-use domain::{Actor, ChecklistId, ControlId, ControlKey, FieldId, FieldRow, FieldState, Right};
+use domain::{Actor, ChecklistId, ControlId, ControlKey, FieldId, FieldRow, Right};
 use store::{Doing, Fields, WriteTx};
 
 use crate::{
@@ -71,21 +71,25 @@ impl Change for SetField {
             return Err(AppError::invalid("key", message));
         }
         may_work(tx, actor, (&list, task), Work::Content).await?;
-        list.may_edit(task)?;
+        list.may_edit(task, place)?;
         let value = control.accept(&self.value);
         let value = value.map_err(|reason| AppError::Value {
             name: control.name.clone(),
             reason,
         })?;
-        let state: &mut FieldState = list.fields.entry(place).or_default();
-        if state.value != value {
+        let (now, ended_at) = (app.source().now(), list.head.ended_at);
+        if list.set_field(place, value.clone(), now) {
             tx.field_put(self.field, &value)
                 .await
                 .doing::<AppError>(DOING)?;
-            state.value = value;
+            if list.head.ended_at != ended_at {
+                tx.checklist_end_put(id, list.head.ended_at)
+                    .await
+                    .doing::<AppError>(DOING)?;
+            }
             // What people typed is not repeated in the log, which is kept longer than the field.
             let subject = ("field.set", self.field.to_string());
-            audit(tx, actor, app.source().now(), subject, String::new()).await?;
+            audit(tx, actor, now, subject, String::new()).await?;
         }
         let content_type = control.kind.kind().number();
         let row = FieldRow::of(&list, place).ok_or(Missing::Field(self.field))?;

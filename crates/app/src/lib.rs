@@ -51,7 +51,7 @@ pub use assignments::{
     ASSIGNMENTS_MAX, AssignByName, AssignmentRow, ListAssignments, SetAssignees,
 };
 pub use audit::{AUDIT_PAGE_MAX, AuditPage, AuditRow, ReadAudit};
-pub use checklists::{CreateChecklist, FindChecklists, ListChecklists};
+pub use checklists::{CreateChecklist, CreateWithParameters, FindChecklists, ListChecklists};
 pub use deliveries::{DELIVERIES_PAGE_MAX, DeliveryPage, GetDelivery, ListDeliveries, Redeliver};
 pub use erasing::Erased;
 pub use error::{AppError, FileWork, Fit, Missing};
@@ -87,7 +87,7 @@ pub use subscriptions::{
     PROOFS_OF_TEAM_MAX, REASON_CHARS_MAX, RevokeSecret, RollAnswer, RollSecret, ScopeKeys,
     SecretPage, SetPaused, Subscribe, SubscribeAnswer, Unsubscribe,
 };
-pub use tasks::{GetTask, ListTasks, SetTaskStatus};
+pub use tasks::{GetTask, ListTasks, SetTaskDue, SetTaskStatus};
 pub use templates::{
     ControlFilter, ControlRow, GetTemplate, ListTemplateControls, ListTemplateTasks, ListTemplates,
     NamedRow, PutTemplate,

@@ -274,6 +274,8 @@ async fn of_control<T: ReadTx + ?Sized>(
         id: ControlId::new(0),
         name: found.name,
         required: false,
+        hidden: false,
+        value: String::new(),
         kind: ControlKind::FileUpload {
             min_files: 0,
             max_files: FILES_MAX,
@@ -299,8 +301,12 @@ fn alone(template: &Template, key: TaskKey, name: String, controls: Vec<Control>
             name,
             heading: false,
             halt: Halt::None,
+            hidden: false,
+            due: None,
             first_control: 0,
             controls,
         }],
+        rules: domain::Rules::default(),
+        parameters: Vec::new(),
     })
 }

@@ -2,13 +2,13 @@
 
 use domain::{
     Actor, Checklist, ChecklistId, Done, Right, StatusChange, TaskHit, TaskId, TaskKey, TaskRow,
-    TaskStatus,
+    TaskStatus, Timestamp,
 };
 use store::{Doing, Fields, Page, ReadTx, WriteTx};
 
 use crate::{
     App, AppError, Change, Missing, Query,
-    acting::{Work, may_work},
+    acting::{Work, may_date, may_work},
     emit::{Happened, audit, emit},
 };
 
@@ -82,6 +82,51 @@ impl Change for SetTaskStatus {
     }
 }
 
+/// `PUT` and `DELETE task/due-date`: says by hand when a task is due, or leaves it to its rule.
+pub struct SetTaskDue {
+    /// Which task.
+    pub task: TaskId,
+    /// When; none for what the template's rule says.
+    pub due: Option<Timestamp>,
+}
+
+impl Change for SetTaskDue {
+    const NEEDS: Right = Right::Run;
+
+    type Answer = TaskRow;
+
+    fn about(&self) -> Option<ChecklistId> {
+        Some(self.task.checklist())
+    }
+
+    async fn run(
+        &self,
+        app: &App,
+        actor: &Actor,
+        tx: &mut dyn WriteTx,
+    ) -> Result<TaskRow, AppError> {
+        const DOING: &str = "setting when a task is due";
+        let (id, index) = (self.task.checklist(), self.task.index());
+        let list = tx
+            .checklist_hold(actor.team, id, Fields::OfTask(index))
+            .await
+            .doing::<AppError>(DOING)?;
+        let mut list = with_task(list, self.task)?;
+        may_date(actor)?;
+        if list.set_due(index, self.due)? {
+            tx.task_due_put(self.task, self.due)
+                .await
+                .doing::<AppError>(DOING)?;
+            let due = self
+                .due
+                .map_or_else(|| "by its rule".to_owned(), |due| due.to_string());
+            let subject = ("task.due", self.task.to_string());
+            audit(tx, actor, app.source().now(), subject, due).await?;
+        }
+        Ok(TaskRow::of(&list, index, app.public_url()))
+    }
+}
+
 /// The checklist of a task, with what is in the task.
 async fn load_task<T: ReadTx + ?Sized>(
     tx: &mut T,
@@ -99,7 +144,7 @@ pub(crate) fn with_task(list: Option<Checklist>, task: TaskId) -> Result<Checkli
     Ok(list.ok_or(Missing::Task(task))?)
 }
 
-/// `GET task/details`: one task of a checklist.
+/// `GET task/details`: one task of a checklist, with what its controls show.
 pub struct GetTask {
     /// Of which checklist.
     pub checklist: ChecklistId,
@@ -125,7 +170,9 @@ impl Query for GetTask {
         let list = list.ok_or(Missing::Checklist(self.checklist))?;
         let index = list.template.task_index(self.task);
         let index = index.ok_or(Missing::TaskOf(self.checklist, self.task))?;
-        Ok(TaskRow::of(&list, index, app.public_url()))
+        let values = tx.checklist_parameters(actor.team, self.checklist).await;
+        let values = values.doing::<AppError>("loading a checklist")?;
+        Ok(TaskRow::with_shown(&list, index, &values, app.public_url()))
     }
 }
 

@@ -175,6 +175,10 @@ pub struct TaskRow {
     pub assignees: Vec<AssigneeRow>,
     /// What its controls hold.
     pub fields: Vec<FieldRow>,
+    /// What its `Text`, `File` and `Image` controls show, with values in the place of names. In
+    /// `task/details` alone, and left out where there is nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shown: Vec<FieldRow>,
     /// What people said about it.
     pub comments: Vec<CommentRow>,
     /// Its tags.

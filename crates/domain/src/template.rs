@@ -3,13 +3,24 @@
 //! A [`Template`] here is one edition of it, checked and never changed: editing makes another. What
 //! people write and read is the [`TemplateDocument`].
 
+mod condition;
 mod document;
+mod due;
+mod parameter;
 
-pub use document::{ControlDocument, FieldError, KnownKeys, TaskDocument, TemplateDocument};
+pub use condition::*;
+pub use document::{
+    CalendarDocument, ConditionDocument, ControlDocument, DueDocument, FieldError, KnownKeys,
+    ParameterDocument, TaskDocument, TemplateDocument, TestDocument,
+};
+pub use due::*;
+pub use parameter::*;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{Control, ControlKey, TaskKey, TemplateKey};
+use condition::Target;
+pub(crate) use document::{Names, Wanted};
 
 /// Most tasks of one template, headings included.
 pub const TASKS_MAX: usize = 1_000;
@@ -41,6 +52,19 @@ pub struct Template {
     pub name: String,
     /// In order.
     pub tasks: Vec<Task>,
+    /// What looks at the values of a checklist.
+    pub rules: Rules,
+    /// What a checklist is made with.
+    pub parameters: Vec<Parameter>,
+}
+
+/// A part of a template, by its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Element {
+    /// A task or heading.
+    Task(usize),
+    /// A control, counted over the whole template.
+    Control(usize),
 }
 
 /// A task of a template.
@@ -54,6 +78,10 @@ pub struct Task {
     pub heading: bool,
     /// How it holds up the tasks after it.
     pub halt: Halt,
+    /// Whether it is hidden unless a condition shows it.
+    pub hidden: bool,
+    /// When it is due, unless somebody says otherwise.
+    pub due: Option<DueRule>,
     /// The place of the first of its controls, counted over the whole template.
     pub first_control: usize,
     /// In order.
@@ -64,6 +92,33 @@ impl Template {
     /// The place of a task.
     pub fn task_index(&self, key: TaskKey) -> Option<usize> {
         self.tasks.iter().position(|task| task.key == key)
+    }
+
+    /// Whether a task is hidden at times.
+    pub(crate) fn may_hide(&self, index: usize) -> bool {
+        let target = |target: &Target| target.element == Element::Task(index);
+        self.tasks[index].hidden || self.rules.targets.iter().any(target)
+    }
+
+    /// What people call a part; nothing for one that is not there.
+    pub(crate) fn name_of(&self, element: Element) -> &str {
+        let name = match element {
+            Element::Task(index) => self.tasks.get(index).map(|task| &task.name),
+            Element::Control(place) => self.control_at(place).map(|(_, control)| &control.name),
+        };
+        name.map_or("", String::as_str)
+    }
+
+    /// The key of a part; zero for one that is not there.
+    pub(crate) fn key_of(&self, element: Element) -> uuid::Uuid {
+        let key = match element {
+            Element::Task(index) => self.tasks.get(index).map(|task| task.key.uuid()),
+            Element::Control(place) => {
+                let control = self.control_at(place);
+                control.map(|(_, control)| control.key.uuid())
+            }
+        };
+        key.unwrap_or_default()
     }
 
     /// All controls with their tasks, in order, so that the place in this sequence is the place

@@ -17,6 +17,7 @@ mod looking;
 mod names;
 mod open;
 mod overview;
+mod parameters;
 mod people;
 mod place;
 mod postgres;

@@ -78,6 +78,8 @@ statements! {
     TASK_PUT = "UPDATE checklist_task
         SET status = $1, done_at = $2, done_by = $3, done_email = $4, completions = $5
         WHERE id = $6";
+    CHECKLIST_PARAMETERS_PUT = "UPDATE checklist SET parameters = $1 WHERE id = $2";
+    TASK_DUE_PUT = "UPDATE checklist_task SET due_at = $1 WHERE id = $2";
     CHECKLIST_END_PUT = "UPDATE checklist SET ended_at = $1 WHERE id = $2";
     FIELD_PUT = "INSERT INTO field (id, value) VALUES ($1, $2)
         ON CONFLICT (id) DO UPDATE SET value = excluded.value";
@@ -166,6 +168,7 @@ statements! {
     CHECKLIST_HEAD = "SELECT id, key, version, name, created_at, created_by, created_email,
         scheduled_at, started_at, ended_at, archived_at
         FROM checklist WHERE id = $1 AND team_id = $2";
+    CHECKLIST_PARAMETERS = "SELECT parameters FROM checklist WHERE id = $1 AND team_id = $2";
     TASK_ASSIGNEES_REMOVE = "DELETE FROM task_assignee WHERE task_id = $1";
     TASK_ASSIGNEE_INSERT = "INSERT INTO task_assignee (task_id, place, member_id, group_id)
         VALUES ($1, $2, $3, $4)";

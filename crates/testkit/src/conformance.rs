@@ -209,6 +209,7 @@ cases! { $
         a_checklist_of_another_team_is_not_there,
         checklists_are_listed_newest_first_page_by_page,
         a_list_is_about_one_template,
+        what_a_checklist_was_made_with_is_kept_for_its_team,
         a_checklist_is_found_by_its_key,
         a_list_is_filtered_by_how_its_checklists_stand,
         filters_of_a_list_hold_together,
@@ -221,9 +222,11 @@ cases! { $
     fields {
         a_value_is_stored_replaced_and_removed,
         as_much_of_the_fields_is_loaded_as_was_asked_for,
+        what_rules_look_at_is_loaded_whatever_was_asked_for,
     }
     tasks {
         the_state_of_a_task_is_stored_with_who_and_when,
+        a_due_date_by_hand_outlives_the_state_of_its_task,
         the_end_time_is_stored_and_cleared,
         tasks_are_listed_newest_checklist_first_without_headings,
         tasks_are_filtered_by_key_and_by_status,

@@ -5,18 +5,21 @@
 //! misspelt `required` would make another template than its author meant. Everything that is wrong
 //! is said at once, each with its path.
 
+mod rules;
 mod values;
 
 use domain::{ControlDocument, ControlId, Halt, TaskDocument, TemplateDocument};
 
-use self::values::{Members, Reader, said};
+use self::values::{Members, Reader};
 use super::{tree::Tree, unreadable};
 use crate::problem::Problem;
 
 /// Members of a template.
-const TEMPLATE: &[&str] = &["templateKey", "name", "tasks"];
+const TEMPLATE: &[&str] = &["templateKey", "name", "parameters", "tasks", "conditions"];
 /// Members of a task.
-const TASK: &[&str] = &["key", "name", "heading", "halt", "controls"];
+const TASK: &[&str] = &[
+    "key", "name", "heading", "halt", "hidden", "due", "controls",
+];
 /// Members of a control.
 const CONTROL: &[&str] = &[
     "key",
@@ -24,9 +27,14 @@ const CONTROL: &[&str] = &[
     "type",
     "name",
     "required",
+    "hidden",
+    "value",
     "text",
     "pattern",
     "options",
+    "withTime",
+    "multiple",
+    "url",
     "minFiles",
     "maxFiles",
 ];
@@ -57,8 +65,14 @@ impl Reader {
         TemplateDocument {
             template_key: self.key(&mut members, "templateKey"),
             name: self.needed(&mut members, "name"),
+            parameters: self
+                .each(&mut members, "parameters", Self::parameter)
+                .unwrap_or_default(),
             tasks: self
                 .each(&mut members, "tasks", Self::task)
+                .unwrap_or_default(),
+            conditions: self
+                .each(&mut members, "conditions", Self::condition)
                 .unwrap_or_default(),
         }
     }
@@ -72,6 +86,8 @@ impl Reader {
             name: self.needed(&mut members, "name"),
             heading: self.flag(&mut members, "heading"),
             halt: self.halt(&mut members, "halt"),
+            hidden: self.flag(&mut members, "hidden"),
+            due: self.due(&mut members),
             controls: self
                 .each(&mut members, "controls", Self::control)
                 .unwrap_or_default(),
@@ -88,47 +104,36 @@ impl Reader {
             kind: self.needed(&mut members, "type"),
             name: self.needed(&mut members, "name"),
             required: self.flag(&mut members, "required"),
+            hidden: self.flag(&mut members, "hidden"),
+            value: self.text(&mut members, "value"),
             text: self.text(&mut members, "text"),
             pattern: self.text(&mut members, "pattern"),
             options: self.each(&mut members, "options", Self::option),
+            with_time: self.choice(&mut members, "withTime"),
+            multiple: self.choice(&mut members, "multiple"),
+            url: self.text(&mut members, "url"),
             min_files: self.count(&mut members, "minFiles"),
             max_files: self.count(&mut members, "maxFiles"),
         }
     }
 
-    fn option(&mut self, path: &str, tree: Tree) -> String {
+    pub(super) fn option(&mut self, path: &str, tree: Tree) -> String {
         self.string(path, tree).unwrap_or_default()
     }
 
-    /// A number of files; how many are too many is not checked here.
-    fn count(&mut self, members: &mut Members, name: &str) -> Option<u32> {
+    /// A count; how many are too many is not checked here.
+    pub(super) fn count(&mut self, members: &mut Members, name: &str) -> Option<u32> {
         let number = self.number(members, name)?;
         let count = u32::try_from(number).ok();
         if count.is_none() {
-            let message = format!("must be a number of files, but is {number}");
+            let message = format!("must be a number from 0 to {}, but is {number}", u32::MAX);
             self.wrong(&members.path(name), message);
         }
         count
     }
 
     fn halt(&mut self, members: &mut Members, name: &str) -> Halt {
-        let Some(found) = members.take(name) else {
-            return Halt::None;
-        };
-        let known = match &found {
-            Tree::Text(text) if text.trim().is_empty() => return Halt::None,
-            Tree::Text(text) => HALTS
-                .iter()
-                .find(|(word, _)| word.eq_ignore_ascii_case(text.trim())),
-            _ => None,
-        };
-        if let Some((_, halt)) = known {
-            return *halt;
-        }
-        let words = HALTS.map(|(word, _)| word).join(", ");
-        let message = format!("must be one of {words}, but is {}", said(&found));
-        self.wrong(&members.path(name), message);
-        Halt::None
+        self.word(members, name, &HALTS).unwrap_or_default()
     }
 }
 

@@ -1,8 +1,12 @@
 //! Checklists: making them, finding them, and the lists across them.
 
-use app::{CreateChecklist, FindChecklists, ListChecklists, ListFiles, ListTasks};
+use app::{
+    CreateChecklist, CreateWithParameters, FindChecklists, ListChecklists, ListFiles, ListTasks,
+};
 use axum::{Json, extract::State};
 use domain::{ChecklistFilter, ChecklistRow, FileRow, TaskHit, TemplateKey};
+use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::{Answer, CREATED_BY, rows};
 use crate::{
@@ -36,6 +40,75 @@ pub(crate) async fn create_checklist(State(api): State<Api>, mut ask: Ask) -> An
     let caller = ask.caller_for(CREATED_BY, member);
     let create = CreateChecklist { template, name };
     Ok(Json(api.app.change(&caller, create).await?))
+}
+
+/// What `checklist/create-with-parameters` takes.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[expect(
+    dead_code,
+    reason = "describes the body; `Input` reads it, without regard to case"
+)]
+pub(crate) struct CreateBody {
+    /// The template.
+    #[schema(format = Uuid)]
+    template_key: String,
+    /// What people will call it.
+    #[schema(example = "Invoice 4711")]
+    checklist_name: String,
+    /// Values for the template's parameters; those that are left out are as the template says.
+    #[schema(max_items = 50)]
+    parameters: Option<Vec<ParameterBody>>,
+    /// Who makes it: the number of a member, or 0 for the API key itself, as when it is left out.
+    #[serde(rename = "createdByUserID")]
+    #[schema(example = 0)]
+    created_by_user_id: Option<i64>,
+}
+
+/// The value of a parameter.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[expect(
+    dead_code,
+    reason = "describes the body; `Input` reads it, without regard to case"
+)]
+pub(crate) struct ParameterBody {
+    /// Which one, by its name, whatever its case.
+    #[schema(example = "Customer")]
+    parameter_name: String,
+    /// The value as text.
+    #[schema(example = "Acme")]
+    parameter_value: String,
+}
+
+/// Make a checklist with parameters
+///
+/// As `POST checklist`, with values for the template's parameters, which controls begin with and texts
+/// show.
+#[utoipa::path(
+    post,
+    path = "/api/checklist/create-with-parameters",
+    tag = "Checklists",
+    request_body(content = CreateBody, description = "What is made, and with what."),
+    responses((status = 200, description = "The checklist.", body = ChecklistRow))
+)]
+pub(crate) async fn create_with_parameters(
+    State(api): State<Api>,
+    mut ask: Ask,
+) -> Answer<ChecklistRow> {
+    let template = ask.input.need("templateKey", Input::key);
+    let name = ask.input.need("checklistName", Input::filled);
+    let parameters = ask
+        .input
+        .pairs("parameters", ["parameterName", "parameterValue"]);
+    let member = ask.input.number(CREATED_BY);
+    let (template, name) = ask.input.all((template, name))?;
+    let change = CreateWithParameters {
+        create: CreateChecklist { template, name },
+        parameters,
+    };
+    let caller = ask.caller_for(CREATED_BY, member);
+    Ok(Json(api.app.change(&caller, change).await?))
 }
 
 /// Find checklists, or make one

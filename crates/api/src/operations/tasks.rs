@@ -1,6 +1,6 @@
 //! One task of a checklist: looking at it, completing it.
 
-use app::{GetTask, SetTaskStatus};
+use app::{GetTask, SetTaskDue, SetTaskStatus};
 use axum::{Json, extract::State};
 use domain::{ChecklistId, TaskId, TaskRow, TaskStatus};
 use serde::Deserialize;
@@ -77,5 +77,76 @@ pub(crate) async fn set_status(State(api): State<Api>, mut ask: Ask) -> Answer<T
         status,
     };
     let caller = ask.caller_for(MODIFIED_BY, Some(member));
+    Ok(Json(api.app.change(&caller, change).await?))
+}
+
+/// What `PUT task/due-date` takes.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[expect(
+    dead_code,
+    reason = "describes the body; `Input` reads it, without regard to case"
+)]
+pub(crate) struct DueBody {
+    /// The task, by its number. `taskID` is the same.
+    #[schema(example = 1024)]
+    task_id: i64,
+    /// When it is due.
+    #[schema(format = DateTime, example = "2026-12-01T17:00:00Z")]
+    due_date_time: String,
+    /// Who does it: the number of a member, or 0 for the API key itself, as when it is left out.
+    #[serde(rename = "modifiedByUserID")]
+    #[schema(example = 0)]
+    modified_by_user_id: Option<i64>,
+}
+
+/// Say when a task is due
+///
+/// In this one checklist, whatever the template's rule says, until that is undone with `DELETE`. Tells
+/// nobody.
+#[utoipa::path(
+    put,
+    path = "/api/task/due-date",
+    tag = "Tasks",
+    request_body(content = DueBody, description = "Which task, and when it is due."),
+    responses((status = 200, description = "The task as it is now.", body = TaskRow))
+)]
+pub(crate) async fn set_due(State(api): State<Api>, mut ask: Ask) -> Answer<TaskRow> {
+    let task = ask.input.need("taskId", Input::number);
+    let due = ask.input.need("dueDateTime", Input::moment);
+    let member = ask.input.number(MODIFIED_BY);
+    let (task, due) = ask.input.all((task, due))?;
+    let change = SetTaskDue {
+        task: TaskId::new(task),
+        due: Some(due),
+    };
+    let caller = ask.caller_for(MODIFIED_BY, member);
+    Ok(Json(api.app.change(&caller, change).await?))
+}
+
+/// Leave it to the template when a task is due
+///
+/// The due date that was set by hand is forgotten. What the template's rule says is true again; without a
+/// rule the task has no due date.
+#[utoipa::path(
+    delete,
+    path = "/api/task/due-date",
+    tag = "Tasks",
+    params(
+        ("taskId" = i64, Query, description = "The task, by its number. `taskID` is the same."),
+        ("modifiedByUserID" = Option<i64>, Query, description = "Who does it: the number of a member, or 0 for the API key \
+            itself, as when it is left out."),
+    ),
+    responses((status = 200, description = "The task as it is now.", body = TaskRow))
+)]
+pub(crate) async fn clear_due(State(api): State<Api>, mut ask: Ask) -> Answer<TaskRow> {
+    let task = ask.input.need("taskId", Input::number);
+    let member = ask.input.number(MODIFIED_BY);
+    let task = ask.input.all(task)?;
+    let change = SetTaskDue {
+        task: TaskId::new(task),
+        due: None,
+    };
+    let caller = ask.caller_for(MODIFIED_BY, member);
     Ok(Json(api.app.change(&caller, change).await?))
 }

@@ -126,6 +126,7 @@ fn refused(refusal: &Refusal) -> Problem {
         Refusal::ChecklistArchived => Problem::new(Code::ChecklistArchived),
         Refusal::TaskIsHeading(_) => Problem::new(Code::TaskIsHeading),
         Refusal::TaskHalted { key, .. } => Problem::new(Code::TaskHalted).with("waitsFor", key),
+        Refusal::TaskHidden(_) | Refusal::ControlHidden(_) => Problem::new(Code::Hidden),
         Refusal::TaskDone(_) => Problem::new(Code::TaskDone),
         Refusal::ControlsUnsatisfied(failures) => {
             let errors: Vec<_> = failures.iter().map(failure).collect();
@@ -313,6 +314,8 @@ mod tests {
             (Refusal::ChecklistArchived, Code::ChecklistArchived),
             (Refusal::TaskIsHeading("A".to_owned()), Code::TaskIsHeading),
             (halted, Code::TaskHalted),
+            (Refusal::TaskHidden("Pay".to_owned()), Code::Hidden),
+            (Refusal::ControlHidden("Note".to_owned()), Code::Hidden),
             (
                 Refusal::TaskDone(domain::TaskStatus::Complete),
                 Code::TaskDone,

@@ -21,6 +21,7 @@ mod proving;
 mod rates;
 mod replays;
 mod rights;
+mod rules;
 mod secrets;
 mod subscription_changes;
 mod subscription_requests;

@@ -119,35 +119,22 @@ impl Stage {
         let delivery = format!("deliveryId={}", id(&self.delivery["deliveryId"]));
         let job = format!("jobId={}", id(&self.job["jobId"]));
         let query = match operation {
-            "validate" | "list_templates" | "list_subscriptions" | "list_deliveries"
-            | "list_events" | "list_event_types" | "list_notices" | "list_replays"
-            | "list_keys" | "read_audit" => String::new(),
             "create_checklist" => format!("templateKey={template}&checklistName=Another"),
-            "checklist_details" | "find_checklists" | "get_template" | "list_template_tasks" => {
+            "checklist_details"
+            | "find_checklists"
+            | "get_template"
+            | "list_template_tasks"
+            | "put_template" => {
                 format!("templateKey={template}")
             }
             "download" => format!("fileKey={}", id(&self.file["fileKey"])),
             "list_tasks" | "list_template_controls" => format!("taskKey={task}"),
             "list_files" => format!("taskContentKey={control}"),
             "task_details" => format!("checklistId={list}&taskKey={task}"),
-            "set_status" => {
-                let body =
-                    json!({"taskId": task_id, "status": "NotApplicable", "modifiedByUserID": 0});
-                return (String::new(), Some(body));
-            }
-            "set_field" => {
-                let field = &self.list["tasks"][0]["fields"][0];
-                let mut body = field.clone();
-                body["value"] = "INV-1".into();
-                return (String::new(), Some(body));
-            }
+            "clear_due" => format!("taskId={task_id}"),
             "upload" => {
                 let field = &self.list["tasks"][0]["fields"][1]["taskContentID"];
                 return (format!("taskContentID={field}"), None);
-            }
-            "put_template" => {
-                let query = format!("templateKey={template}");
-                return (query, Some(self.template.clone()));
             }
             "redeliver" | "get_delivery" | "cancel_delivery" => delivery,
             "get_event" => format!("eventId={}", id(&self.delivery["eventId"])),
@@ -166,9 +153,44 @@ impl Stage {
             "change_subscription" => format!("{of}&source=renamed"),
             "make_key" => "name=third".to_owned(),
             "revoke_key" => format!("keyId={}", id(&self.key["keyId"])),
-            _ => panic!("{operation}: write a request down here"),
+            _ => String::new(),
         };
-        (query, None)
+        let body = self.body(operation);
+        let bare = [
+            "validate",
+            "list_templates",
+            "list_subscriptions",
+            "list_deliveries",
+            "list_events",
+            "list_event_types",
+            "list_notices",
+            "list_replays",
+            "list_keys",
+            "read_audit",
+        ];
+        let known = !query.is_empty() || body.is_some() || bare.contains(&operation);
+        assert!(known, "{operation}: write a request down here");
+        (query, body)
+    }
+
+    fn body(&self, operation: &str) -> Option<Value> {
+        let task = &self.list["tasks"][2]["taskId"];
+        Some(match operation {
+            "set_status" => {
+                json!({"taskId": task, "status": "NotApplicable", "modifiedByUserID": 0})
+            }
+            "set_due" => json!({"taskId": task, "dueDateTime": "2026-12-01T17:00:00Z"}),
+            "set_field" => {
+                let mut body = self.list["tasks"][0]["fields"][0].clone();
+                body["value"] = "INV-1".into();
+                body
+            }
+            "create_with_parameters" => {
+                json!({"templateKey": self.template["templateKey"], "checklistName": "Another"})
+            }
+            "put_template" => self.template.clone(),
+            _ => return None,
+        })
     }
 
     /// Tries an operation with a key; its status and code.
@@ -288,8 +310,8 @@ fn strange(text: &str) -> String {
     let guid = |part: &str| part.len() == 36 && part.matches('-').count() == 4;
     let number = |part: &str| {
         part.len() < 19
-            && part != "0"
-            && !part.is_empty()
+            // A nought is no number of anything, but may be one of the parts of a time.
+            && !part.trim_matches('0').is_empty()
             && part.bytes().all(|byte| byte.is_ascii_digit())
     };
     let parts = text.split_inclusive(|c: char| !c.is_ascii_alphanumeric() && c != '-');

@@ -165,7 +165,7 @@ async fn the_shape_of_a_document_is_checked_before_what_it_means() {
     assert_eq!(
         errors(&put(wrong).answer().await.problem()),
         [
-            "tasks[0].Colour is not known here; known are key, name, heading, halt, controls",
+            "tasks[0].Colour is not known here; known are key, name, heading, halt, hidden, due, controls",
             "tasks[0].halt must be one of none, task, preceding, but is \"maybe\"",
         ]
     );

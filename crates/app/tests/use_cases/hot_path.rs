@@ -7,14 +7,21 @@ use app::{
     SetTaskStatus, Subscribe,
 };
 use domain::{AssigneeId, EventType, Role, TaskStatus, TemplateKey};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Makes a template of ten plain tasks with so many subscriptions to it.
 async fn template(bench: &Bench, subscriptions: usize) -> TemplateKey {
-    let tasks: Vec<_> = (0..10)
+    template_with(bench, subscriptions, json!([])).await
+}
+
+/// The same with a text in the last task, and these conditions.
+async fn template_with(bench: &Bench, subscriptions: usize, conditions: Value) -> TemplateKey {
+    let mut tasks: Vec<_> = (0..10)
         .map(|n| json!({ "name": format!("Task {n}") }))
         .collect();
-    let made = bench.put_template(json!({ "name": "Ten", "tasks": tasks }));
+    tasks[9]["controls"] = json!([{ "type": "ShortText", "name": "Why" }]);
+    let document = json!({ "name": "Ten", "tasks": tasks, "conditions": conditions });
+    let made = bench.put_template(document);
     let template = made.await.template_key.unwrap();
     for n in 0..subscriptions {
         let ask = Subscribe {
@@ -115,4 +122,15 @@ async fn completing_a_task_takes_seven_statements_and_two_for_each_subscription(
         assert_eq!(statements, expected, "with {subscriptions} subscriptions");
         bench.store.stop().await;
     }
+}
+
+#[tokio::test]
+async fn rules_cost_the_two_statements_that_read_what_they_look_at() {
+    let bench = Bench::start().await;
+    let conditions = json!([{
+        "when": [{ "control": "Why", "operator": "isFilled" }], "hide": ["Task 5"],
+    }]);
+    let template = template_with(&bench, 0, conditions).await;
+    assert_eq!(completing_one(&bench, template).await, 9);
+    bench.store.stop().await;
 }

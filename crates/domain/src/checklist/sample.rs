@@ -30,6 +30,7 @@ impl Checklist {
                     status: TaskStatus::Complete,
                     done: Some(done.clone()),
                     completions: 1,
+                    due_at: None,
                 };
             }
         }
@@ -40,7 +41,11 @@ impl Checklist {
 /// What is in a control of a sample; nothing in one that only shows something.
 fn field(control: &Control, id: FieldId, done: &Done) -> Option<FieldState> {
     let value = match &control.kind {
-        ControlKind::Text { .. } => return None,
+        ControlKind::Text { .. }
+        | ControlKind::File { .. }
+        | ControlKind::Image { .. }
+        // Who is in the team is not known here.
+        | ControlKind::Members { .. } => return None,
         ControlKind::FileUpload { .. } => {
             return Some(FieldState {
                 value: String::new(),
@@ -52,7 +57,10 @@ fn field(control: &Control, id: FieldId, done: &Done) -> Option<FieldState> {
         ControlKind::MultiChoice { options } => {
             serde_json::to_string(&[options.first()?]).expect("a list of strings")
         }
-        ControlKind::Date => done.at.to_string().get(..10)?.to_owned(),
+        ControlKind::Date {
+            with_time: Some(true),
+        } => done.at.to_string(),
+        ControlKind::Date { .. } => done.at.to_string().get(..10)?.to_owned(),
         ControlKind::Email => "sample@example.com".to_owned(),
         ControlKind::Website => "https://example.com/".to_owned(),
     };

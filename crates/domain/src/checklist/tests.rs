@@ -2,7 +2,12 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{KnownKeys, TemplateDocument, TemplateKey, test_source};
+
+use crate::{FileKey, KnownKeys, TemplateDocument, TemplateKey, test_source};
+
+mod conditions;
+mod due;
+mod parameters;
 
 fn checklist(tasks: Value) -> Checklist {
     let document = TemplateDocument {
@@ -205,17 +210,20 @@ fn an_archived_checklist_does_not_change() {
         set(&mut list, 0, TaskStatus::Complete),
         Err(Refusal::ChecklistArchived)
     );
-    assert_eq!(list.may_edit(0), Err(Refusal::ChecklistArchived));
+    assert_eq!(list.may_edit(0, 0), Err(Refusal::ChecklistArchived));
 }
 
 #[test]
 fn what_is_in_done_or_halted_tasks_stays() {
     let mut list = checklist(json!([{"name": "a", "halt": "task"}, {"name": "b"}]));
-    assert_eq!(list.may_edit(0), Ok(()));
-    assert!(matches!(list.may_edit(1), Err(Refusal::TaskHalted { .. })));
+    assert_eq!(list.may_edit(0, 0), Ok(()));
+    assert!(matches!(
+        list.may_edit(1, 0),
+        Err(Refusal::TaskHalted { .. })
+    ));
     set(&mut list, 0, TaskStatus::Complete).unwrap();
     assert_eq!(
-        list.may_edit(0),
+        list.may_edit(0, 0),
         Err(Refusal::TaskDone(TaskStatus::Complete))
     );
 }

@@ -1,6 +1,9 @@
 //! What a control's value must be: to be stored, and for its task to be completed.
 
-use super::{Control, ControlKind, ControlType, LONG_VALUE_CHARS_MAX, SHORT_VALUE_CHARS_MAX};
+use super::{
+    Control, ControlKind, ControlType, LONG_VALUE_CHARS_MAX, SHORT_VALUE_CHARS_MAX, date_has_time,
+    members::members,
+};
 
 /// Why a value can't be stored in a control.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +40,21 @@ pub enum ValueRefusal {
         "must be a date such as 2026-11-23, or with a time and offset 2026-11-23T09:30:00+01:00"
     )]
     NotADate,
+    /// A date without the time that the control wants.
+    #[error("must be a date with a time and offset, such as 2026-11-23T09:30:00+01:00")]
+    NoTime,
+    /// A date with a time that the control does not want.
+    #[error("must be a date without a time, such as 2026-11-23")]
+    Time,
+    /// Not a list of members.
+    #[error("must be a JSON array of numbers of members in a string, such as [3,7]")]
+    NotMembers,
+    /// More members than it takes.
+    #[error("takes at most {max} member{s}", s = if *.max == 1 { "" } else { "s" })]
+    TooManyMembers {
+        /// Members allowed.
+        max: usize,
+    },
 }
 
 /// Whether there is a character in `text` that is neither shown nor a line break or tab.
@@ -106,7 +124,7 @@ impl Control {
     ///
     /// What people may still be typing (pattern, email, website) is checked on completion.
     pub fn accept(&self, value: &str) -> Result<String, ValueRefusal> {
-        if value.is_empty() && self.kind.kind() != ControlType::Text {
+        if value.is_empty() && self.kind.kind().is_input() {
             return match self.kind {
                 ControlKind::FileUpload { .. } => {
                     Err(ValueRefusal::NoValue(ControlType::FileUpload))
@@ -115,9 +133,10 @@ impl Control {
             };
         }
         match &self.kind {
-            ControlKind::Text { .. } | ControlKind::FileUpload { .. } => {
-                Err(ValueRefusal::NoValue(self.kind.kind()))
-            }
+            ControlKind::Text { .. }
+            | ControlKind::File { .. }
+            | ControlKind::Image { .. }
+            | ControlKind::FileUpload { .. } => Err(ValueRefusal::NoValue(self.kind.kind())),
             ControlKind::LongText { .. } => bounded(value, LONG_VALUE_CHARS_MAX),
             ControlKind::ShortText { .. } | ControlKind::Email | ControlKind::Website => {
                 if value.contains(['\n', '\r']) {
@@ -127,7 +146,8 @@ impl Control {
             }
             ControlKind::DropDown { options } => option(value, options),
             ControlKind::MultiChoice { options } => choices(value, options),
-            ControlKind::Date => date(value),
+            ControlKind::Date { with_time } => day(value, *with_time),
+            ControlKind::Members { multiple } => members(value, *multiple),
         }
     }
 
@@ -212,12 +232,13 @@ fn choices(value: &str, options: &[String]) -> Result<String, ValueRefusal> {
 }
 
 /// A date, or a date with time and offset (RFC 3339), as it was given.
-fn date(value: &str) -> Result<String, ValueRefusal> {
-    let is_date = value.len() == 10 && value.parse::<jiff::civil::Date>().is_ok();
-    if is_date || (value.len() <= 40 && value.parse::<jiff::Timestamp>().is_ok()) {
-        return Ok(value.to_owned());
+fn day(value: &str, with_time: Option<bool>) -> Result<String, ValueRefusal> {
+    match (date_has_time(value), with_time) {
+        (None, _) => Err(ValueRefusal::NotADate),
+        (Some(false), Some(true)) => Err(ValueRefusal::NoTime),
+        (Some(true), Some(false)) => Err(ValueRefusal::Time),
+        (Some(_), _) => Ok(value.to_owned()),
     }
-    Err(ValueRefusal::NotADate)
 }
 
 /// What browsers take for an email address (the HTML standard, `input type=email`), in short: one
@@ -240,7 +261,7 @@ pub(crate) fn is_email(value: &str) -> bool {
     local_ok && host.contains('.') && host.split('.').all(label_ok)
 }
 
-fn is_website(value: &str) -> bool {
+pub(crate) fn is_website(value: &str) -> bool {
     let value = value.trim();
     url::Url::parse(value)
         .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())

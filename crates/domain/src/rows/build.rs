@@ -3,7 +3,27 @@
 use super::{
     AssigneeRow, ChecklistRow, FieldRow, FileRow, PublicUrl, TaskHit, TaskRow, TemplateRef, hex,
 };
-use crate::{Assigned, Assignee, Checklist, Done, FieldId, FieldState, StoredFile, TaskStatus};
+use crate::{
+    Assigned, Assignee, Checklist, ControlKind, Done, FieldId, FieldState, Hidden, ParameterValues,
+    StoredFile, TaskStatus,
+};
+
+/// What follows from the state of a whole checklist, worked out once for all its rows.
+struct Standing {
+    /// The first task whose halt is not satisfied.
+    halting: Option<usize>,
+    hidden: Hidden,
+}
+
+impl Standing {
+    fn of(list: &Checklist) -> Self {
+        let hidden = list.hidden();
+        Self {
+            halting: list.first_halt(&hidden),
+            hidden,
+        }
+    }
+}
 
 impl TemplateRef {
     fn of(list: &Checklist) -> Self {
@@ -39,12 +59,12 @@ impl ChecklistRow {
 
     /// The checklist with all its tasks and fields, which must be loaded.
     pub fn whole(list: &Checklist, url: &PublicUrl) -> Self {
-        let halting = list.first_halt();
+        let now = Standing::of(list);
         let tasks = 0..list.tasks.len();
         Self {
             tasks: Some(
                 tasks
-                    .map(|index| TaskRow::new(list, index, halting, url))
+                    .map(|index| TaskRow::new(list, index, &now, url))
                     .collect(),
             ),
             tags: Some(Vec::new()),
@@ -56,10 +76,10 @@ impl ChecklistRow {
 impl TaskRow {
     /// The task at `index`, whose fields must be loaded.
     pub fn of(list: &Checklist, index: usize, url: &PublicUrl) -> Self {
-        Self::new(list, index, list.first_halt(), url)
+        Self::new(list, index, &Standing::of(list), url)
     }
 
-    fn new(list: &Checklist, index: usize, halting: Option<usize>, url: &PublicUrl) -> Self {
+    fn new(list: &Checklist, index: usize, now: &Standing, url: &PublicUrl) -> Self {
         let (task, state) = (&list.template.tasks[index], &list.tasks[index]);
         let done = |status| state.done.as_ref().filter(|_| state.status == status);
         let complete = done(TaskStatus::Complete);
@@ -75,9 +95,9 @@ impl TaskRow {
             task_is_heading: task.heading,
             task_is_complete: state.status == TaskStatus::Complete,
             task_is_not_applicable: state.status == TaskStatus::NotApplicable,
-            task_is_currently_halted: halting.is_some_and(|halting| halting < index),
-            task_is_currently_hidden: false,
-            task_due_date_time: None,
+            task_is_currently_halted: now.halting.is_some_and(|halting| halting < index),
+            task_is_currently_hidden: now.hidden.task(index),
+            task_due_date_time: list.due_at(index, &now.hidden),
             task_completed_date_time: complete.map(|done| done.at),
             task_completed_by_name: complete.map(name),
             task_completed_by_email: complete.and_then(email),
@@ -86,10 +106,37 @@ impl TaskRow {
             task_not_applicable_by_email: not_applicable.and_then(email),
             completion_count: state.completions,
             assignees: AssigneeRow::all(list.assigned.get(&index)),
-            fields: FieldRow::of_task(list, index),
+            fields: FieldRow::of_task(list, index, &now.hidden),
+            shown: Vec::new(),
             comments: Vec::new(),
             tags: Vec::new(),
         }
+    }
+
+    /// The task at `index` of a checklist that was made with `values`, with what its controls show. All
+    /// fields must be loaded.
+    pub fn with_shown(
+        list: &Checklist,
+        index: usize,
+        values: &ParameterValues,
+        url: &PublicUrl,
+    ) -> Self {
+        let now = Standing::of(list);
+        let mut row = Self::new(list, index, &now, url);
+        let task = &list.template.tasks[index];
+        for (place, control) in (task.first_control..).zip(&task.controls) {
+            let value = match &control.kind {
+                ControlKind::Text { text } => list.filled(text, values, &now.hidden),
+                ControlKind::File { url } | ControlKind::Image { url } => url.clone(),
+                _ => continue,
+            };
+            if !now.hidden.control(place) {
+                let shown = FieldRow::of(list, place);
+                row.shown
+                    .extend(shown.map(|shown| FieldRow { value, ..shown }));
+            }
+        }
+        row
     }
 }
 
@@ -131,12 +178,12 @@ impl FieldRow {
         })
     }
 
-    /// What the task's input controls hold, in order.
-    fn of_task(list: &Checklist, index: usize) -> Vec<Self> {
+    /// What the task's input controls hold, in order, without those that are hidden.
+    fn of_task(list: &Checklist, index: usize, hidden: &Hidden) -> Vec<Self> {
         let task = &list.template.tasks[index];
         let places = (task.first_control..).zip(&task.controls);
         places
-            .filter(|(_, control)| control.kind.kind().is_input())
+            .filter(|(place, control)| control.kind.kind().is_input() && !hidden.control(*place))
             .filter_map(|(place, _)| Self::of(list, place))
             .collect()
     }

@@ -1,6 +1,13 @@
 //! The template as people write it (`PUT /api/template`) and read it back, and the way from one to
 //! the other.
 
+mod conditions;
+mod due;
+mod due_circle;
+mod kinds;
+mod names;
+mod parameters;
+mod patterns;
 mod read;
 
 use std::collections::HashSet;
@@ -8,12 +15,16 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use conditions::{ConditionDocument, TestDocument};
+pub use due::{CalendarDocument, DueDocument};
+pub(crate) use names::{Names, Wanted};
+pub use parameters::ParameterDocument;
+use patterns::pattern;
 use read::Reader;
 
-use super::{Halt, Task, Template};
+use super::{Halt, Template};
 use crate::{
-    Control, ControlId, ControlKey, ControlKind, ControlType, PATTERNS_BYTES_MAX, Pattern, Source,
-    TaskKey, TemplateKey,
+    Control, ControlId, ControlKey, ControlKind, ControlType, Source, TaskKey, TemplateKey,
 };
 
 /// Most complaints about one document; after that its author has enough to do.
@@ -29,9 +40,15 @@ pub struct TemplateDocument {
     /// What people call it.
     #[schema(example = "Invoice review")]
     pub name: String,
+    /// What a checklist is made with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parameters: Vec<ParameterDocument>,
     /// In order.
     #[serde(default)]
     pub tasks: Vec<TaskDocument>,
+    /// What is shown and hidden by the values of controls.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<ConditionDocument>,
 }
 
 /// A task in a [`TemplateDocument`].
@@ -51,6 +68,12 @@ pub struct TaskDocument {
     /// before it are done (`preceding`).
     #[serde(default, skip_serializing_if = "Halt::is_none")]
     pub halt: Halt,
+    /// Whether it is hidden unless a condition shows it. Hiding a heading hides it alone.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub hidden: bool,
+    /// When it is due, unless somebody says otherwise by hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub due: Option<DueDocument>,
     /// In order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub controls: Vec<ControlDocument>,
@@ -66,8 +89,8 @@ pub struct ControlDocument {
     /// The control's number. Answered; ignored in a request.
     #[serde(rename = "contentID", skip_serializing_if = "Option::is_none")]
     pub content_id: Option<ControlId>,
-    /// `Text`, `ShortText`, `LongText`, `DropDown`, `MultiChoice`, `Date`, `Email`, `Website` or
-    /// `FileUpload`.
+    /// `Text`, `ShortText`, `LongText`, `DropDown`, `MultiChoice`, `Date`, `Email`, `Website`,
+    /// `FileUpload`, `Members`, `File` or `Image`.
     #[serde(rename = "type")]
     #[schema(example = "ShortText")]
     pub kind: String,
@@ -77,7 +100,15 @@ pub struct ControlDocument {
     /// Whether the task can't be completed while it is empty.
     #[serde(default, skip_serializing_if = "is_false")]
     pub required: bool,
-    /// What a `Text` shows.
+    /// Whether it is hidden unless a condition shows it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub hidden: bool,
+    /// What it begins with in a new checklist, where it is one that is filled in: a value, with `{{name}}`
+    /// for that of a parameter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "{{Customer}}")]
+    pub value: Option<String>,
+    /// What a `Text` shows, with `{{name}}` for the value of a parameter or of another control.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
     /// What the whole value of a `ShortText` or `LongText` must match (Rust `regex` syntax).
@@ -87,6 +118,16 @@ pub struct ControlDocument {
     /// What may be chosen in a `DropDown` or `MultiChoice`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub options: Option<Vec<String>>,
+    /// Whether a `Date` must have a time and offset, or must not. Left out, both will do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub with_time: Option<bool>,
+    /// Whether `Members` takes several; one when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub multiple: Option<bool>,
+    /// Where what a `File` or `Image` shows is: an `http` or `https` address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "https://example.com/plan.png")]
+    pub url: Option<String>,
     /// Fewest files of a `FileUpload` for its task to be completed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_files: Option<u32>,
@@ -168,45 +209,15 @@ impl Template {
         TemplateDocument {
             template_key: Some(self.key),
             name: self.name.clone(),
-            tasks: self.tasks.iter().map(task_document).collect(),
-        }
-    }
-}
-
-fn pattern(document: &ControlDocument) -> Option<Pattern> {
-    document.pattern.as_deref().map(Pattern::new)
-}
-
-impl TemplateDocument {
-    /// Checks the patterns, apart from [`Template::from_document`]: compiling them takes time, which
-    /// nobody who waits for the database should wait for.
-    pub fn check_patterns(&self) -> Result<(), Vec<FieldError>> {
-        let mut errors = Vec::new();
-        let mut bytes = 0;
-        for (t, task) in self.tasks.iter().enumerate() {
-            for (c, control) in task.controls.iter().enumerate() {
-                let Some(pattern) = pattern(control) else {
-                    continue;
-                };
-                let at = || format!("tasks[{t}].controls[{c}].pattern");
-                match pattern.check() {
-                    Ok(one) => bytes += one,
-                    Err(message) => errors.push(FieldError::new(at(), message)),
-                }
-                if bytes > PATTERNS_BYTES_MAX {
-                    let message = "is one too many: the patterns of this template together take \
-                        too much memory; write simpler ones, with [0-9] for \\d";
-                    errors.push(FieldError::new(at(), message));
-                }
-                if bytes > PATTERNS_BYTES_MAX || errors.len() >= ERRORS_MAX {
-                    return Err(errors);
-                }
-            }
-        }
-        if errors.is_empty() {
-            Ok(())
-        } else {
-            Err(errors)
+            tasks: (0..self.tasks.len())
+                .map(|index| self.task_document(index))
+                .collect(),
+            parameters: self
+                .parameters
+                .iter()
+                .map(parameters::parameter_document)
+                .collect(),
+            conditions: conditions::condition_documents(self),
         }
     }
 }
@@ -220,13 +231,18 @@ pub struct KnownKeys {
     pub controls: std::collections::HashMap<ControlKey, (ControlId, ControlType)>,
 }
 
-fn task_document(task: &Task) -> TaskDocument {
-    TaskDocument {
-        key: Some(task.key),
-        name: task.name.clone(),
-        heading: task.heading,
-        halt: task.halt,
-        controls: task.controls.iter().map(control_document).collect(),
+impl Template {
+    fn task_document(&self, index: usize) -> TaskDocument {
+        let task = &self.tasks[index];
+        TaskDocument {
+            key: Some(task.key),
+            name: task.name.clone(),
+            heading: task.heading,
+            halt: task.halt,
+            hidden: task.hidden,
+            due: due::due_document(self, index),
+            controls: task.controls.iter().map(control_document).collect(),
+        }
     }
 }
 
@@ -237,6 +253,8 @@ fn control_document(control: &Control) -> ControlDocument {
         kind: control.kind.kind().word().to_owned(),
         name: control.name.clone(),
         required: control.required,
+        hidden: control.hidden,
+        value: Some(control.value.clone()).filter(|value| !value.is_empty()),
         ..ControlDocument::default()
     };
     match &control.kind {
@@ -254,7 +272,10 @@ fn control_document(control: &Control) -> ControlDocument {
             document.min_files = Some(*min_files);
             document.max_files = Some(*max_files);
         }
-        ControlKind::Date | ControlKind::Email | ControlKind::Website => {}
+        ControlKind::Date { with_time } => document.with_time = *with_time,
+        ControlKind::Members { multiple } => document.multiple = multiple.then_some(true),
+        ControlKind::File { url } | ControlKind::Image { url } => document.url = Some(url.clone()),
+        ControlKind::Email | ControlKind::Website => {}
     }
     document
 }

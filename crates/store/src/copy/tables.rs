@@ -88,10 +88,10 @@ pub(crate) static TABLES: [Table; 26] = [
     table!(checklist by "id":
         Int id; Guid key; Int team_id; Guid template_key version; Text name name_folded;
         Time created_at; Text created_by created_email;
-        Time scheduled_at started_at ended_at archived_at;),
+        Time scheduled_at started_at ended_at archived_at; Text parameters;),
     table!(checklist_task by "id":
         Int id; Guid key; Text status; Time done_at; Text done_by done_email;
-        Int completions assigned;),
+        Int completions assigned; Time due_at;),
     table!(task_assignee by "task_id, place": Int task_id place member_id group_id;),
     table!(field by "id": Int id; Text value;),
     table!(file by "number":

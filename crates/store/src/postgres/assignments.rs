@@ -30,7 +30,7 @@ macro_rules! who {
 pub(super) const TASK_STATES: &str = concat!(
     "SELECT t.id, t.status, t.done_at, t.done_by, t.done_email, t.completions, t.assigned, ",
     who!(),
-    " FROM checklist_task t WHERE t.id >= $1 AND t.id < $2"
+    ", t.due_at FROM checklist_task t WHERE t.id >= $1 AND t.id < $2"
 );
 
 /// What is assigned to somebody: along the index of one column, newest first.

@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 
 use async_trait::async_trait;
 use domain::{
-    Checklist, ChecklistId, ControlKey, FieldId, FileKey, StoredFile, TaskId, TaskKey, TaskState,
-    TaskStatus, TeamId, Timestamp,
+    Checklist, ChecklistId, ControlKey, FieldId, FileKey, ParameterValues, StoredFile, TaskId,
+    TaskKey, TaskState, TaskStatus, TeamId, Timestamp,
 };
 use tokio_postgres::{Row, types::ToSql};
 use uuid::Uuid;
@@ -19,7 +19,10 @@ use super::{
     values::{Cells as _, Moment, moment},
 };
 use crate::{
-    ChecklistQuery, Fields, Page, ReadChecklists, StoreError, WriteChecklists, names::folded, sql,
+    ChecklistQuery, Fields, Page, ReadChecklists, StoreError, WriteChecklists,
+    names::folded,
+    parameters::{parameters_read, parameters_text},
+    sql,
 };
 use page::page_statement;
 use state::stored_file;
@@ -37,6 +40,18 @@ impl<G: Send> ReadChecklists for Tx<'_, G> {
         fields: Fields,
     ) -> Result<Option<Checklist>, StoreError> {
         self.checklist(sql::CHECKLIST_HEAD, team, id, fields).await
+    }
+
+    async fn checklist_parameters(
+        &mut self,
+        team: TeamId,
+        id: ChecklistId,
+    ) -> Result<ParameterValues, StoreError> {
+        let bound: [&(dyn ToSql + Sync); 2] = [&id.get(), &team.get()];
+        let text: Option<Option<String>> = self
+            .first(sql::CHECKLIST_PARAMETERS, &bound, |row| row.cell(0))
+            .await?;
+        parameters_read(id, text.flatten().as_deref())
     }
 
     async fn checklist_page(
@@ -170,6 +185,15 @@ impl WriteChecklists for Change<'_> {
         Ok(id)
     }
 
+    async fn checklist_parameters_put(
+        &mut self,
+        id: ChecklistId,
+        values: &ParameterValues,
+    ) -> Result<(), StoreError> {
+        let row = owned![parameters_text(values), id.get()];
+        self.later_one(sql::CHECKLIST_PARAMETERS_PUT, row).await
+    }
+
     async fn task_put(&mut self, id: TaskId, state: &TaskState) -> Result<(), StoreError> {
         let sql = sql::TASK_PUT;
         let done = state.done.as_ref();
@@ -182,6 +206,15 @@ impl WriteChecklists for Change<'_> {
             id.get(),
         ];
         self.later_one(sql, row).await
+    }
+
+    async fn task_due_put(
+        &mut self,
+        id: TaskId,
+        due_at: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        let row = owned![moment(due_at), id.get()];
+        self.later_one(sql::TASK_DUE_PUT, row).await
     }
 
     async fn checklist_end_put(

@@ -68,6 +68,14 @@ const STEPS: &[Step] = &[
         "0014_assignments",
         include_str!("../../migrations/postgres/0014_assignments.sql"),
     ),
+    (
+        "0015_due",
+        include_str!("../../migrations/postgres/0015_due.sql"),
+    ),
+    (
+        "0016_parameters",
+        include_str!("../../migrations/postgres/0016_parameters.sql"),
+    ),
 ];
 
 /// The advisory lock of whoever migrates: "checkflo" as a number.

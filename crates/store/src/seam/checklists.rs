@@ -5,12 +5,14 @@ use std::ops::Range;
 use async_trait::async_trait;
 use domain::{
     Checklist, ChecklistFilter, ChecklistId, ChecklistKey, ControlKey, FieldId, FileKey,
-    StoredFile, TaskId, TaskKey, TaskState, TaskStatus, TeamId, Template, TemplateKey, Timestamp,
+    ParameterValues, StoredFile, TaskId, TaskKey, TaskState, TaskStatus, TeamId, Template,
+    TemplateKey, Timestamp,
 };
 
 use crate::{Page, StoreError};
 
-/// How much of what a checklist's controls hold is loaded with it.
+/// How much of what a checklist's controls hold is loaded with it. Whatever it is, what the template's
+/// rules look at comes as well: without it nobody could say what is hidden.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fields {
     /// Nothing.
@@ -24,8 +26,19 @@ pub enum Fields {
 }
 
 impl Fields {
-    /// Which places of the template's controls these are.
+    /// Which places of the template's controls these are. One range, so that rules cost no statement:
+    /// what lies between what is asked for and what the rules look at is loaded too.
     pub fn places(self, template: &Template) -> Range<usize> {
+        let asked = self.asked(template);
+        let watched = template.rules.watched();
+        match (asked.is_empty(), watched.is_empty()) {
+            (_, true) => asked,
+            (true, false) => watched,
+            (false, false) => asked.start.min(watched.start)..asked.end.max(watched.end),
+        }
+    }
+
+    fn asked(self, template: &Template) -> Range<usize> {
         match self {
             Self::None => 0..0,
             Self::OfTask(index) => template.tasks.get(index).map_or(0..0, |task| {
@@ -71,6 +84,13 @@ pub trait ReadChecklists: Send {
         id: ChecklistId,
         fields: Fields,
     ) -> Result<Option<Checklist>, StoreError>;
+
+    /// What a checklist was made with; nothing for one that is not there.
+    async fn checklist_parameters(
+        &mut self,
+        team: TeamId,
+        id: ChecklistId,
+    ) -> Result<ParameterValues, StoreError>;
 
     /// The checklists that `query` is about, newest first.
     async fn checklist_page(
@@ -126,8 +146,22 @@ pub trait WriteChecklists: Send {
     /// `list` is passed over.
     async fn checklist_insert(&mut self, list: &Checklist) -> Result<ChecklistId, StoreError>;
 
-    /// Stores a task's state.
+    /// Stores what a checklist was made with.
+    async fn checklist_parameters_put(
+        &mut self,
+        id: ChecklistId,
+        values: &ParameterValues,
+    ) -> Result<(), StoreError>;
+
+    /// Stores a task's state, save when it is due.
     async fn task_put(&mut self, id: TaskId, state: &TaskState) -> Result<(), StoreError>;
+
+    /// Stores when a task is due by hand; nothing where its rule says so.
+    async fn task_due_put(
+        &mut self,
+        id: TaskId,
+        due_at: Option<Timestamp>,
+    ) -> Result<(), StoreError>;
 
     /// Stores when the last task of a checklist was done; nothing while one is to be done.
     async fn checklist_end_put(

@@ -5,8 +5,8 @@ mod state;
 
 use async_trait::async_trait;
 use domain::{
-    Checklist, ChecklistId, ControlKey, FieldId, FileKey, StoredFile, TaskId, TaskKey, TaskState,
-    TaskStatus, TeamId, Timestamp,
+    Checklist, ChecklistId, ControlKey, FieldId, FileKey, ParameterValues, StoredFile, TaskId,
+    TaskKey, TaskState, TaskStatus, TeamId, Timestamp,
 };
 use rusqlite::{Row, params, params_from_iter};
 
@@ -15,7 +15,10 @@ use super::{
     values::millis,
 };
 use crate::{
-    ChecklistQuery, Fields, Page, ReadChecklists, StoreError, WriteChecklists, names::folded, sql,
+    ChecklistQuery, Fields, Page, ReadChecklists, StoreError, WriteChecklists,
+    names::folded,
+    parameters::{parameters_read, parameters_text},
+    sql,
 };
 use page::page_statement;
 use state::{head, stored_file};
@@ -43,6 +46,17 @@ impl<G: Send> ReadChecklists for Tx<'_, G> {
             fields,
             assigned,
         }))
+    }
+
+    async fn checklist_parameters(
+        &mut self,
+        team: TeamId,
+        id: ChecklistId,
+    ) -> Result<ParameterValues, StoreError> {
+        let bound = params![id.get(), team.get()];
+        let text: Option<Option<String>> =
+            self.first(sql::CHECKLIST_PARAMETERS, bound, |row| Ok(row.get(0)?))?;
+        parameters_read(id, text.flatten().as_deref())
     }
 
     async fn checklist_page(
@@ -170,6 +184,16 @@ impl WriteChecklists for Change<'_> {
         Ok(id)
     }
 
+    async fn checklist_parameters_put(
+        &mut self,
+        id: ChecklistId,
+        values: &ParameterValues,
+    ) -> Result<(), StoreError> {
+        let bound = params![parameters_text(values), id.get()];
+        self.run(sql::CHECKLIST_PARAMETERS_PUT, bound)?;
+        Ok(())
+    }
+
     async fn task_put(&mut self, id: TaskId, state: &TaskState) -> Result<(), StoreError> {
         let sql = sql::TASK_PUT;
         let done = state.done.as_ref();
@@ -188,6 +212,17 @@ impl WriteChecklists for Change<'_> {
             return Err(StoreError::Failed("there is no such task to store".into()));
         }
         Ok(())
+    }
+
+    async fn task_due_put(
+        &mut self,
+        id: TaskId,
+        due_at: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        match self.run(sql::TASK_DUE_PUT, params![millis(due_at), id.get()])? {
+            0 => Err(StoreError::Failed("there is no such task to store".into())),
+            _ => Ok(()),
+        }
     }
 
     async fn checklist_end_put(

@@ -64,6 +64,14 @@ const STEPS: &[Step] = &[
         "0013_assignments",
         include_str!("../../migrations/sqlite/0013_assignments.sql"),
     ),
+    (
+        "0014_due",
+        include_str!("../../migrations/sqlite/0014_due.sql"),
+    ),
+    (
+        "0015_parameters",
+        include_str!("../../migrations/sqlite/0015_parameters.sql"),
+    ),
 ];
 
 /// How far the schema of the database in `folder` is, brought up to date if it is to be.

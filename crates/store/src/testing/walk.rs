@@ -288,6 +288,8 @@ fn template() -> Template {
         id: ControlId::new(1),
         name: "Scan".to_owned(),
         required: false,
+        hidden: false,
+        value: String::new(),
         kind,
     };
     let task = Task {
@@ -295,6 +297,8 @@ fn template() -> Template {
         name: "Receive".to_owned(),
         heading: false,
         halt: Halt::None,
+        hidden: false,
+        due: None,
         first_control: 0,
         controls: vec![control],
     };
@@ -302,6 +306,8 @@ fn template() -> Template {
         key: TEMPLATE,
         name: "Invoice".to_owned(),
         tasks: vec![task],
+        rules: domain::Rules::default(),
+        parameters: Vec::new(),
     }
 }
 
@@ -356,8 +362,15 @@ async fn checklists(tx: &mut dyn WriteTx) {
         status: TaskStatus::Complete,
         done: Some(done.clone()),
         completions: 1,
+        due_at: None,
     };
     tx.task_put(TaskId::of(id, 0), &complete).await.unwrap();
+    let values = [("Customer".to_owned(), "Acme".to_owned())].into();
+    tx.checklist_parameters_put(id, &values).await.unwrap();
+    tx.checklist_parameters(TEAM, id).await.unwrap();
+    tx.task_due_put(TaskId::of(id, 0), Some(at()))
+        .await
+        .unwrap();
     tx.checklist_end_put(id, Some(at())).await.unwrap();
     let field = FieldId::of(id, 0);
     tx.field_put(field, "value").await.unwrap();

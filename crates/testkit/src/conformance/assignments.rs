@@ -138,6 +138,7 @@ pub(super) async fn what_is_assigned_is_found_by_member_and_by_group(world: &Wor
             by: person("Ann"),
         }),
         completions: 0,
+        due_at: None,
     };
     world
         .write(writing!([second, done] tx => tx.task_put(*second, done).await))

@@ -184,6 +184,7 @@ pub(super) async fn a_list_is_filtered_by_how_its_checklists_stand(world: &World
             status: TaskStatus::NotApplicable,
             done,
             completions: 0,
+            due_at: None,
         };
         world
             .write(writing!([id, state, head] tx => {
@@ -241,4 +242,22 @@ pub(super) async fn filters_of_a_list_hold_together(world: &World) {
         "pages count what passes"
     );
     assert_ne!(other.head.id, wanted.head.id);
+}
+
+pub(super) async fn what_a_checklist_was_made_with_is_kept_for_its_team(world: &World) {
+    let scene = world.scene().await;
+    let other = world.team("Red").await;
+    let (team, id) = (scene.team, scene.list.head.id);
+    let look = |team| reading!([team, id] tx => tx.checklist_parameters(*team, *id).await);
+    assert!(world.read(look(team)).await.is_empty());
+    let values: domain::ParameterValues = [("Customer", "Acme \"ü\" & Co"), ("Day", "2026-11-25")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+    let kept = values.clone();
+    world
+        .write(writing!([id, kept] tx => tx.checklist_parameters_put(*id, kept).await))
+        .await;
+    assert_eq!(world.read(look(team)).await, values);
+    assert!(world.read(look(other)).await.is_empty());
+    assert_eq!(world.stored(team, id).await.head, scene.list.head);
 }

@@ -62,3 +62,50 @@ pub(super) async fn as_much_of_the_fields_is_loaded_as_was_asked_for(world: &Wor
         );
     }
 }
+
+pub(super) async fn what_rules_look_at_is_loaded_whatever_was_asked_for(world: &World) {
+    let team = world.team("Red").await;
+    let control = |name: &str| serde_json::json!({"type": "ShortText", "name": name});
+    let task = |name: &str, controls: [&str; 2]| serde_json::json!({"name": name, "controls": controls.map(control)});
+    let document = serde_json::json!({
+        "name": "Rules",
+        "tasks": [task("A", ["a", "b"]), task("B", ["c", "d"]), task("C", ["e", "f"]), {"name": "D"}],
+        "conditions": [{"when": [{"control": "c", "operator": "isFilled"}], "hide": ["D"]}],
+    });
+    let document = serde_json::from_value(document).expect("a template document");
+    let (version, template) = world.template(team, None, document).await;
+    let seed = crate::SeedChecklist {
+        team,
+        version,
+        template,
+        name: "One".to_owned(),
+        source: world.source.clone(),
+    };
+    let list = world.store.write(seed).await.expect("a checklist is made");
+    let id = list.head.id;
+    for place in 0..6 {
+        let field = FieldId::of(id, place);
+        world
+            .write(writing!([field] tx => tx.field_put(*field, "x").await))
+            .await;
+    }
+    // Once as it is first read, and once as it is read when its edition is known.
+    for _ in 0..2 {
+        for (fields, places) in [
+            (Fields::None, vec![2]),
+            (Fields::OfTask(0), vec![0, 1, 2]),
+            (Fields::OfTask(3), vec![2]),
+            (Fields::At(4), vec![2, 3, 4]),
+        ] {
+            let look =
+                reading!([team, id, fields] tx => tx.checklist_get(*team, *id, *fields).await);
+            let list = world.read(look).await.expect("the checklist is there");
+            assert!(list.hidden().task(3), "{fields:?}");
+            assert_eq!(
+                list.fields.into_keys().collect::<Vec<_>>(),
+                places,
+                "{fields:?}"
+            );
+        }
+    }
+}

@@ -84,6 +84,7 @@ pub(super) async fn the_state_of_a_task_is_stored_with_who_and_when(world: &Worl
             status,
             done,
             completions,
+            due_at: None,
         };
         world
             .write(writing!([id, state] tx => tx.task_put(*id, state).await))
@@ -97,6 +98,44 @@ pub(super) async fn the_state_of_a_task_is_stored_with_who_and_when(world: &Worl
                 .all(|index| stored.tasks[*index] == TaskState::default())
         );
     }
+}
+
+pub(super) async fn a_due_date_by_hand_outlives_the_state_of_its_task(world: &World) {
+    let scene = world.scene().await;
+    let id = scene.list.task_id(Scene::APPROVE);
+    let complete = TaskState {
+        status: TaskStatus::Complete,
+        done: Some(Done {
+            at: world.tick(),
+            by: person("Ann"),
+        }),
+        completions: 1,
+        due_at: None,
+    };
+    for due_at in [Some(world.now()), None] {
+        world
+            .write(writing!([id, due_at, complete] tx => {
+                tx.task_due_put(*id, *due_at).await?;
+                tx.task_put(*id, complete).await
+            }))
+            .await;
+        let stored = world.stored(scene.team, scene.list.head.id).await;
+        let state = TaskState {
+            due_at,
+            ..complete.clone()
+        };
+        assert_eq!(stored.tasks[Scene::APPROVE], state);
+        assert_eq!(stored.tasks[Scene::PAY], TaskState::default());
+    }
+    // Headings have no row.
+    let heading = scene.list.task_id(Scene::HEADING);
+    let due_at = Some(world.now());
+    let unit = writing!([heading, due_at] tx => {
+        tx.task_due_put(*heading, *due_at).await?;
+        Ok(())
+    });
+    let refused: Result<(), Refused> = world.attempt(unit).await;
+    assert!(refused.is_err());
 }
 
 pub(super) async fn the_end_time_is_stored_and_cleared(world: &World) {

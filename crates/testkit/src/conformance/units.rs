@@ -56,6 +56,7 @@ impl Everything {
             status: TaskStatus::Complete,
             done: Some(done),
             completions: 7,
+            due_at: None,
         };
         tx.task_put(task, &state).await?;
         tx.checklist_end_put(id, Some(self.event.at)).await?;

@@ -6,9 +6,10 @@ use domain::{
     ApiKey, ApiKeyId, Assigned, AuditEntry, AuditNumber, Checklist, ChecklistId, ControlId,
     ControlKey, ControlType, Credentials, Delivery, DeliveryId, DeliveryState, Event, EventId,
     EventRow, EventType, FieldId, FileKey, Group, GroupId, KeyHash, KnownKeys, Member, MemberId,
-    NodeId, Notice, PublicKey, ReplayJob, ReplayJobId, Scope, SecretHead, SecretId, SigningSecret,
-    StoredFile, Subscription, SubscriptionId, SubscriptionSecret, TaskId, TaskKey, TaskState,
-    TaskStatus, Team, TeamId, Template, TemplateKey, Timestamp, UndeliveredSummary, VersionId,
+    NodeId, Notice, ParameterValues, PublicKey, ReplayJob, ReplayJobId, Scope, SecretHead,
+    SecretId, SigningSecret, StoredFile, Subscription, SubscriptionId, SubscriptionSecret, TaskId,
+    TaskKey, TaskState, TaskStatus, Team, TeamId, Template, TemplateKey, Timestamp,
+    UndeliveredSummary, VersionId,
 };
 use store::{
     AnswerId, AssignmentQuery, AuditLine, Cancelled, Chain, ChecklistQuery, Chore, ChoreHold,
@@ -118,6 +119,7 @@ forward! {
     }
     ReadChecklists {
         checklist_get(team: TeamId, id: ChecklistId, fields: Fields) -> Option<Checklist>;
+        checklist_parameters(team: TeamId, id: ChecklistId) -> ParameterValues;
         checklist_page(query: &ChecklistQuery) -> Vec<ChecklistId>;
         task_page(team: TeamId, key: Option<TaskKey>, status: Option<TaskStatus>, page: Page) -> Vec<TaskId>;
         file_page(team: TeamId, control: ControlKey, page: Page) -> Vec<StoredFile>;
@@ -128,7 +130,9 @@ forward! {
     WriteChecklists {
         checklist_hold(team: TeamId, id: ChecklistId, fields: Fields) -> Option<Checklist>;
         checklist_insert(list: &Checklist) -> ChecklistId;
+        checklist_parameters_put(id: ChecklistId, values: &ParameterValues) -> ();
         task_put(id: TaskId, state: &TaskState) -> ();
+        task_due_put(id: TaskId, due_at: Option<Timestamp>) -> ();
         checklist_end_put(id: ChecklistId, ended_at: Option<Timestamp>) -> ();
         field_put(id: FieldId, value: &str) -> ();
         file_insert(team: TeamId, control: ControlKey, file: &StoredFile) -> ();

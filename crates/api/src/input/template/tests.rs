@@ -1,4 +1,7 @@
-use domain::{ControlDocument, FieldError, Halt, TaskDocument, TemplateDocument};
+use domain::{
+    CalendarDocument, ConditionDocument, ControlDocument, DueDay, DueDocument, DueFrom, DuePlace,
+    FieldError, Halt, Operator, ParameterDocument, TaskDocument, TemplateDocument, TestDocument,
+};
 use serde_json::{Value, json};
 
 use super::*;
@@ -38,31 +41,69 @@ fn control(member: &str, value: &Value) -> Value {
 #[test]
 fn names_and_halts_have_no_case() {
     let text = format!(
-        r#"{{"TEMPLATEKEY": "{KEY}", "Name": "T", "TASKS": [{{"KEY": "{KEY}", "NAME": "A",
-        "Heading": false, "HALT": "Preceding", "Controls": [{{"Key": "{KEY}", "contentId": 7,
-        "TYPE": "FileUpload", "nAme": "C", "REQUIRED": true, "Text": "t", "Pattern": "p",
-        "OPTIONS": ["o"], "minfiles": 1, "MaxFiles": "2"}}]}}]}}"#
+        r#"{{"TEMPLATEKEY": "{KEY}", "Name": "T",
+        "PARAMETERS": [{{"NAME": "P", "Type": "DropDown", "Required": true, "DEFAULT": "o", "Options": ["o"]}}], "TASKS": [{{"KEY": "{KEY}", "NAME": "A",
+        "Heading": false, "HALT": "Preceding", "Hidden": true,
+        "DUE": {{"From": "TASK", "Task": "A", "days": "2", "Calendar": {{"PLACE": "Last", "day": "WEEKDAY"}}, "Time": "17:00"}},
+        "Controls": [{{"Key": "{KEY}", "contentId": 7,
+        "TYPE": "FileUpload", "nAme": "C", "REQUIRED": true, "HIDDEN": "true", "VALUE": "v", "Text": "t", "Pattern": "p",
+        "OPTIONS": ["o"], "WITHTIME": "False", "Multiple": true, "URL": "u", "minfiles": 1, "MaxFiles": "2"}}]}}],
+        "Conditions": [{{"WHEN": [{{"Control": "C", "OPERATOR": "ISNOT", "Value": "x"}}], "Show": ["A"], "hide": []}}]}}"#
     );
     let expected = TemplateDocument {
         template_key: Some(KEY.parse().unwrap()),
         name: "T".to_owned(),
+        parameters: vec![ParameterDocument {
+            name: "P".to_owned(),
+            kind: "DropDown".to_owned(),
+            required: true,
+            default: Some("o".to_owned()),
+            options: Some(vec!["o".to_owned()]),
+            ..ParameterDocument::default()
+        }],
         tasks: vec![TaskDocument {
             key: Some(KEY.parse().unwrap()),
             name: "A".to_owned(),
             heading: false,
             halt: Halt::Preceding,
+            hidden: true,
+            due: Some(DueDocument {
+                from: DueFrom::Task,
+                task: Some("A".to_owned()),
+                days: Some(2),
+                calendar: Some(CalendarDocument {
+                    place: DuePlace::Last,
+                    day: DueDay::Weekday,
+                }),
+                time: Some("17:00".to_owned()),
+                ..DueDocument::default()
+            }),
             controls: vec![ControlDocument {
                 key: Some(KEY.parse().unwrap()),
                 content_id: Some(ControlId::new(7)),
                 kind: "FileUpload".to_owned(),
                 name: "C".to_owned(),
                 required: true,
+                hidden: true,
+                value: Some("v".to_owned()),
                 text: Some("t".to_owned()),
                 pattern: Some("p".to_owned()),
                 options: Some(vec!["o".to_owned()]),
+                with_time: Some(false),
+                multiple: Some(true),
+                url: Some("u".to_owned()),
                 min_files: Some(1),
                 max_files: Some(2),
             }],
+        }],
+        conditions: vec![ConditionDocument {
+            when: vec![TestDocument {
+                control: "C".to_owned(),
+                operator: Operator::IsNot,
+                value: Some("x".to_owned()),
+            }],
+            show: vec!["A".to_owned()],
+            hide: Vec::new(),
         }],
     };
     assert_eq!(read(&text).unwrap(), expected);
@@ -149,7 +190,27 @@ fn a_wrong_type_is_named_with_its_path_in_words_of_ours() {
         ),
         (
             task("colour", &json!(1)),
-            "tasks[0].colour is not known here; known are key, name, heading, halt, controls",
+            "tasks[0].colour is not known here; known are key, name, heading, halt, hidden, due, controls",
+        ),
+        (
+            json!({"name": "T", "conditions": [{"when": [{"control": "C", "operator": "has"}]}]}),
+            "conditions[0].when[0].operator must be one of is, isNot, contains, isEmpty, isFilled, before, after, but is \"has\"",
+        ),
+        (
+            json!({"name": "T", "conditions": [{"when": [{"control": "C"}]}]}),
+            "conditions[0].when[0].operator must be given",
+        ),
+        (
+            task("due", &json!("tomorrow")),
+            "tasks[0].due must be an object, but is a string",
+        ),
+        (
+            task("due", &json!({"calendar": {"place": "last"}})),
+            "tasks[0].due.calendar.day must be given",
+        ),
+        (
+            task("due", &json!({"from": "birth"})),
+            "tasks[0].due.from must be one of start, previous, task, control, but is \"birth\"",
         ),
         (
             control("required", &json!(1)),
@@ -161,7 +222,7 @@ fn a_wrong_type_is_named_with_its_path_in_words_of_ours() {
         ),
         (
             control("maxFiles", &json!(-1)),
-            "tasks[0].controls[0].maxFiles must be a number of files, but is -1",
+            "tasks[0].controls[0].maxFiles must be a number from 0 to 4294967295, but is -1",
         ),
         (
             control("options", &json!(["a", 3])),

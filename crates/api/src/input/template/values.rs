@@ -132,23 +132,27 @@ impl Reader {
     }
 
     pub(super) fn flag(&mut self, members: &mut Members, name: &str) -> bool {
-        let Some(found) = members.take(name) else {
-            return false;
-        };
+        self.choice(members, name).unwrap_or(false)
+    }
+
+    /// A flag that may be left out.
+    pub(super) fn choice(&mut self, members: &mut Members, name: &str) -> Option<bool> {
+        let found = members.take(name)?;
         let read = match &found {
             Tree::Flag(flag) => Some(*flag),
             Tree::Text(text) => match text.trim().to_ascii_lowercase().as_str() {
                 "true" => Some(true),
-                "false" | "" => Some(false),
+                "false" => Some(false),
+                "" => return None,
                 _ => None,
             },
             _ => None,
         };
-        read.unwrap_or_else(|| {
+        if read.is_none() {
             let message = format!("must be true or false, but is {}", said(&found));
             self.wrong(&members.path(name), message);
-            false
-        })
+        }
+        read
     }
 
     pub(super) fn number(&mut self, members: &mut Members, name: &str) -> Option<i64> {
@@ -166,6 +170,34 @@ impl Reader {
         read
     }
 
+    /// One of `words`, whatever its case.
+    pub(super) fn word<T: Copy>(
+        &mut self,
+        members: &mut Members,
+        name: &str,
+        words: &[(&str, T)],
+    ) -> Option<T> {
+        let found = members.take(name)?;
+        let known = match &found {
+            Tree::Text(text) if text.trim().is_empty() => return None,
+            Tree::Text(text) => words
+                .iter()
+                .find(|(word, _)| word.eq_ignore_ascii_case(text.trim())),
+            _ => None,
+        };
+        if let Some((_, meant)) = known {
+            return Some(*meant);
+        }
+        let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        let message = format!(
+            "must be one of {}, but is {}",
+            words.join(", "),
+            said(&found)
+        );
+        self.wrong(&members.path(name), message);
+        None
+    }
+
     pub(super) fn wrong(&mut self, path: &str, message: impl Into<String>) {
         if self.errors.len() < ERRORS_MAX {
             self.errors.push(FieldError::new(path, message));
@@ -174,7 +206,7 @@ impl Reader {
 }
 
 /// A value as a message repeats it.
-pub(super) fn said(tree: &Tree) -> String {
+fn said(tree: &Tree) -> String {
     match tree {
         Tree::Text(text) => shown(text),
         Tree::Number(number) => number.to_string(),

@@ -7,6 +7,8 @@ fn control(kind: ControlKind, required: bool) -> Control {
         id: ControlId::new(1),
         name: "Field".to_owned(),
         required,
+        hidden: false,
+        value: String::new(),
         kind,
     }
 }
@@ -96,10 +98,14 @@ fn values_are_checked_by_type() {
     check(ControlKind::Website, "https://example.com/a?b", "ok");
     check(ControlKind::Website, "example.com", "website");
     check(ControlKind::Website, "javascript:alert(1)", "website");
-    check(ControlKind::Date, "2026-11-23", "ok");
-    check(ControlKind::Date, "2026-11-23T09:30:00+01:00", "ok");
-    check(ControlKind::Date, "2026-02-30", "value");
-    check(ControlKind::Date, "tomorrow", "value");
+    check(ControlKind::Date { with_time: None }, "2026-11-23", "ok");
+    check(
+        ControlKind::Date { with_time: None },
+        "2026-11-23T09:30:00+01:00",
+        "ok",
+    );
+    check(ControlKind::Date { with_time: None }, "2026-02-30", "value");
+    check(ControlKind::Date { with_time: None }, "tomorrow", "value");
     check(
         ControlKind::DropDown { options: options() },
         "Approve",
@@ -215,4 +221,57 @@ fn what_takes_no_value_says_where_files_go() {
         text.accept("").unwrap_err(),
         ValueRefusal::NoValue(ControlType::Text)
     );
+}
+
+#[test]
+fn a_date_has_a_time_or_not_as_its_author_wants() {
+    let date = |with_time, value, expected| {
+        check(ControlKind::Date { with_time }, value, expected);
+    };
+    let (day, moment) = ("2026-11-23", "2026-11-23T09:30:00+01:00");
+    date(Some(true), day, "value");
+    date(Some(true), moment, "ok");
+    date(Some(false), day, "ok");
+    date(Some(false), moment, "value");
+    let wants_time = ControlKind::Date {
+        with_time: Some(true),
+    };
+    let refusal = control(wants_time, false).accept(day).unwrap_err();
+    assert_eq!(refusal, ValueRefusal::NoTime);
+}
+
+#[test]
+fn members_are_numbers_each_once() {
+    let members = |multiple| control(ControlKind::Members { multiple }, true);
+    assert_eq!(members(true).accept(" [7, 3,7]").unwrap(), "[7,3]");
+    assert_eq!(members(true).accept("[]").unwrap(), "");
+    assert_eq!(members(false).accept("[3]").unwrap(), "[3]");
+    let one = Err(ValueRefusal::TooManyMembers { max: 1 });
+    assert_eq!(members(false).accept("[3,7]"), one);
+    for bad in ["3", "[0]", "[-1]", "[\"3\"]", "[3.5]", "Ann", "[3"] {
+        assert_eq!(
+            members(true).accept(bad),
+            Err(ValueRefusal::NotMembers),
+            "{bad}"
+        );
+    }
+    let many: Vec<i64> = (1..=101).collect();
+    let many = serde_json::to_string(&many).unwrap();
+    let refusal = members(true).accept(&many).unwrap_err();
+    assert_eq!(refusal.to_string(), "takes at most 100 members");
+    assert_eq!(members(true).check("", 0), Err(Unsatisfied::Required));
+}
+
+#[test]
+fn files_and_images_only_show_something() {
+    let url = || "https://example.com/plan.png".to_owned();
+    for kind in [
+        ControlKind::File { url: url() },
+        ControlKind::Image { url: url() },
+    ] {
+        let shown = control(kind, false);
+        assert_eq!(shown.check("", 0), Ok(()));
+        let refusal = shown.accept("x").unwrap_err();
+        assert_eq!(refusal, ValueRefusal::NoValue(shown.kind.kind()));
+    }
 }

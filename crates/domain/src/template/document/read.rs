@@ -4,26 +4,22 @@ use std::collections::HashSet;
 
 use super::{
     super::{CONTROLS_MAX, TASKS_MAX},
-    ControlDocument, ERRORS_MAX, FieldError, KnownKeys, TaskDocument, TemplateDocument, pattern,
+    ControlDocument, ERRORS_MAX, FieldError, KnownKeys, TaskDocument, TemplateDocument,
+    due_circle::due_circle,
+    names::Names,
 };
 use crate::{
-    Control, ControlId, ControlKey, ControlKind, ControlType, FILES_MAX, Halt, NAME_CHARS_MAX,
-    OPTIONS_MAX, Source, Task, TaskKey, Template, TemplateKey, control::has_control_characters,
-    name,
+    Control, ControlId, ControlKey, ControlType, Halt, NAME_CHARS_MAX, Parameter, Rules, Source,
+    Task, TaskKey, Template, TemplateKey, name,
 };
-
-/// Longest text of a Text control, in characters.
-const TEXT_CHARS_MAX: usize = 20_000;
-/// Longest option of a Drop Down or Multi Choice, in characters.
-const OPTION_CHARS_MAX: usize = 250;
-/// Files a File Upload takes when its author does not say.
-const FILES_DEFAULT: u32 = 10;
 
 /// Reads a document and gathers what is wrong with it.
 pub(super) struct Reader<'a> {
     known: &'a KnownKeys,
     source: &'a Source,
     errors: Vec<FieldError>,
+    /// Those of the template, once they are read.
+    pub(super) parameters: Vec<Parameter>,
     used: HashSet<uuid::Uuid>,
 }
 
@@ -34,6 +30,7 @@ impl<'a> Reader<'a> {
             known,
             source,
             errors: Vec::new(),
+            parameters: Vec::new(),
             used: HashSet::new(),
         }
     }
@@ -59,6 +56,7 @@ impl<'a> Reader<'a> {
             self.wrong("tasks", limit);
             return Err(self.errors);
         }
+        self.parameters = self.parameters(&document.parameters);
         let mut first_control = 0;
         let mut tasks = Vec::with_capacity(document.tasks.len());
         for (index, task) in document.tasks.iter().enumerate() {
@@ -71,11 +69,63 @@ impl<'a> Reader<'a> {
                 "must hold at least one task that is not a heading".to_owned(),
             );
         }
-        if self.errors.is_empty() {
-            return Ok(Template { key, name, tasks });
+        // What names other parts is looked at once all parts are what they should be.
+        if self.errors.is_empty()
+            && let Some(template) = self.with_rules(document, key, name, tasks)
+        {
+            return Ok(template);
         }
         self.errors.truncate(ERRORS_MAX);
         Err(self.errors)
+    }
+
+    /// The template with the rules that look at its values; none when something is wrong with them.
+    fn with_rules(
+        &mut self,
+        document: &TemplateDocument,
+        key: TemplateKey,
+        name: String,
+        tasks: Vec<Task>,
+    ) -> Option<Template> {
+        let mut template = Template {
+            key,
+            name,
+            tasks,
+            rules: Rules::default(),
+            parameters: std::mem::take(&mut self.parameters),
+        };
+        let dated = document.tasks.iter().any(|task| task.due.is_some());
+        if document.conditions.is_empty() && !dated {
+            return Some(template);
+        }
+        let names = Names::of(&template.tasks);
+        let conditions = self.conditions(&document.conditions, &names);
+        let dues = document.tasks.iter().enumerate();
+        let dues = dues.filter_map(|(index, task)| Some((index, task.due.as_ref()?)));
+        let dues: Vec<_> = dues
+            .map(|(index, due)| (index, self.due(index, due, &names)))
+            .collect();
+        for (index, due) in dues {
+            template.tasks[index].due = due;
+        }
+        if !self.errors.is_empty() {
+            return None;
+        }
+        match Rules::new(conditions, &template) {
+            Ok(rules) => template.rules = rules,
+            Err(circle) => {
+                let message = format!("go in a circle: {circle}; take one of them out");
+                self.wrong("conditions", message);
+                return None;
+            }
+        }
+        if let Some(circle) = due_circle(&template) {
+            let message =
+                format!("have due rules that go in a circle: {circle}; change one of them");
+            self.wrong("tasks", message);
+            return None;
+        }
+        Some(template)
     }
 
     fn task(&mut self, at: &str, document: &TaskDocument, first_control: usize) -> Task {
@@ -97,6 +147,8 @@ impl<'a> Reader<'a> {
             name: self.name(&format!("{at}.name"), &document.name),
             heading: document.heading,
             halt: document.halt,
+            hidden: document.hidden,
+            due: None,
             first_control,
             controls: controls
                 .filter_map(|(index, control)| {
@@ -106,7 +158,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn control(&mut self, at: &str, document: &ControlDocument) -> Option<Control> {
+    pub(super) fn control(&mut self, at: &str, document: &ControlDocument) -> Option<Control> {
         let known = document
             .key
             .and_then(|key| self.known.controls.get(&key).copied());
@@ -139,119 +191,20 @@ impl<'a> Reader<'a> {
             );
         }
         self.settings_fit(at, document, kind);
-        Some(Control {
+        let value = document.value.clone().unwrap_or_default();
+        let control = Control {
             key: ControlKey::new(key),
             id: known.map_or(ControlId::new(0), |(id, _)| id),
             name,
             required: document.required,
+            hidden: document.hidden,
+            value: value.trim().to_owned(),
             kind: self.kind(at, document, kind),
-        })
-    }
-
-    /// A setting that the type does not have is a mistake that should not pass unseen.
-    fn settings_fit(&mut self, at: &str, document: &ControlDocument, kind: ControlType) {
-        use ControlType::{DropDown, FileUpload, LongText, MultiChoice, ShortText, Text};
-        let settings: [(&str, bool, &[ControlType]); 5] = [
-            ("text", document.text.is_some(), &[Text]),
-            (
-                "pattern",
-                document.pattern.is_some(),
-                &[ShortText, LongText],
-            ),
-            (
-                "options",
-                document.options.is_some(),
-                &[DropDown, MultiChoice],
-            ),
-            ("minFiles", document.min_files.is_some(), &[FileUpload]),
-            ("maxFiles", document.max_files.is_some(), &[FileUpload]),
-        ];
-        for (setting, given, fits) in settings {
-            if given && !fits.contains(&kind) {
-                let fits: Vec<&str> = fits.iter().map(|kind| kind.word()).collect();
-                let message = format!("belongs to {}, not to {kind}", fits.join(" and "));
-                self.wrong(&format!("{at}.{setting}"), message);
-            }
+        };
+        if !control.value.is_empty() {
+            self.beginning(at, &control, &control.value);
         }
-    }
-
-    fn kind(&mut self, at: &str, document: &ControlDocument, kind: ControlType) -> ControlKind {
-        match kind {
-            ControlType::Text => ControlKind::Text {
-                text: self.text(at, document),
-            },
-            ControlType::ShortText => ControlKind::ShortText {
-                pattern: pattern(document),
-            },
-            ControlType::LongText => ControlKind::LongText {
-                pattern: pattern(document),
-            },
-            ControlType::DropDown => ControlKind::DropDown {
-                options: self.options(at, document),
-            },
-            ControlType::MultiChoice => ControlKind::MultiChoice {
-                options: self.options(at, document),
-            },
-            ControlType::Date => ControlKind::Date,
-            ControlType::Email => ControlKind::Email,
-            ControlType::Website => ControlKind::Website,
-            ControlType::FileUpload => self.files(at, document),
-        }
-    }
-
-    fn text(&mut self, at: &str, document: &ControlDocument) -> String {
-        let text = document.text.clone().unwrap_or_default();
-        if text.chars().count() > TEXT_CHARS_MAX {
-            let message = format!("must be at most {TEXT_CHARS_MAX} characters long");
-            self.wrong(&format!("{at}.text"), message);
-        }
-        if has_control_characters(&text) {
-            let message = "must be text without control characters";
-            self.wrong(&format!("{at}.text"), message.to_owned());
-        }
-        text
-    }
-
-    fn options(&mut self, at: &str, document: &ControlDocument) -> Vec<String> {
-        let at = format!("{at}.options");
-        let given = document.options.as_deref().unwrap_or_default();
-        if given.is_empty() || given.len() > OPTIONS_MAX {
-            self.wrong(&at, format!("must hold 1 to {OPTIONS_MAX} options"));
-            return Vec::new();
-        }
-        let mut options: Vec<String> = Vec::with_capacity(given.len());
-        for (index, text) in given.iter().enumerate() {
-            match name(text, OPTION_CHARS_MAX) {
-                Ok(option) if options.contains(&option) => {
-                    self.wrong(
-                        &format!("{at}[{index}]"),
-                        format!("{option:?} is there twice"),
-                    );
-                }
-                Ok(option) => options.push(option),
-                Err(error) => self.wrong(&format!("{at}[{index}]"), error.to_string()),
-            }
-        }
-        options
-    }
-
-    fn files(&mut self, at: &str, document: &ControlDocument) -> ControlKind {
-        let min_files = document.min_files.unwrap_or(0);
-        let max_files = document.max_files.unwrap_or(FILES_DEFAULT.max(min_files));
-        if !(1..=FILES_MAX).contains(&max_files) {
-            self.wrong(
-                &format!("{at}.maxFiles"),
-                format!("must be from 1 to {FILES_MAX}"),
-            );
-        }
-        if min_files > max_files {
-            let message = format!("must be at most maxFiles, which is {max_files}");
-            self.wrong(&format!("{at}.minFiles"), message);
-        }
-        ControlKind::FileUpload {
-            min_files,
-            max_files,
-        }
+        Some(control)
     }
 
     fn name(&mut self, at: &str, text: &str) -> String {
@@ -275,7 +228,7 @@ impl<'a> Reader<'a> {
         key
     }
 
-    fn wrong(&mut self, field: &str, message: String) {
+    pub(super) fn wrong(&mut self, field: &str, message: String) {
         self.errors.push(FieldError::new(field, message));
     }
 }

@@ -3,10 +3,24 @@ use serde_json::{Value, json};
 use super::{super::TASKS_MAX, *};
 use crate::test_source;
 
+mod conditions;
+mod due;
+
 fn read(document: Value) -> Result<Template, Vec<FieldError>> {
     let document: TemplateDocument = serde_json::from_value(document).unwrap();
     let key = TemplateKey::new(uuid::Uuid::from_u128(7));
     Template::from_document(&document, key, &KnownKeys::default(), &test_source())
+}
+
+/// The keys that the template has.
+fn known(template: &Template) -> KnownKeys {
+    KnownKeys {
+        tasks: template.tasks.iter().map(|task| task.key).collect(),
+        controls: template
+            .controls()
+            .map(|(_, control)| (control.key, (control.id, control.kind.kind())))
+            .collect(),
+    }
 }
 
 /// The document is refused with a complaint about `field` that says `message`.
@@ -42,13 +56,7 @@ fn a_document_reads_back_the_same_with_every_key() {
     assert_eq!(document.tasks[0].controls[0].kind, "ShortText");
     assert_eq!(template.unnumbered(), 3);
 
-    let known = KnownKeys {
-        tasks: template.tasks.iter().map(|task| task.key).collect(),
-        controls: template
-            .controls()
-            .map(|(_, control)| (control.key, (control.id, control.kind.kind())))
-            .collect(),
-    };
+    let known = known(&template);
     let again = Template::from_document(&document, template.key, &known, &test_source());
     assert_eq!(again.unwrap(), template);
 }
@@ -150,6 +158,70 @@ fn settings_must_fit_the_type() {
         "required",
         "takes no value",
     );
+}
+
+#[test]
+fn what_files_images_dates_and_members_are_given_is_kept() {
+    let template = read(json!({"name": "T", "tasks": [{"name": "A", "controls": [
+        {"type": "Image", "name": "Plan", "url": " https://example.com/plan.png"},
+        {"type": "File", "name": "Form", "url": "https://example.com/form.pdf"},
+        {"type": "Date", "name": "When", "withTime": true},
+        {"type": "Members", "name": "Who", "multiple": true, "required": true}]}]}));
+    let template = template.unwrap();
+    let document = template.to_document();
+    let controls = &document.tasks[0].controls;
+    assert_eq!(
+        controls[0].url.as_deref(),
+        Some("https://example.com/plan.png")
+    );
+    assert_eq!(
+        (controls[2].with_time, controls[3].multiple),
+        (Some(true), Some(true))
+    );
+    let again = Template::from_document(&document, template.key, &known(&template), &test_source());
+    assert_eq!(again.unwrap(), template);
+}
+
+#[test]
+fn parameters_read_back_the_same() {
+    let template = read(json!({"name": "T", "parameters": [
+        {"name": "Speed", "type": "dropdown", "options": ["slow", "fast"], "default": "slow", "required": true},
+        {"name": "Who", "type": "Members", "multiple": true}, {"name": "When", "type": "Date", "withTime": true}],
+        "tasks": [{"name": "A", "controls": [{"type": "ShortText", "name": "c", "value": "{{ speed }}!"}]}]}));
+    let template = template.unwrap();
+    let document = template.to_document();
+    let again = Template::from_document(&document, template.key, &known(&template), &test_source());
+    assert_eq!(again.unwrap(), template);
+    let text = serde_json::to_string(&document).unwrap();
+    assert_eq!(
+        serde_json::from_str::<TemplateDocument>(&text).unwrap(),
+        document
+    );
+}
+
+#[test]
+fn what_is_shown_has_an_address_and_takes_no_value() {
+    let image = |more: Value| {
+        let mut image = json!({"type": "Image", "name": "x"});
+        image
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        with_control(image)
+    };
+    let at = |member: &str| format!("tasks[0].controls[0].{member}");
+    refused(image(json!({})), &at("url"), "must be a web address");
+    refused(
+        image(json!({"url": "javascript:alert(1)"})),
+        &at("url"),
+        "must be a web address",
+    );
+    let long = format!("https://example.com/{}", "x".repeat(2_000));
+    refused(image(json!({"url": long})), &at("url"), "at most 2000");
+    let required = image(json!({"url": "https://example.com", "required": true}));
+    refused(required, &at("required"), "takes no value");
+    let date = json!({"type": "Date", "name": "x", "multiple": true});
+    refused(with_control(date), &at("multiple"), "belongs to Members");
 }
 
 #[test]

@@ -111,6 +111,7 @@ fn task_states(
             status: stands,
             done,
             completions: row.number(5, COMPLETIONS)?,
+            due_at: row.time_opt(8)?,
         };
         let index = TaskId::new(row.cell(0)?).index();
         if let Some(place) = states.get_mut(index) {

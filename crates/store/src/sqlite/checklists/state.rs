@@ -48,6 +48,7 @@ impl<G> Tx<'_, G> {
                     status: stands,
                     done,
                     completions: row.get(5)?,
+                    due_at: row.time_opt(8)?,
                 },
                 assigned_in(row, 6)?,
             ))
