@@ -35,7 +35,11 @@ fn receiver(authority: &Authority) -> (SocketAddr, mpsc::UnboundedReceiver<Told>
         for number in 0.. {
             let (stream, _) = listener.accept().await.unwrap();
             let (acceptor, tell) = (acceptor.clone(), tell.clone());
-            tokio::spawn(async move { serve(stream, acceptor, number, tell).await });
+            tokio::spawn(async move {
+                // How a connection ends is its peer's business; nobody may be left to hear that it has.
+                let _ = serve(stream, acceptor, number, &tell).await;
+                let _ = tell.send((number, None));
+            });
         }
     });
     (address, told)
@@ -45,7 +49,7 @@ async fn serve(
     stream: TcpStream,
     acceptor: TlsAcceptor,
     number: usize,
-    tell: mpsc::UnboundedSender<Told>,
+    tell: &mpsc::UnboundedSender<Told>,
 ) -> io::Result<()> {
     let stream = acceptor.accept(stream).await?;
     let connection = h2::server::handshake(stream).await;
@@ -63,8 +67,6 @@ async fn serve(
         let body = Bytes::from_static(b"ok");
         answer.send_data(body, true).map_err(io::Error::other)?;
     }
-    // Nobody may be left to hear it.
-    let _ = tell.send((number, None));
     Ok(())
 }
 
@@ -107,5 +109,7 @@ async fn a_receiver_by_http_2_that_goes_away_again_and_again_gets_every_webhook_
     // Those that were under way when a connection said so were still taken on it.
     assert!((2..=EVENTS / EACH).contains(&connections), "{connections}");
     scene.server.stop().await;
-    assert!(told.try_recv().is_err(), "and nothing more");
+    while let Ok((_, request)) = told.try_recv() {
+        assert!(request.is_none(), "nothing more comes");
+    }
 }
