@@ -7,7 +7,7 @@ use domain::{
     Right, TaskId, TaskRow,
 };
 use serde::Serialize;
-use store::{AssignmentQuery, Doing, Fields, ReadTx, WriteTx};
+use store::{AssignmentQuery, Doing, ReadTx, WriteTx};
 use utoipa::ToSchema;
 
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     acting::may_assign,
     emit::audit,
     people::{People, same},
-    tasks::with_task,
+    tasks::hold_task,
 };
 
 /// Most tasks that are answered of somebody.
@@ -39,9 +39,7 @@ fn assignable(people: People) -> impl Iterator<Item = Assignee> {
 
 /// The checklist of a task that may be assigned by whoever asks.
 async fn held(tx: &mut dyn WriteTx, actor: &Actor, task: TaskId) -> Result<Checklist, AppError> {
-    let fields = Fields::OfTask(task.index());
-    let list = tx.checklist_hold(actor.team, task.checklist(), fields);
-    let list = with_task(list.await.doing::<AppError>(DOING)?, task)?;
+    let list = hold_task(tx, actor, task, DOING).await?;
     may_assign(actor)?;
     list.may_assign(task.index())?;
     Ok(list)

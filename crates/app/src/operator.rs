@@ -38,6 +38,12 @@ pub enum OperatorError {
     Storage(#[from] StoreError),
 }
 
+/// Whether the team is there.
+async fn there<T: ReadTx + ?Sized>(tx: &mut T, team: TeamId) -> Result<(), OperatorError> {
+    let found = tx.team_get(team).await?;
+    found.map(|_| ()).ok_or(OperatorError::TeamMissing(team))
+}
+
 fn trace(source: &Source, team: TeamId, action: &'static str, subject: String) -> AuditEntry {
     let person = Person {
         name: "operator".to_owned(),
@@ -123,9 +129,7 @@ impl Write for CreateKey {
 
     async fn run(&self, tx: &mut dyn WriteTx) -> Result<(), OperatorError> {
         let team = self.key.team;
-        tx.team_get(team)
-            .await?
-            .ok_or(OperatorError::TeamMissing(team))?;
+        there(tx, team).await?;
         if tx.api_key_count(team).await? >= KEYS_MAX {
             return Err(OperatorError::KeysFull(team));
         }
@@ -148,9 +152,7 @@ impl Read for AllKeys {
     type Error = OperatorError;
 
     async fn run(&self, tx: &mut dyn ReadTx) -> Result<Vec<ApiKey>, OperatorError> {
-        tx.team_get(self.0)
-            .await?
-            .ok_or(OperatorError::TeamMissing(self.0))?;
+        there(tx, self.0).await?;
         // Nobody has more than these, save those that had before there was a most.
         let all = u32::try_from(KEYS_MAX).unwrap_or(u32::MAX);
         Ok(tx.api_key_list(self.0, None, all).await?)

@@ -37,11 +37,7 @@ impl Change for SetTaskStatus {
     ) -> Result<TaskRow, AppError> {
         const DOING: &str = "setting the status of a task";
         let (id, index) = (self.task.checklist(), self.task.index());
-        let list = tx
-            .checklist_hold(actor.team, id, Fields::OfTask(index))
-            .await
-            .doing::<AppError>(DOING)?;
-        let mut list = with_task(list, self.task)?;
+        let mut list = hold_task(tx, actor, self.task, DOING).await?;
         may_work(tx, actor, (&list, index), Work::Status).await?;
         let ended_at = list.head.ended_at;
         let now = app.source().now();
@@ -106,12 +102,8 @@ impl Change for SetTaskDue {
         tx: &mut dyn WriteTx,
     ) -> Result<TaskRow, AppError> {
         const DOING: &str = "setting when a task is due";
-        let (id, index) = (self.task.checklist(), self.task.index());
-        let list = tx
-            .checklist_hold(actor.team, id, Fields::OfTask(index))
-            .await
-            .doing::<AppError>(DOING)?;
-        let mut list = with_task(list, self.task)?;
+        let index = self.task.index();
+        let mut list = hold_task(tx, actor, self.task, DOING).await?;
         may_date(actor)?;
         if list.set_due(index, self.due)? {
             tx.task_due_put(self.task, self.due)
@@ -138,8 +130,20 @@ async fn load_task<T: ReadTx + ?Sized>(
     with_task(list.doing::<AppError>("loading a checklist")?, task)
 }
 
+/// The same, for a change, whose `doing` a failure tells of.
+pub(crate) async fn hold_task(
+    tx: &mut dyn WriteTx,
+    actor: &Actor,
+    task: TaskId,
+    doing: &'static str,
+) -> Result<Checklist, AppError> {
+    let fields = Fields::OfTask(task.index());
+    let list = tx.checklist_hold(actor.team, task.checklist(), fields);
+    with_task(list.await.doing::<AppError>(doing)?, task)
+}
+
 /// The checklist that was looked for, if it is there and has the task.
-pub(crate) fn with_task(list: Option<Checklist>, task: TaskId) -> Result<Checklist, AppError> {
+fn with_task(list: Option<Checklist>, task: TaskId) -> Result<Checklist, AppError> {
     let list = list.filter(|list| task.index() < list.tasks.len());
     Ok(list.ok_or(Missing::Task(task))?)
 }

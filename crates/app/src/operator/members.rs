@@ -3,14 +3,8 @@
 use domain::{Member, MemberId, Role, Source, TeamId};
 use store::{Read, ReadTx, Store, Write, WriteTx};
 
-use super::{OperatorError, trace};
+use super::{OperatorError, there, trace};
 use crate::{MemberWish, people};
-
-/// Whether the team is there.
-async fn there<T: ReadTx + ?Sized>(tx: &mut T, team: TeamId) -> Result<(), OperatorError> {
-    let found = tx.team_get(team).await?;
-    found.map(|_| ()).ok_or(OperatorError::TeamMissing(team))
-}
 
 /// Adds a member to a team.
 pub async fn add_member(
